@@ -1,0 +1,170 @@
+/* backend: one interface to what computes, as a const table of functions chosen by name.
+ *
+ * "ref" is plain C and the definition of every operation; "onednn" is the CPU's fast twin; "cuda"
+ * and "check" come later. A network is planned first, operation by operation from the input up: a
+ * plan fixes shapes, fuses bias and ReLU, chooses the physical layout and precision of its output
+ * and of its parameters, and allocates everything the step needs. After planning nothing is
+ * allocated.
+ *
+ * Activations are opaque to everyone but their backend. Parameters and their gradients, Adam's
+ * moments included, live in flat float arenas in backend memory, in the plan's own physical layout
+ * (elementwise work such as Adam, sums over ranks and norms does not care); param_import and
+ * param_export translate to the one canonical layout, float32:
+ *     conv weight [K, C, kd, kh, kw], linear weight [K, C*D*H*W] with the input in C,D,H,W order,
+ *     bias [K].
+ * Elements that only pad a physical layout are zero and stay zero.
+ *
+ * A backend object is used by one thread. Calls on it are enqueued where the device allows; sync
+ * waits. On a failure the plans stay valid and may be freed. */
+#ifndef C3D_BACKEND_H
+#define C3D_BACKEND_H
+
+#include "c3d/tensor.h"
+
+typedef struct c3d_backend c3d_backend;
+typedef struct c3d_activation c3d_activation; /* a tensor and, when training, its gradient */
+typedef struct c3d_plan c3d_plan;             /* one operation of a network on one backend */
+
+typedef enum c3d_op { C3D_OP_CONV, C3D_OP_POOL, C3D_OP_LINEAR, C3D_OP_DROPOUT } c3d_op;
+
+/* Axes of kernel, stride and pads: d, h, w. */
+typedef struct c3d_op_desc {
+    c3d_op op;
+    int n_filters;                   /* conv, linear: K */
+    int kernel[3], stride[3];        /* conv, pool (max) */
+    int pad_before[3], pad_after[3]; /* conv: zeros; pool: never wins */
+    bool relu;                       /* conv, linear: y = max(0, .) */
+    double rate;                     /* dropout: share set to zero, the rest times 1/(1-rate) */
+    int dropout_layer;               /* dropout: its number, part of the random stream */
+    bool training;                   /* false: forward only, no gradients are kept */
+    bool needs_x_grad;               /* false for the first layer */
+} c3d_op_desc;
+
+/* The shape of the output: (x + before + after - kernel) / stride + 1 an axis, rounded down.
+ * C3D_EINVAL when the kernel does not fit. */
+C3D_CHECKED c3d_status c3d_op_output(const c3d_op_desc *desc, c3d_shape x, c3d_shape *y_out);
+
+/* What every backend's plan begins with; the rest is private to it. */
+struct c3d_plan {
+    c3d_op_desc desc;
+    c3d_shape x_shape, y_shape;
+    c3d_activation *x;          /* borrowed */
+    c3d_activation *y;          /* owned by the plan */
+    int n_params;               /* 0, or 2: weight, bias */
+    size_t param_n[2];          /* canonical elements */
+    size_t param_n_physical[2]; /* elements in an arena, a multiple of 16; not smaller */
+};
+
+/* What a forward or backward pass of a micro-batch is told. */
+typedef struct c3d_pass {
+    bool training;            /* dropout on, values kept for backward */
+    int n_samples;            /* rows in use; the plan's n may be larger (last short batch) */
+    uint64_t seed;            /* dropout: element e (C,D,H,W order) of row r is kept when */
+    const uint64_t *row_keys; /* unit(seed, STREAM(DROPOUT, layer), row_keys[r] << 32 | e) >= rate;
+                                 [n_samples], host memory, borrowed for the call */
+    bool accumulate;          /* backward: gradients += instead of = */
+} c3d_pass;
+
+/* Integers as stored, to be turned into the input: x = (value - mean[c]) * scale[c], padding rows
+ * zero. Values of n_samples rows [C, D, H, W] each, of any dtype; host memory, borrowed until sync.
+ */
+typedef struct c3d_input {
+    const void *values;
+    c3d_dtype dtype;
+    int n_samples;
+    const float *mean, *scale; /* [C] */
+    /* Symmetry of the square applied to each row, the same for all months: bit 0 flips x, then bit
+     * 1 flips y, then bit 2 transposes. NULL: none. */
+    const uint8_t *symmetry;
+} c3d_input;
+
+/* Loss on the last activation, [N, K]: K = 1 sigmoid and binary cross entropy on labels 0/1, K > 1
+ * softmax and cross entropy on class numbers. */
+typedef struct c3d_loss {
+    int n_samples;
+    const int32_t *labels; /* [n_samples]; host */
+    const float *weights;  /* [n_samples] or NULL (all 1); host */
+    float grad_scale;      /* the gradient of row r is times weights[r] * grad_scale */
+    float *losses;         /* [n_samples]; host; weighted; valid after sync */
+    float *scores;         /* [n_samples, K] probabilities; host; valid after sync; or NULL */
+    bool with_grad;        /* fill the gradient of the logits (rows in use; others zero) */
+} c3d_loss;
+
+/* Adam (Kingma and Ba 2015, algorithm 1) with decoupled weight decay:
+ *   m = beta1 m + (1-beta1) g;  v = beta2 v + (1-beta2) g^2   with g = grad * grad_scale
+ *   p = p - rate * ( (m / (1-beta1^t)) / (sqrt(v / (1-beta2^t)) + epsilon) + weight_decay * p )
+ * in float, bias corrections computed in double. */
+typedef struct c3d_adam {
+    double rate, beta1, beta2, epsilon, weight_decay;
+    int64_t t; /* 1 for the first update */
+    float grad_scale;
+} c3d_adam;
+
+typedef struct c3d_backend_ops {
+    const char *name;
+    bool host_memory; /* alloc gives memory the CPU may touch */
+
+    /* n_threads: 0 = what the environment gives. */
+    c3d_status (*open)(c3d_backend *self, int device_index, int n_threads);
+    void (*close)(c3d_backend *self);
+    c3d_status (*sync)(c3d_backend *self);
+    /* "oneDNN 2.6.3, AVX-512, 2 threads": what results may depend on; returns out. */
+    const char *(*describe)(c3d_backend *self, char out[256]);
+
+    c3d_status (*alloc)(c3d_backend *self, size_t n_bytes,
+                        void **out); /* zeroed, 64-byte aligned */
+    void (*free)(c3d_backend *self, void *buffer);
+    c3d_status (*upload)(c3d_backend *self, void *to, const void *from_host, size_t n_bytes);
+    c3d_status (*download)(c3d_backend *self, void *to_host, const void *from, size_t n_bytes);
+
+    /* The network's input, [N, C, D, H, W]; given, freed by activation_free. */
+    c3d_status (*input_create)(c3d_backend *self, c3d_shape shape, c3d_activation **out);
+    void (*activation_free)(c3d_backend *self, c3d_activation *activation);
+    c3d_status (*input_load)(c3d_backend *self, c3d_activation *x, const c3d_input *input);
+
+    /* Canonical float32 [N, C, D, H, W] of an activation or (grad) of its gradient, all rows; for
+     * tests and --debug. */
+    c3d_status (*activation_read)(c3d_backend *self, c3d_activation *x, bool grad, float *to_host);
+    c3d_status (*activation_write)(c3d_backend *self, c3d_activation *x, bool grad,
+                                   const float *from_host);
+
+    c3d_status (*plan)(c3d_backend *self, const c3d_op_desc *desc, c3d_activation *x,
+                       c3d_plan **out);
+    void (*plan_free)(c3d_backend *self, c3d_plan *plan);
+    /* Which = 0 weight, 1 bias; canonical host memory [param_n], physical backend memory. Export of
+     * an import gives the same bits. The same translation serves gradients and moments. */
+    c3d_status (*param_import)(c3d_backend *self, const c3d_plan *plan, int which,
+                               const float *canonical, float *physical);
+    c3d_status (*param_export)(c3d_backend *self, const c3d_plan *plan, int which,
+                               const float *physical, float *canonical);
+
+    /* y = op(x). params: [n_params] physical. */
+    c3d_status (*forward)(c3d_backend *self, c3d_plan *plan, float *const *params,
+                          const c3d_pass *pass);
+    /* y's gradient is given; x's gradient (if needs_x_grad) and the parameters' gradients are
+     * computed. y's gradient may be overwritten. Gradients with respect to the parameters are done
+     * (enqueued) when it returns. */
+    c3d_status (*backward)(c3d_backend *self, c3d_plan *plan, float *const *params,
+                           float *const *param_grads, const c3d_pass *pass);
+
+    c3d_status (*loss)(c3d_backend *self, c3d_activation *logits, const c3d_loss *loss);
+    c3d_status (*adam)(c3d_backend *self, const c3d_adam *adam, size_t n, const float *grad,
+                       float *m, float *v, float *param);
+    /* Sum of squares in double, fixed order; infinite or NaN when any element is. */
+    c3d_status (*sum_squares)(c3d_backend *self, const float *x, size_t n, double *out);
+} c3d_backend_ops;
+
+struct c3d_backend {
+    const c3d_backend_ops *ops;
+    void *state; /* owned by open and close */
+};
+
+extern const c3d_backend_ops c3d_backend_ref;
+extern const c3d_backend_ops c3d_backend_onednn;
+
+/* "cpu" and "auto" are onednn, "cuda" is refused in a build without it; any backend's own name. */
+C3D_CHECKED c3d_status c3d_backend_open(c3d_backend *backend, const char *name, int device_index,
+                                        int n_threads);
+void c3d_backend_close(c3d_backend *backend); /* a zeroed object is fine */
+
+#endif

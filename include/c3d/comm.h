@@ -1,0 +1,63 @@
+/* comm: what ranks say to each other. The only module that includes mpi.h (and later nccl.h).
+ *
+ * Control plane: who am I, agree, broadcast a few bytes, gather: MPI on host memory, in comm.c.
+ * Data plane: sums and broadcasts of large float buffers in the backend's memory, through a table:
+ * "self" (one rank, no library), "mpi" (host memory), later "nccl" (device memory). */
+#ifndef C3D_COMM_H
+#define C3D_COMM_H
+
+#include "c3d/base.h"
+
+typedef struct c3d_comm c3d_comm;
+
+typedef struct c3d_comm_ops {
+    const char *name;                                                      /* "self", "mpi" */
+    c3d_status (*open)(c3d_comm *self, double timeout_s);                  /* COLLECTIVE */
+    void (*close)(c3d_comm *self);                                         /* COLLECTIVE */
+    c3d_status (*sum)(c3d_comm *self, float *buffer, size_t n);            /* COLLECTIVE; in place,
+                                                                              enqueued */
+    c3d_status (*broadcast)(c3d_comm *self, void *buffer, size_t n_bytes); /* COLLECTIVE; from rank
+                                                                              0, enqueued */
+    c3d_status (*wait)(c3d_comm *self); /* until all enqueued are done, or C3D_ECOMM */
+} c3d_comm_ops;
+
+extern const c3d_comm_ops c3d_comm_self;
+extern const c3d_comm_ops c3d_comm_mpi;
+
+struct c3d_comm {
+    const c3d_comm_ops *ops;
+    int rank, n_ranks;
+    int local_rank, n_local_ranks; /* among the ranks of this host */
+    char host[64];
+    void *state; /* owned by open and close */
+};
+
+/* Joins the other ranks: MPI_Init, ranks, host, log prefix. The first thing main() does after
+ * c3d_stop_install. Alone (no mpirun) it is one rank. COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_comm_join(c3d_comm *comm, const char *program);
+/* Opens the data plane: c3d_comm_self for one rank, c3d_comm_mpi for more. COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_comm_open(c3d_comm *comm, double timeout_s);
+/* Ends well: MPI_Finalize. COLLECTIVE. Does nothing on a zeroed object. */
+void c3d_comm_leave(c3d_comm *comm);
+/* Ends the program, collectively where possible: prints the error with the rank, and if `all` is
+ * true (every rank got the same status: a configuration mistake, a stop) leaves quietly, otherwise
+ * ends every rank through MPI_Abort. Exits with c3d_exit_code(error->status). */
+_Noreturn void c3d_comm_abort(c3d_comm *comm, const c3d_error *error);
+
+/* Control plane, all COLLECTIVE and blocking, host memory. */
+C3D_CHECKED c3d_status c3d_comm_barrier(c3d_comm *comm);
+C3D_CHECKED c3d_status c3d_comm_agree_max(c3d_comm *comm, int64_t *value);          /* in place */
+C3D_CHECKED c3d_status c3d_comm_sum_i64(c3d_comm *comm, int64_t *values, size_t n); /* in place */
+C3D_CHECKED c3d_status c3d_comm_sum_f64(c3d_comm *comm, double *values, size_t n);  /* in place */
+C3D_CHECKED c3d_status c3d_comm_share(c3d_comm *comm, void *bytes, size_t n); /* from rank 0 */
+/* A text of rank 0 to all: *text is given on the other ranks (free()). */
+C3D_CHECKED c3d_status c3d_comm_share_text(c3d_comm *comm, char **text);
+/* Concatenates every rank's n_bytes in rank order on rank 0, given there (free()); NULL elsewhere.
+ */
+C3D_CHECKED c3d_status c3d_comm_gather(c3d_comm *comm, const void *bytes, size_t n_bytes,
+                                       void **all_out, size_t *n_all_out);
+/* If any rank's status is not C3D_OK, every rank returns an error: the failing rank its own, the
+ * others that rank's message. So that ranks fail together. */
+C3D_CHECKED c3d_status c3d_comm_agree_status(c3d_comm *comm, c3d_status status);
+
+#endif

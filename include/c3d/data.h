@@ -1,0 +1,238 @@
+/* data: the scene store as training sees it: samples, shards, statistics, and the loader.
+ * Building a store is in dataset.h.
+ *
+ * A frame is a square footprint; a scene a frame's pixels over a period; a sample what a network is
+ * shown: a frame, a first month, a number of months, a label, a split. A "month" is one time step
+ * of the archive, whatever its real spacing.
+ *
+ * This module is told rank and n_ranks as integers; it does not know MPI. HDF5 is included here and
+ * nowhere else. */
+#ifndef C3D_DATA_H
+#define C3D_DATA_H
+
+#include "c3d/tensor.h"
+
+/* ---- dates -------------------------------------------------------------------------------------
+ */
+
+/* A date as the integer YYYYMMDD, DD = 0 where the archive gives only months. */
+typedef int32_t c3d_date;
+/* "2020-09" or "2013-09-14"; returns out. */
+const char *c3d_date_text(c3d_date date, char out[12]);
+bool c3d_date_parse(const char *text, c3d_date *out); /* the same two forms */
+
+/* ---- splits and labels
+ * ---------------------------------------------------------------------------- */
+
+typedef enum c3d_split {
+    C3D_SPLIT_TRAIN,
+    C3D_SPLIT_VALIDATION,
+    C3D_SPLIT_TEST,
+    C3D_SPLIT_NONE
+} c3d_split;
+#define C3D_N_SPLITS 3
+/* "train", "validation", "test", "none" */
+const char *c3d_split_name(c3d_split split);
+bool c3d_split_parse(const char *name, c3d_split *out);
+
+/* ---- dataset.json
+ * -------------------------------------------------------------------------------- */
+
+#define C3D_DATASET_SCHEMA 1
+typedef struct c3d_period {
+    c3d_date first; /* of its first month; names the shards */
+    int n_months;
+    c3d_date *months; /* [n_months] ascending */
+} c3d_period;
+typedef struct c3d_shard_info {
+    char file[64]; /* "scenes-202009-00000.h5", relative to the directory */
+    int period;
+    int n_scenes; /* rows, present or not */
+} c3d_shard_info;
+typedef struct c3d_dataset_info {
+    int schema;
+    int frame_size_px, n_bands;
+    char **bands;    /* [n_bands] names */
+    c3d_dtype dtype; /* of /scenes */
+    int n_periods;
+    c3d_period *periods;
+    int n_shards;
+    c3d_shard_info *shards;
+    int n_classes; /* names of classes; [0] is the negative one ("other") */
+    char **classes;
+    char *crs_wkt;
+    double pixel_m[2];
+    uint64_t hash;  /* of samples.csv and all checksums: identifies the content */
+    c3d_json *json; /* the whole document, owned */
+} c3d_dataset_info;
+/* C3D_EIO when absent ("DIR: no dataset.json; was c3d-dataset build finished?"), C3D_EDATA. */
+C3D_CHECKED c3d_status c3d_dataset_info_read(const char *dir, c3d_dataset_info *out);
+void c3d_dataset_info_free(c3d_dataset_info *info);
+
+/* ---- samples.csv
+ * ---------------------------------------------------------------------------------- */
+
+typedef struct c3d_sample {
+    int64_t sample_id, frame_id;
+    c3d_date first_month;
+    int n_months;
+    int label_year; /* 0: none */
+    int label;      /* class number */
+    c3d_split split;
+    int fold;
+} c3d_sample;
+typedef struct c3d_samples {
+    size_t n;
+    c3d_sample *rows; /* in file order: ascending sample_id */
+} c3d_samples;
+C3D_CHECKED c3d_status c3d_samples_read(const char *path, c3d_samples *out);
+C3D_CHECKED c3d_status c3d_samples_write(const char *path, const c3d_samples *samples);
+void c3d_samples_free(c3d_samples *samples);
+
+/* ---- shards
+ * ---------------------------------------------------------------------------------------- */
+
+typedef enum c3d_scene_status {
+    C3D_SCENE_ABSENT,
+    C3D_SCENE_PRESENT,
+    C3D_SCENE_DROPPED
+} c3d_scene_status;
+
+/* Shape of a shard: /scenes [n, months, bands, size, size] of dtype, /valid [n, months, size,
+ * (size + 7) / 8] packed bits (most significant first, 1 = observed), /frame_id int64, /status
+ * uint8, /checksum uint64 (XXH3 of the scene's bytes then its bits; 0 is written as 1),
+ * /missing_share float32 [n, months], /sum and /sum_squares [n, months, bands] over valid pixels,
+ * int64 for integer types and float64 for float types. All contiguous and uncompressed. */
+typedef struct c3d_shard_shape {
+    int n_scenes, n_months, n_bands, size_px;
+    c3d_dtype dtype;
+} c3d_shard_shape;
+size_t c3d_scene_bytes(const c3d_shard_shape *shape);
+size_t c3d_valid_bytes(const c3d_shard_shape *shape);
+
+/* Creates the file with all datasets allocated and /frame_id, the months (attribute "months" of
+ * /scenes, YYYYMMDD int32) and bands written, statuses 0; syncs and renames. */
+C3D_CHECKED c3d_status c3d_shard_create(const char *path, const c3d_shard_shape *shape,
+                                        const int64_t *frame_ids, const c3d_date *months,
+                                        const char *const *bands);
+
+/* An open shard: offsets of its datasets in the file, then plain pread and pwrite. Reading is
+ * thread-safe. */
+typedef struct c3d_shard c3d_shard;
+C3D_CHECKED c3d_status c3d_shard_open(const char *path, bool writable, c3d_shard **out);
+void c3d_shard_close(c3d_shard *shard);
+const c3d_shard_shape *c3d_shard_get_shape(const c3d_shard *shard);
+const int64_t *c3d_shard_frame_ids(const c3d_shard *shard); /* [n_scenes], borrowed */
+const c3d_date *c3d_shard_months(const c3d_shard *shard);   /* [n_months], borrowed */
+/* One whole scene with its bits and sums. Data are written and only then status and checksum
+ * (the caller syncs in between at intervals: c3d_shard_sync). */
+typedef struct c3d_scene {
+    void *values;            /* [months, bands, size, size] */
+    uint8_t *valid;          /* [months, size, (size + 7) / 8] */
+    float *missing_share;    /* [months] */
+    void *sum, *sum_squares; /* [months, bands] */
+} c3d_scene;
+C3D_CHECKED c3d_status c3d_shard_write(c3d_shard *shard, int row, const c3d_scene *scene);
+/* Marks the row present with its checksum, or dropped. */
+C3D_CHECKED c3d_status c3d_shard_mark(c3d_shard *shard, int row, c3d_scene_status status,
+                                      uint64_t checksum);
+uint64_t c3d_scene_checksum(const c3d_shard_shape *shape, const c3d_scene *scene);
+C3D_CHECKED c3d_status c3d_shard_sync(c3d_shard *shard);
+C3D_CHECKED c3d_status c3d_shard_read_status(c3d_shard *shard,
+                                             uint8_t *status_out);                /* [n_scenes] */
+C3D_CHECKED c3d_status c3d_shard_read_checksums(c3d_shard *shard, uint64_t *out); /* [n_scenes] */
+C3D_CHECKED c3d_status c3d_shard_read_scene(c3d_shard *shard, int row, c3d_scene *scene);
+/* A contiguous run of months of one scene's values, [n_months, bands, size, size]. */
+C3D_CHECKED c3d_status c3d_shard_read_months(c3d_shard *shard, int row, int first, int n_months,
+                                             void *to);
+C3D_CHECKED c3d_status c3d_shard_read_sums(c3d_shard *shard, int row, void *sum, void *sum_squares,
+                                           float *missing_share);
+
+/* ---- a dataset open for training
+ * ------------------------------------------------------------------- */
+
+typedef struct c3d_dataset c3d_dataset;
+/* Opens dataset.json, samples.csv and all shards, and finds each sample's shard, row and month.
+ * C3D_EDATA when a sample names a frame that is absent or dropped. */
+C3D_CHECKED c3d_status c3d_dataset_open(const char *dir, c3d_dataset **out);
+void c3d_dataset_close(c3d_dataset *dataset);
+const c3d_dataset_info *c3d_dataset_get_info(const c3d_dataset *dataset);
+const c3d_samples *c3d_dataset_get_samples(const c3d_dataset *dataset);
+
+/* A list of samples: indices into the samples' rows, ascending. */
+typedef struct c3d_list {
+    size_t n;
+    uint32_t *index;
+    uint64_t hash; /* of sample ids and labels: two lists are the same if it is */
+} c3d_list;
+/* All samples of a split; max_per_class > 0 keeps that many of each class, drawn by seed. */
+C3D_CHECKED c3d_status c3d_list_make(const c3d_dataset *dataset, c3d_split split,
+                                     int64_t max_per_class, uint64_t seed, c3d_list *out);
+void c3d_list_free(c3d_list *list);
+
+/* Mean and standard deviation of each band over the valid pixels of the samples' scenes (each frame
+ * and month counted once), from the stored sums, in 128-bit integers (compensated doubles for float
+ * data): the same for any number of ranks and any order. C3D_EDATA when a band has no valid pixel;
+ * a constant band gets deviation 1. */
+C3D_CHECKED c3d_status c3d_statistics(const c3d_dataset *dataset, const c3d_list *list,
+                                      double *mean_out, double *deviation_out);
+
+/* ---- loader
+ * ------------------------------------------------------------------------------------------ */
+
+typedef enum c3d_time_mode { C3D_TIME_ALL, C3D_TIME_WINDOW, C3D_TIME_STRIDE } c3d_time_mode;
+typedef enum c3d_slice {
+    C3D_SLICE_FIRST,
+    C3D_SLICE_MIDDLE,
+    C3D_SLICE_LAST,
+    C3D_SLICE_RANDOM,
+    C3D_SLICE_MEDIAN
+} c3d_slice;
+
+typedef struct c3d_loader_desc {
+    const c3d_dataset *dataset; /* borrowed until destroy */
+    const c3d_list *list;       /* borrowed until destroy */
+    bool shuffle;               /* order of the list by (seed, epoch), else as it is */
+    bool one_slice;             /* one month, chosen by slice, else all of the sample's months */
+    c3d_slice slice;
+    bool augment_symmetry; /* flips and quarter turns */
+    uint64_t seed;
+    int global_batch, micro_batch;
+    int rank, n_ranks;    /* micro-batch j of a global batch belongs to rank j mod n_ranks */
+    int n_readers, depth; /* threads, micro-batches read ahead (8) */
+} c3d_loader_desc;
+
+/* One micro-batch. values: [n][band, month, y, x], the canonical C, D, H, W order, in the store's
+ * dtype. Valid until the next c3d_loader_next. */
+typedef struct c3d_batch {
+    int n;             /* samples; the last of an epoch may be short, never 0 */
+    int64_t step;      /* global batch it belongs to, within the epoch */
+    int n_global;      /* samples in that whole global batch, over all ranks */
+    bool last_of_step; /* this rank's last micro-batch of the step */
+    const void *values;
+    const int32_t *labels;    /* [n] */
+    const uint32_t *index;    /* [n] rows of samples.csv */
+    const uint64_t *row_keys; /* [n] (epoch << 32 | index) hashed: for dropout and augmentation */
+    const uint8_t *symmetry;  /* [n] or NULL */
+} c3d_batch;
+
+typedef struct c3d_loader c3d_loader;
+C3D_CHECKED c3d_status c3d_loader_create(const c3d_loader_desc *desc, c3d_loader **out);
+void c3d_loader_destroy(c3d_loader *loader); /* NULL is fine; joins the readers */
+/* Shape of one sample: n = micro_batch, c = bands, d = months, h = w = frame size. C3D_EDATA at
+ * create when samples differ in length. */
+c3d_shape c3d_loader_shape(const c3d_loader *loader);
+/* Steps an epoch: ceil(n / global_batch); the same on every rank. */
+int64_t c3d_loader_n_steps(const c3d_loader *loader);
+/* Micro-batches of this rank in step `step` (0 possible in the last, short one). */
+int c3d_loader_n_micro(const c3d_loader *loader, int64_t step);
+/* Begins an epoch at a step; readers start to read ahead. */
+C3D_CHECKED c3d_status c3d_loader_start(c3d_loader *loader, int64_t epoch, int64_t first_step);
+/* The next micro-batch of this rank in order. A reader's error comes out here, with the sample. */
+C3D_CHECKED c3d_status c3d_loader_next(c3d_loader *loader, c3d_batch *out);
+/* Seconds next() has waited since start. */
+double c3d_loader_waited_s(const c3d_loader *loader);
+/* Position i of the epoch's order -> row of samples.csv. */
+uint32_t c3d_loader_order(const c3d_loader *loader, int64_t epoch, uint64_t i);
+
+#endif

@@ -1,0 +1,151 @@
+/* dataset: how a scene store is built from rasters: archive -> frames and labels -> clip ->
+ * samples. Part of module data; knows raster. Reading a store is in data.h. */
+#ifndef C3D_DATASET_H
+#define C3D_DATASET_H
+
+#include "c3d/data.h"
+#include "c3d/raster.h"
+
+/* ---- what is asked for
+ * ------------------------------------------------------------------------------ */
+
+typedef struct c3d_label_class {
+    char name[32];
+    int n_ranges;
+    int ranges[32][2]; /* codes from..to, inclusive */
+} c3d_label_class;
+
+typedef enum c3d_samples_mode {
+    C3D_SAMPLES_SERIES,
+    C3D_SAMPLES_YEARLY,
+    C3D_SAMPLES_MONTHLY
+} c3d_samples_mode;
+typedef enum c3d_series_label { C3D_SERIES_ANY, C3D_SERIES_LAST, C3D_SERIES_ALL } c3d_series_label;
+typedef enum c3d_label_year_rule {
+    C3D_YEAR_SAME,
+    C3D_YEAR_PREVIOUS,
+    C3D_YEAR_BOTH_AGREE
+} c3d_label_year_rule;
+typedef enum c3d_gaps { C3D_GAPS_PREVIOUS, C3D_GAPS_LINEAR, C3D_GAPS_ZERO } c3d_gaps;
+typedef enum c3d_split_mode {
+    C3D_SPLIT_BLOCKS,
+    C3D_SPLIT_POLYGONS,
+    C3D_SPLIT_YEARS,
+    C3D_SPLIT_RANDOM
+} c3d_split_mode;
+
+typedef struct c3d_dataset_desc {
+    const char *out_dir;
+    const char *mosaics;              /* pattern, absolute or relative to the working directory */
+    const char *labels;               /* pattern; NULL: frames without labels */
+    c3d_date label_first, label_last; /* label_period of one label raster; 0: by {YYYY} */
+    int n_classes;
+    const c3d_label_class *classes;
+    const char *positive;             /* name of the positive class */
+    int n_bands;                      /* 0: all */
+    const char *const *bands;         /* names or 1-based numbers as text */
+    c3d_date month_first, month_last; /* 0: all */
+    double aoi[4]; /* x_min, y_min, x_max, y_max in the mosaics' CRS; all 0: none */
+    int frame_size_px, stride_px;
+    double positive_share, negative_share;
+    c3d_label_year_rule label_year;
+    c3d_samples_mode samples;
+    c3d_series_label series_label;
+    c3d_gaps gaps;
+    double max_missing_share;
+    c3d_split_mode split;
+    double block_km, buffer_m;
+    double split_shares[C3D_N_SPLITS]; /* sum 1 */
+    int folds;
+    int64_t max_per_class; /* 0: all */
+    uint64_t seed;
+    int scenes_per_shard; /* 0: 2000 */
+    size_t memory_bytes;  /* a rank's limit for a spatial batch; 0: 512 MiB */
+} c3d_dataset_desc;
+
+/* How building is shared: barrier is called where all ranks must wait for each other, and carries
+ * a status so that they fail together; NULL for one rank. */
+typedef struct c3d_sharing {
+    int rank, n_ranks;
+    c3d_status (*agree)(void *context, c3d_status status); /* COLLECTIVE */
+    void *context;
+} c3d_sharing;
+
+/* ---- archive: files of a pattern by month
+ * ------------------------------------------------------------ */
+
+typedef struct c3d_archive_month {
+    c3d_date date;
+    int n_files;
+    char **files; /* sorted */
+} c3d_archive_month;
+typedef struct c3d_archive {
+    int n_months;
+    c3d_archive_month *months; /* ascending; months between first and last without a file are listed
+                                  with n_files 0 when the pattern has no {DD} */
+} c3d_archive;
+/* Finds the files of a pattern with {YYYY} {MM} {DD} and * (within one path part). C3D_EDATA when
+ * none is found, saying the folder looked in and how far the pattern matched. */
+C3D_CHECKED c3d_status c3d_archive_find(const char *pattern, c3d_date first, c3d_date last,
+                                        c3d_archive *out);
+void c3d_archive_free(c3d_archive *archive);
+
+/* ---- frames
+ * -------------------------------------------------------------------------------------------- */
+
+typedef enum c3d_frame_label {
+    C3D_FRAME_NEGATIVE,
+    C3D_FRAME_POSITIVE,
+    C3D_FRAME_UNCERTAIN,
+    C3D_FRAME_UNLABELLED
+} c3d_frame_label;
+/* "negative" ...; */
+const char *c3d_frame_label_name(c3d_frame_label label);
+
+typedef struct c3d_frame {
+    int64_t frame_id;
+    int x, y; /* first pixel in the mosaic's grid */
+    c3d_split split;
+    int fold;
+    bool edited; /* in QGIS */
+} c3d_frame;
+typedef struct c3d_frames {
+    size_t n;
+    c3d_frame *rows; /* ascending frame_id */
+    int n_years;
+    int *years; /* label years, ascending */
+    int n_classes;
+    char **classes;          /* label classes as configured */
+    c3d_frame_label *labels; /* [n, n_years] */
+    double *shares;          /* [n, n_years, n_classes] of the frame's area; NaN: not labelled */
+    /* the grid all months are read on */
+    char *crs_wkt;
+    double transform[6];
+    int width_px, height_px;
+    int size_px;
+} c3d_frames;
+void c3d_frames_free(c3d_frames *frames);
+/* Writes and reads frames.gpkg (layer frames: frame_id, split, fold, label_YYYY, share_CLASS_YYYY,
+ * edited, x, y; layer sources: path, kind, date, bytes, hash). Reading honours edits. */
+C3D_CHECKED c3d_status c3d_frames_write(const char *path, const c3d_frames *frames,
+                                        const c3d_dataset_desc *desc);
+C3D_CHECKED c3d_status c3d_frames_read(const char *path, c3d_frames *out);
+/* The grid, the label shares, the label gate, the splits. Rank 0's work. */
+C3D_CHECKED c3d_status c3d_frames_make(const c3d_dataset_desc *desc, const c3d_archive *archive,
+                                       c3d_frames *out);
+
+/* ---- the parts of `c3d-dataset build`
+ * ------------------------------------------------------------------- */
+
+C3D_CHECKED c3d_status c3d_dataset_frames(const c3d_dataset_desc *desc, const c3d_sharing *sharing);
+C3D_CHECKED c3d_status c3d_dataset_clip(const c3d_dataset_desc *desc, const c3d_sharing *sharing);
+/* samples.csv from frames.gpkg and what the shards hold, then dataset.json. */
+C3D_CHECKED c3d_status c3d_dataset_samples(const c3d_dataset_desc *desc,
+                                           const c3d_sharing *sharing);
+/* What is in DIR as text for a person; adds up to the last frame. */
+C3D_CHECKED c3d_status c3d_dataset_describe(const char *dir, c3d_text *out);
+/* Every checksum; C3D_EDATA at the end when any differs. Prints what it found. */
+C3D_CHECKED c3d_status c3d_dataset_verify(const char *dir, const c3d_sharing *sharing,
+                                          c3d_text *out);
+
+#endif

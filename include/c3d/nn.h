@@ -1,0 +1,123 @@
+/* nn: networks as tables, and one walk over the table that makes the planned model.
+ *
+ * Knows backend, tensor, base; not ranks, data or files. */
+#ifndef C3D_NN_H
+#define C3D_NN_H
+
+#include "c3d/backend.h"
+
+/* ---- networks as data ---------------------------------------------------------------------------
+ */
+
+typedef enum c3d_layer_kind { C3D_LAYER_CONV, C3D_LAYER_POOL, C3D_LAYER_LINEAR } c3d_layer_kind;
+
+/* Width and fc are multiples of the configured ones, so that one row serves every size. */
+typedef struct c3d_layer_desc {
+    c3d_layer_kind kind;
+    const char *name; /* "conv3a"; names the tensors of a checkpoint: conv3a.weight, conv3a.bias */
+    int width_factor; /* conv: K = width_factor * width; linear: K = fc (1) or outputs (0) */
+    int pool[3];      /* pool: window = stride, d h w */
+    bool pad_space;   /* pool: the published 1 px of space before the last pool (pool5_padding) */
+    bool relu, dropout; /* after it */
+} c3d_layer_desc;
+
+typedef struct c3d_net {
+    const char *name; /* "c3d", "cnn2d" */
+    const char *help;
+    bool one_slice; /* sees one month */
+    int kernel[3];  /* of every convolution; stride 1, padded by kernel / 2 */
+    int n_layers;
+    const c3d_layer_desc *layers;
+} c3d_net;
+
+/* NULL when unknown. */
+const c3d_net *c3d_net_find(const char *name);
+
+typedef struct c3d_model_desc {
+    const char *network;
+    c3d_shape x; /* n = micro-batch; d = months shown (1 for one_slice) */
+    int width, fc, outputs;
+    double dropout;
+    bool pool5_padding;
+    bool training; /* false: forward only */
+} c3d_model_desc;
+
+/* ---- shape table: needs no backend
+ * --------------------------------------------------------------- */
+
+typedef struct c3d_layer_info {
+    char name[32]; /* "conv1", "pool3", "fc6", "dropout6" */
+    c3d_op_desc op;
+    c3d_shape x, y;
+    uint64_t n_params;
+    uint64_t multiply_adds; /* forward, one sample */
+    char note[96];          /* "time is 1: not halved"; empty when as published */
+} c3d_layer_info;
+
+#define C3D_MAX_LAYERS 64
+typedef struct c3d_shape_table {
+    int n_layers;
+    c3d_layer_info layers[C3D_MAX_LAYERS];
+    uint64_t n_params, multiply_adds;
+} c3d_shape_table;
+
+/* Walks the table of the network. Time or space too short for a pool: that axis is not halved and
+ * the note says so. C3D_ECONFIG with the reason when nothing sensible is left. */
+C3D_CHECKED c3d_status c3d_shape_table_make(const c3d_model_desc *desc, c3d_shape_table *out);
+/* One line a layer and a total, as printed at start. */
+void c3d_shape_table_print(const c3d_shape_table *table, c3d_text *out);
+
+/* ---- model
+ * --------------------------------------------------------------------------------------- */
+
+typedef struct c3d_param {
+    char name[48];    /* "conv1.weight" */
+    int layer, which; /* model->plans[layer]; 0 weight, 1 bias */
+    size_t n;         /* canonical elements */
+    int rank;         /* of the canonical shape; 2D networks drop the time axis (KCHW) */
+    int64_t shape[5];
+    size_t offset, n_physical; /* range in the arenas */
+    uint64_t fan_in;
+} c3d_param;
+
+typedef struct c3d_model {
+    c3d_backend *backend; /* borrowed */
+    c3d_shape_table table;
+    c3d_activation *input;
+    c3d_plan *plans[C3D_MAX_LAYERS]; /* one a layer of the table */
+    int n_params;
+    c3d_param params[2 * C3D_MAX_LAYERS]; /* forward order */
+    /* Arenas in backend memory, [n_arena] floats. Parameters lie in reverse order of layers, so
+     * that gradients become ready from the front: a bucket is a range. */
+    size_t n_arena;
+    float *param, *grad; /* grad NULL when not training */
+} c3d_model;
+
+C3D_CHECKED c3d_status c3d_model_create(c3d_model *model, c3d_backend *backend,
+                                        const c3d_model_desc *desc);
+void c3d_model_destroy(c3d_model *model); /* a zeroed or half-built one is fine */
+/* He initialisation (He et al. 2015): normal, variance 2 / fan_in, biases 0; the last linear layer
+ * variance 1 / fan_in. A function of (seed, parameter number, element) only. */
+C3D_CHECKED c3d_status c3d_model_init(c3d_model *model, uint64_t seed);
+/* Canonical values of parameter p, host memory [params[p].n], to and from an arena (param, grad or
+ * a moment arena of the same size). */
+C3D_CHECKED c3d_status c3d_model_import(c3d_model *model, int p, const float *canonical,
+                                        float *arena);
+C3D_CHECKED c3d_status c3d_model_export(c3d_model *model, int p, const float *arena,
+                                        float *canonical);
+
+C3D_CHECKED c3d_status c3d_model_load(c3d_model *model, const c3d_input *input);
+/* Runs all layers on the loaded input. */
+C3D_CHECKED c3d_status c3d_model_forward(c3d_model *model, const c3d_pass *pass);
+/* Loss, scores and, with_grad, the gradient of the logits. */
+C3D_CHECKED c3d_status c3d_model_loss(c3d_model *model, const c3d_loss *loss);
+/* Called as soon as the gradients of arena range [begin, end) are final (enqueued). */
+typedef struct c3d_grad_hook {
+    c3d_status (*ready)(void *context, size_t begin, size_t end);
+    void *context;
+} c3d_grad_hook;
+/* Top layer first. hook may be NULL. */
+C3D_CHECKED c3d_status c3d_model_backward(c3d_model *model, const c3d_pass *pass,
+                                          const c3d_grad_hook *hook);
+
+#endif

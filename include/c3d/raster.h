@@ -1,0 +1,132 @@
+/* raster: the only module that includes GDAL. Rasters and vectors as plain C: sizes, windows,
+ * transforms, layers of points and polygons with named fields.
+ *
+ * Pixel coordinates: column x to the right, row y down, (0, 0) the outer corner of the first pixel.
+ * A transform is GDAL's: X = t[0] + x t[1] + y t[2], Y = t[3] + x t[4] + y t[5]. */
+#ifndef C3D_RASTER_H
+#define C3D_RASTER_H
+
+#include "c3d/tensor.h"
+
+#define C3D_MAX_BANDS 64
+
+typedef struct c3d_raster c3d_raster; /* an open raster: a file, or several as one mosaic */
+
+typedef struct c3d_raster_info {
+    int width_px, height_px, n_bands;
+    c3d_dtype dtype;
+    double transform[6];
+    char *crs_wkt;                      /* owned by the raster; "" when it has none */
+    char band_names[C3D_MAX_BANDS][64]; /* description, else colour role ("red"), else "" */
+    bool has_nodata[C3D_MAX_BANDS];
+    double nodata[C3D_MAX_BANDS];
+    int alpha_band;   /* 1-based; 0: none */
+    bool has_palette; /* a picture of classes rather than classes */
+} c3d_raster_info;
+
+/* GDAL's own error lines are caught and become part of our message; nothing is printed. */
+void c3d_raster_start(void); /* registers drivers; once, before anything else here */
+
+/* C3D_EIO/C3D_EDATA name the file and say what GDAL said. */
+C3D_CHECKED c3d_status c3d_raster_open(const char *path, c3d_raster **out);
+/* Several files as one virtual mosaic on the grid of the first (same pixel size, CRS and bands
+ * needed; gaps are invalid). n >= 1. */
+C3D_CHECKED c3d_status c3d_raster_open_mosaic(const char *const *paths, int n, c3d_raster **out);
+void c3d_raster_close(c3d_raster *raster); /* NULL is fine */
+const c3d_raster_info *c3d_raster_get_info(const c3d_raster *raster);
+const char *c3d_raster_path(const c3d_raster *raster);
+
+typedef struct c3d_window {
+    int x, y, width, height;
+} c3d_window;
+/* Pixels of the bands (1-based numbers) into `to`, [band, y, x] of dtype (converted and clamped as
+ * GDAL does when it differs from the file's). The window must lie inside. */
+C3D_CHECKED c3d_status c3d_raster_read(c3d_raster *raster, c3d_window window, const int *bands,
+                                       int n_bands, c3d_dtype dtype, void *to);
+/* Validity of the same window, [y, x], 1 valid: nodata of any of the bands, alpha 0, or a gap of
+ * the mosaic make a pixel invalid; if the file has neither tag nor alpha, `zero_is_invalid` makes
+ * pixels invalid whose bands are all 0. */
+C3D_CHECKED c3d_status c3d_raster_read_valid(c3d_raster *raster, c3d_window window,
+                                             const int *bands, int n_bands, bool zero_is_invalid,
+                                             uint8_t *to);
+
+/* Writing: a GeoTIFF (tiled, compressed) all at once; used by the demo archive. pixels: [band, y,
+ * x].
+ */
+typedef struct c3d_raster_new {
+    int width_px, height_px, n_bands;
+    c3d_dtype dtype;
+    double transform[6];
+    const char *crs;               /* "EPSG:3857" or WKT */
+    const char *const *band_names; /* [n_bands] or NULL; blue, green, red also set colour roles */
+    bool has_nodata;
+    double nodata;
+    int block_px; /* tile size, 256 */
+} c3d_raster_new;
+C3D_CHECKED c3d_status c3d_raster_write(const char *path, const c3d_raster_new *desc,
+                                        const void *pixels);
+
+/* ---- coordinates
+ * ---------------------------------------------------------------------------------- */
+
+typedef struct c3d_transformer c3d_transformer; /* from one CRS to another, x = easting/longitude */
+C3D_CHECKED c3d_status c3d_transformer_create(const char *from_wkt, const char *to_wkt,
+                                              c3d_transformer **out);
+void c3d_transformer_destroy(c3d_transformer *transformer);
+/* In place; C3D_EDATA when a point has no image. */
+C3D_CHECKED c3d_status c3d_transformer_apply(c3d_transformer *transformer, int n, double *x,
+                                             double *y);
+/* True when both describe the same CRS (axis order aside). */
+bool c3d_crs_is_same(const char *a_wkt, const char *b_wkt);
+/* Metres of one unit of a projected CRS; 0 for geographic ones. */
+double c3d_crs_metre(const char *wkt);
+bool c3d_transform_invert(const double t[6], double out[6]);
+
+/* ---- vector layers (GeoPackage)
+ * -------------------------------------------------------------------- */
+
+typedef enum c3d_field_type { C3D_FIELD_INT, C3D_FIELD_REAL, C3D_FIELD_TEXT } c3d_field_type;
+typedef struct c3d_field_desc {
+    const char *name;
+    c3d_field_type type;
+} c3d_field_desc;
+typedef union c3d_field_value {
+    long long i;
+    double r;
+    const char *t; /* NULL: null */
+} c3d_field_value;
+
+typedef struct c3d_vector_writer c3d_vector_writer;
+/* A new GeoPackage (an old one is replaced at commit) or, with append, a further layer of the one
+ * being written. */
+C3D_CHECKED c3d_status c3d_vector_writer_create(const char *path, c3d_vector_writer **out);
+/* Starts a layer of polygons (crs != NULL) or a table without geometry (crs == NULL). */
+C3D_CHECKED c3d_status c3d_vector_writer_layer(c3d_vector_writer *writer, const char *name,
+                                               const char *crs_wkt, const c3d_field_desc *fields,
+                                               int n_fields);
+/* One row; ring: n_points closed ring x0 y0 x1 y1 ..., or NULL. A real NaN and text NULL are null.
+ */
+C3D_CHECKED c3d_status c3d_vector_writer_add(c3d_vector_writer *writer, const double *ring,
+                                             int n_points, const c3d_field_value *values);
+/* A QGIS style (QML text) that QGIS loads with the layer: table layer_styles. */
+C3D_CHECKED c3d_status c3d_vector_writer_style(c3d_vector_writer *writer, const char *layer,
+                                               const char *qml);
+C3D_CHECKED c3d_status c3d_vector_writer_commit(c3d_vector_writer *writer); /* ends the writer */
+void c3d_vector_writer_discard(c3d_vector_writer *writer);
+
+typedef struct c3d_vector c3d_vector; /* an open layer, all rows in memory */
+C3D_CHECKED c3d_status c3d_vector_open(const char *path, const char *layer, c3d_vector **out);
+void c3d_vector_close(c3d_vector *vector);
+size_t c3d_vector_n_rows(const c3d_vector *vector);
+int c3d_vector_n_fields(const c3d_vector *vector);
+const char *c3d_vector_field_name(const c3d_vector *vector, int field);
+int c3d_vector_field(const c3d_vector *vector, const char *name); /* -1 when absent */
+/* False when null or not convertible. Text is borrowed. */
+bool c3d_vector_int(const c3d_vector *vector, size_t row, int field, long long *out);
+bool c3d_vector_real(const c3d_vector *vector, size_t row, int field, double *out);
+const char *c3d_vector_text(const c3d_vector *vector, size_t row, int field);
+/* Bounding box of the row's geometry: x_min, y_min, x_max, y_max; false without geometry. */
+bool c3d_vector_bounds(const c3d_vector *vector, size_t row, double out[4]);
+const char *c3d_vector_crs_wkt(const c3d_vector *vector);
+
+#endif
