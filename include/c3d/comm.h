@@ -29,6 +29,7 @@ struct c3d_comm {
     int rank, n_ranks;
     int local_rank, n_local_ranks; /* among the ranks of this host */
     char host[64];
+    bool agreed; /* set by agree_status on failure: every rank fails with the same error */
     void *state; /* owned by open and close */
 };
 
@@ -39,9 +40,8 @@ C3D_CHECKED c3d_status c3d_comm_join(c3d_comm *comm, const char *program);
 C3D_CHECKED c3d_status c3d_comm_open(c3d_comm *comm, double timeout_s);
 /* Ends well: MPI_Finalize. COLLECTIVE. Does nothing on a zeroed object. */
 void c3d_comm_leave(c3d_comm *comm);
-/* Ends the program, collectively where possible: prints the error with the rank, and if `all` is
- * true (every rank got the same status: a configuration mistake, a stop) leaves quietly, otherwise
- * ends every rank through MPI_Abort. Exits with c3d_exit_code(error->status). */
+/* Ends the program with c3d_exit_code(error->status). Where all ranks agreed on the error, rank 0
+ * prints it and they leave in good order; otherwise this rank prints it and ends all of them. */
 _Noreturn void c3d_comm_abort(c3d_comm *comm, const c3d_error *error);
 
 /* Control plane, all COLLECTIVE and blocking, host memory. */

@@ -1,1 +1,6 @@
 c3d_test(test_base LABELS unit LINKS c3d_base)
+c3d_test(test_comm LABELS unit LINKS c3d_comm)
+foreach(n 2 3)
+  add_test(NAME test_comm_${n} COMMAND ${MPIEXEC_EXECUTABLE} -n ${n} $<TARGET_FILE:test_comm>)
+  c3d_test_environment(test_comm_${n} mpi)
+endforeach()

@@ -1,0 +1,212 @@
+#include "comm/mpi_call.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+c3d_status c3d_mpi_failed(int code, const char *call, const char *file, int line)
+{
+    char words[MPI_MAX_ERROR_STRING] = "unknown error";
+    int n;
+
+    (void)MPI_Error_string(code, words, &n);
+    return c3d_error_set(C3D_ECOMM, file, line, "%s: %s", call, words);
+}
+
+static c3d_status find_local_rank(c3d_comm *comm)
+{
+    MPI_Comm host;
+
+    C3D_MPI(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL,
+                                &host));
+    C3D_MPI(MPI_Comm_rank(host, &comm->local_rank));
+    C3D_MPI(MPI_Comm_size(host, &comm->n_local_ranks));
+    C3D_MPI(MPI_Comm_free(&host));
+    return C3D_OK;
+}
+
+c3d_status c3d_comm_join(c3d_comm *comm, const char *program)
+{
+    int provided;
+
+    *comm = (c3d_comm){ .ops = &c3d_comm_self, .n_ranks = 1, .n_local_ranks = 1 };
+    c3d_log_set(program, 0, 1);
+    C3D_MPI(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided));
+    C3D_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
+    C3D_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &comm->rank));
+    C3D_MPI(MPI_Comm_size(MPI_COMM_WORLD, &comm->n_ranks));
+    if (provided < MPI_THREAD_FUNNELED)
+        return C3D_FAIL(C3D_ECOMM, "this MPI offers no threads (MPI_THREAD_FUNNELED)");
+    (void)gethostname(comm->host, sizeof comm->host - 1);
+    c3d_log_set(program, comm->rank, comm->n_ranks);
+    return find_local_rank(comm);
+}
+
+c3d_status c3d_comm_open(c3d_comm *comm, double timeout_s)
+{
+    comm->ops = comm->n_ranks > 1 ? &c3d_comm_mpi : &c3d_comm_self;
+    return comm->ops->open(comm, timeout_s);
+}
+
+static bool is_joined(void)
+{
+    int begun = 0, ended = 0;
+
+    (void)MPI_Initialized(&begun);
+    (void)MPI_Finalized(&ended);
+    return begun && !ended;
+}
+
+void c3d_comm_leave(c3d_comm *comm)
+{
+    if (comm->state) comm->ops->close(comm);
+    if (is_joined()) (void)MPI_Finalize();
+}
+
+void c3d_comm_abort(c3d_comm *comm, const c3d_error *error)
+{
+    const int code = c3d_exit_code(error->status);
+
+    if (comm->n_ranks > 1 && !comm->agreed) {
+        c3d_log_error(error);
+        (void)fflush(NULL);
+        (void)MPI_Abort(MPI_COMM_WORLD, code);
+    }
+    if (comm->rank == 0) c3d_log_error(error);
+    c3d_comm_leave(comm);
+    exit(code);
+}
+
+c3d_status c3d_comm_barrier(c3d_comm *comm)
+{
+    if (comm->n_ranks > 1) C3D_MPI(MPI_Barrier(MPI_COMM_WORLD));
+    return C3D_OK;
+}
+
+c3d_status c3d_comm_agree_max(c3d_comm *comm, int64_t *value)
+{
+    if (comm->n_ranks > 1)
+        C3D_MPI(MPI_Allreduce(MPI_IN_PLACE, value, 1, MPI_INT64_T, MPI_MAX, MPI_COMM_WORLD));
+    return C3D_OK;
+}
+
+c3d_status c3d_comm_sum_i64(c3d_comm *comm, int64_t *values, size_t n)
+{
+    C3D_ASSERT(n <= INT_MAX);
+    if (comm->n_ranks > 1)
+        C3D_MPI(MPI_Allreduce(MPI_IN_PLACE, values, (int)n, MPI_INT64_T, MPI_SUM, MPI_COMM_WORLD));
+    return C3D_OK;
+}
+
+c3d_status c3d_comm_sum_f64(c3d_comm *comm, double *values, size_t n)
+{
+    C3D_ASSERT(n <= INT_MAX);
+    if (comm->n_ranks > 1)
+        C3D_MPI(MPI_Allreduce(MPI_IN_PLACE, values, (int)n, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD));
+    return C3D_OK;
+}
+
+c3d_status c3d_comm_share(c3d_comm *comm, void *bytes, size_t n)
+{
+    C3D_ASSERT(n <= INT_MAX);
+    if (comm->n_ranks > 1) C3D_MPI(MPI_Bcast(bytes, (int)n, MPI_BYTE, 0, MPI_COMM_WORLD));
+    return C3D_OK;
+}
+
+c3d_status c3d_comm_share_text(c3d_comm *comm, char **text)
+{
+    uint64_t n = comm->rank == 0 ? strlen(*text) : 0;
+    char *buffer = comm->rank == 0 ? *text : NULL;
+
+    C3D_TRY(c3d_comm_share(comm, &n, sizeof n));
+    if (comm->rank != 0) {
+        buffer = c3d_calloc(n + 1, 1);
+        if (!buffer) return C3D_ENOMEM;
+    }
+    const c3d_status st = c3d_comm_share(comm, buffer, n);
+    if (comm->rank != 0) {
+        if (st == C3D_OK)
+            *text = buffer;
+        else
+            free(buffer);
+    }
+    return st;
+}
+
+/* Counts and places of every rank's bytes; on rank 0 only. */
+typedef struct gather_plan {
+    int *counts, *starts;
+    size_t n_all;
+} gather_plan;
+
+static c3d_status gather_bytes(c3d_comm *comm, const void *bytes, int n, gather_plan *plan,
+                               char **all)
+{
+    C3D_MPI(MPI_Gather(&n, 1, MPI_INT, plan->counts, 1, MPI_INT, 0, MPI_COMM_WORLD));
+    if (comm->rank == 0) {
+        for (int r = 0; r < comm->n_ranks; r++) {
+            plan->starts[r] = (int)plan->n_all;
+            plan->n_all += (size_t)plan->counts[r];
+            C3D_ASSERT(plan->n_all <= INT_MAX);
+        }
+        *all = c3d_calloc(plan->n_all + 1, 1);
+        if (!*all) return C3D_ENOMEM;
+    }
+    C3D_MPI(MPI_Gatherv(bytes, n, MPI_BYTE, *all, plan->counts, plan->starts, MPI_BYTE, 0,
+                        MPI_COMM_WORLD));
+    return C3D_OK;
+}
+
+c3d_status c3d_comm_gather(c3d_comm *comm, const void *bytes, size_t n_bytes, void **all_out,
+                           size_t *n_all_out)
+{
+    gather_plan plan = { 0 };
+    char *all = NULL;
+    c3d_status st = C3D_OK;
+
+    C3D_ASSERT(n_bytes <= INT_MAX);
+    if (comm->n_ranks == 1) {
+        all = c3d_calloc(n_bytes + 1, 1);
+        if (!all) return C3D_ENOMEM;
+        if (n_bytes) memcpy(all, bytes, n_bytes);
+        *all_out = all;
+        *n_all_out = n_bytes;
+        return C3D_OK;
+    }
+    plan.counts = c3d_calloc((size_t)comm->n_ranks, sizeof(int));
+    plan.starts = c3d_calloc((size_t)comm->n_ranks, sizeof(int));
+    if (!plan.counts || !plan.starts) st = C3D_ENOMEM;
+    if (st == C3D_OK) st = gather_bytes(comm, bytes, (int)n_bytes, &plan, &all);
+    free(plan.counts);
+    free(plan.starts);
+    if (st != C3D_OK) {
+        free(all);
+        return st;
+    }
+    *all_out = all;
+    *n_all_out = plan.n_all;
+    return C3D_OK;
+}
+
+c3d_status c3d_comm_agree_status(c3d_comm *comm, c3d_status status)
+{
+    int failing = status != C3D_OK ? comm->rank : comm->n_ranks;
+    c3d_error error = *c3d_error_last();
+
+    if (comm->n_ranks > 1)
+        C3D_MPI(MPI_Allreduce(MPI_IN_PLACE, &failing, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD));
+    if (failing == comm->n_ranks) return C3D_OK;
+    if (comm->n_ranks > 1) {
+        C3D_MPI(MPI_Bcast(&error, sizeof error, MPI_BYTE, failing, MPI_COMM_WORLD));
+        if (comm->rank != failing)
+            error.file = "(another rank)"; /* its pointer means nothing here */
+        if (comm->rank != failing || failing != 0) {
+            char message[sizeof error.message];
+            (void)snprintf(message, sizeof message, "rank %d: %.990s", failing, error.message);
+            memcpy(error.message, message, sizeof message);
+        }
+    }
+    comm->agreed = true;
+    return c3d_error_put(&error);
+}
