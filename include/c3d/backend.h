@@ -14,6 +14,19 @@
  *     bias [K].
  * Elements that only pad a physical layout are zero and stay zero.
  *
+ * Rows of a micro-batch beyond c3d_pass.n_samples only fill it up: input_load makes them zero and
+ * loss gives them zero gradients, so that they add nothing to a parameter's gradient; what the
+ * other activations hold there is unspecified. A row's forward result does not depend on the other
+ * rows of its micro-batch.
+ *
+ * What the operations compute, the sums of "ref" in double and rounded once, of others in float:
+ *   conv     y[n,k,o] = b[k] + sum over c, i of w[k,c,i] x[n,c, o stride + i - pad_before]
+ *   linear   y[n,k] = b[k] + sum over c,d,h,w of w[k,c,d,h,w] x[n,c,d,h,w];  y is [N, K, 1, 1, 1]
+ *   relu     y = y > 0 ? y : 0, so that a NaN becomes 0; backward: dy counts where y > 0
+ *   pool     the largest of the window's elements that are no padding; of equal ones the first in
+ *            d, h, w order wins and alone receives the gradient
+ *   dropout  y = x mask, mask 0 or 1 / (1 - rate) in float; 0 times infinity is NaN
+ *
  * A backend object is used by one thread. Calls on it are enqueued where the device allows; sync
  * waits. On a failure the plans stay valid and may be freed. */
 #ifndef C3D_BACKEND_H
@@ -34,14 +47,15 @@ typedef struct c3d_op_desc {
     int kernel[3], stride[3];        /* conv, pool (max) */
     int pad_before[3], pad_after[3]; /* conv: zeros; pool: never wins */
     bool relu;                       /* conv, linear: y = max(0, .) */
-    double rate;                     /* dropout: share set to zero, the rest times 1/(1-rate) */
-    int dropout_layer;               /* dropout: its number, part of the random stream */
+    double rate;                     /* dropout: share set to zero, in [0, 1) */
+    int dropout_layer;               /* dropout: 0..255, part of the random stream */
     bool training;                   /* false: forward only, no gradients are kept */
     bool needs_x_grad;               /* false for the first layer */
 } c3d_op_desc;
 
-/* The shape of the output: (x + before + after - kernel) / stride + 1 an axis, rounded down.
- * C3D_EINVAL when the kernel does not fit. */
+/* Checks desc and gives the shape of the output: conv and pool (x + before + after - kernel) /
+ * stride + 1 an axis, rounded down. C3D_EINVAL when the kernel does not fit or a number is out of
+ * range (a pool's pads must be smaller than its kernel). */
 C3D_CHECKED c3d_status c3d_op_output(const c3d_op_desc *desc, c3d_shape x, c3d_shape *y_out);
 
 /* What every backend's plan begins with; the rest is private to it. */
@@ -59,27 +73,34 @@ struct c3d_plan {
 typedef struct c3d_pass {
     bool training;            /* dropout on, values kept for backward */
     int n_samples;            /* rows in use; the plan's n may be larger (last short batch) */
-    uint64_t seed;            /* dropout: element e (C,D,H,W order) of row r is kept when */
-    const uint64_t *row_keys; /* unit(seed, STREAM(DROPOUT, layer), row_keys[r] << 32 | e) >= rate;
-                                 [n_samples], host memory, borrowed for the call */
+    uint64_t seed;            /* dropout; see c3d_dropout_mask */
+    const uint64_t *row_keys; /* dropout: [n_samples], host memory, borrowed for the call */
     bool accumulate;          /* backward: gradients += instead of = */
 } c3d_pass;
 
-/* Integers as stored, to be turned into the input: x = (value - mean[c]) * scale[c], padding rows
- * zero. Values of n_samples rows [C, D, H, W] each, of any dtype; host memory, borrowed until sync.
- */
+/* The mask of one row, the same on every backend: element e (C,D,H,W order) is kept (1 / (1 - rate)
+ * in float, otherwise 0) when word e % 4 of
+ *     c3d_random_4x32(seed, C3D_STREAM(C3D_PURPOSE_DROPOUT, layer << 40 | e / 4), row_key)
+ * is at least ceil(rate 2^32). A row key names a sample in a step; all 64 bits count. */
+void c3d_dropout_mask(uint64_t seed, int layer, double rate, uint64_t row_key, size_t n,
+                      float *mask);
+
+/* Integers as stored, to be turned into the input: x = (value - mean[c]) * scale[c] in float, rows
+ * beyond n_samples zero. Values of n_samples rows [C, D, H, W] each, of any dtype; host memory,
+ * borrowed until sync. */
 typedef struct c3d_input {
     const void *values;
     c3d_dtype dtype;
     int n_samples;
     const float *mean, *scale; /* [C] */
     /* Symmetry of the square applied to each row, the same for all months: bit 0 flips x, then bit
-     * 1 flips y, then bit 2 transposes. NULL: none. */
+     * 1 flips y, then bit 2 transposes (square rows only: C3D_EINVAL otherwise). NULL: none. */
     const uint8_t *symmetry;
 } c3d_input;
 
-/* Loss on the last activation, [N, K]: K = 1 sigmoid and binary cross entropy on labels 0/1, K > 1
- * softmax and cross entropy on class numbers. */
+/* Loss on the last activation, [N, K, 1, 1, 1]: K = 1 sigmoid and binary cross entropy on labels
+ * 0/1, K > 1 softmax and cross entropy on class numbers, from the logits in a form that neither
+ * overflows nor cancels, in double. A label out of range is C3D_EINVAL. */
 typedef struct c3d_loss {
     int n_samples;
     const int32_t *labels; /* [n_samples]; host */
@@ -93,7 +114,8 @@ typedef struct c3d_loss {
 /* Adam (Kingma and Ba 2015, algorithm 1) with decoupled weight decay:
  *   m = beta1 m + (1-beta1) g;  v = beta2 v + (1-beta2) g^2   with g = grad * grad_scale
  *   p = p - rate * ( (m / (1-beta1^t)) / (sqrt(v / (1-beta2^t)) + epsilon) + weight_decay * p )
- * in float, bias corrections computed in double. */
+ * computed as p - ((rate / (1-beta1^t)) * m / (sqrt(v) * (1 / sqrt(1-beta2^t)) + epsilon)
+ * + (rate weight_decay) * p), in float, the factors of elements in double and rounded once. */
 typedef struct c3d_adam {
     double rate, beta1, beta2, epsilon, weight_decay;
     int64_t t; /* 1 for the first update */
@@ -123,15 +145,17 @@ typedef struct c3d_backend_ops {
     c3d_status (*input_load)(c3d_backend *self, c3d_activation *x, const c3d_input *input);
 
     /* Canonical float32 [N, C, D, H, W] of an activation or (grad) of its gradient, all rows; for
-     * tests and --debug. */
+     * tests and --debug. An activation has a gradient when a training plan made it or needs it
+     * (C3D_EINVAL otherwise). */
     c3d_status (*activation_read)(c3d_backend *self, c3d_activation *x, bool grad, float *to_host);
     c3d_status (*activation_write)(c3d_backend *self, c3d_activation *x, bool grad,
                                    const float *from_host);
 
+    /* x is borrowed until plan_free; desc is copied. */
     c3d_status (*plan)(c3d_backend *self, const c3d_op_desc *desc, c3d_activation *x,
                        c3d_plan **out);
     void (*plan_free)(c3d_backend *self, c3d_plan *plan);
-    /* Which = 0 weight, 1 bias; canonical host memory [param_n], physical backend memory. Export of
+    /* which: 0 weight, 1 bias; canonical host memory [param_n], physical backend memory. Export of
      * an import gives the same bits. The same translation serves gradients and moments. */
     c3d_status (*param_import)(c3d_backend *self, const c3d_plan *plan, int which,
                                const float *canonical, float *physical);
@@ -150,7 +174,8 @@ typedef struct c3d_backend_ops {
     c3d_status (*loss)(c3d_backend *self, c3d_activation *logits, const c3d_loss *loss);
     c3d_status (*adam)(c3d_backend *self, const c3d_adam *adam, size_t n, const float *grad,
                        float *m, float *v, float *param);
-    /* Sum of squares in double, fixed order; infinite or NaN when any element is. */
+    /* Sum of squares in double, in an order that depends on n alone (not on threads); infinite or
+     * NaN when any element is. */
     c3d_status (*sum_squares)(c3d_backend *self, const float *x, size_t n, double *out);
 } c3d_backend_ops;
 
@@ -162,7 +187,8 @@ struct c3d_backend {
 extern const c3d_backend_ops c3d_backend_ref;
 extern const c3d_backend_ops c3d_backend_onednn;
 
-/* "cpu" and "auto" are onednn, "cuda" is refused in a build without it; any backend's own name. */
+/* name: "cpu" and "auto" are onednn, "cuda" is refused in a build without it (C3D_EUNSUPPORTED); or
+ * any backend's own name. C3D_ECONFIG when there is none such. */
 C3D_CHECKED c3d_status c3d_backend_open(c3d_backend *backend, const char *name, int device_index,
                                         int n_threads);
 void c3d_backend_close(c3d_backend *backend); /* a zeroed object is fine */
