@@ -68,6 +68,10 @@ typedef struct c3d_dataset_info {
 /* C3D_EIO when absent ("DIR: no dataset.json; was c3d-dataset build finished?"), C3D_EDATA. */
 C3D_CHECKED c3d_status c3d_dataset_info_read(const char *dir, c3d_dataset_info *out);
 void c3d_dataset_info_free(c3d_dataset_info *info);
+/* The document of info (info->json is not looked at), given: the caller adds what else it knows. */
+c3d_json *c3d_dataset_info_to_json(const c3d_dataset_info *info);
+/* DIR/dataset.json with that document alone. */
+C3D_CHECKED c3d_status c3d_dataset_info_write(const char *dir, const c3d_dataset_info *info);
 
 /* ---- samples.csv
  * ---------------------------------------------------------------------------------- */
@@ -124,6 +128,8 @@ void c3d_shard_close(c3d_shard *shard);
 const c3d_shard_shape *c3d_shard_get_shape(const c3d_shard *shard);
 const int64_t *c3d_shard_frame_ids(const c3d_shard *shard); /* [n_scenes], borrowed */
 const c3d_date *c3d_shard_months(const c3d_shard *shard);   /* [n_months], borrowed */
+const char *const *c3d_shard_bands(const c3d_shard *shard); /* [n_bands], borrowed */
+const char *c3d_shard_path(const c3d_shard *shard);         /* borrowed */
 /* One whole scene with its bits and sums. Data are written and only then status and checksum
  * (the caller syncs in between at intervals: c3d_shard_sync). */
 typedef struct c3d_scene {
@@ -133,6 +139,9 @@ typedef struct c3d_scene {
     void *sum, *sum_squares; /* [months, bands] */
 } c3d_scene;
 C3D_CHECKED c3d_status c3d_shard_write(c3d_shard *shard, int row, const c3d_scene *scene);
+/* Of a dropped scene only /missing_share is kept: it says why. */
+C3D_CHECKED c3d_status c3d_shard_write_missing(c3d_shard *shard, int row,
+                                               const float *missing_share);
 /* Marks the row present with its checksum, or dropped. */
 C3D_CHECKED c3d_status c3d_shard_mark(c3d_shard *shard, int row, c3d_scene_status status,
                                       uint64_t checksum);
@@ -145,6 +154,7 @@ C3D_CHECKED c3d_status c3d_shard_read_scene(c3d_shard *shard, int row, c3d_scene
 /* A contiguous run of months of one scene's values, [n_months, bands, size, size]. */
 C3D_CHECKED c3d_status c3d_shard_read_months(c3d_shard *shard, int row, int first, int n_months,
                                              void *to);
+/* Any of the three may be NULL. */
 C3D_CHECKED c3d_status c3d_shard_read_sums(c3d_shard *shard, int row, void *sum, void *sum_squares,
                                            float *missing_share);
 
