@@ -18,7 +18,7 @@ typedef struct c3d_raster_info {
     double transform[6];
     char *crs_wkt;                      /* owned by the raster; "" when it has none */
     char band_names[C3D_MAX_BANDS][64]; /* description, else colour role ("red"), else "" */
-    bool has_nodata[C3D_MAX_BANDS];
+    bool has_nodata[C3D_MAX_BANDS];     /* of the first file; a tag the type cannot hold is none */
     double nodata[C3D_MAX_BANDS];
     int alpha_band;   /* 1-based; 0: none */
     bool has_palette; /* a picture of classes rather than classes */
@@ -29,23 +29,47 @@ void c3d_raster_start(void); /* registers drivers; once, before anything else he
 
 /* C3D_EIO/C3D_EDATA name the file and say what GDAL said. */
 C3D_CHECKED c3d_status c3d_raster_open(const char *path, c3d_raster **out);
-/* Several files as one virtual mosaic on the grid of the first (same pixel size, CRS and bands
- * needed; gaps are invalid). n >= 1. */
+/* Several files as one virtual mosaic on the pixel grid of the first, grown to hold all of them;
+ * places that no file covers are gaps (invalid pixels). All need the same CRS, pixel grid, number
+ * of bands and type: C3D_EDATA names the two files that differ. Where files overlap, a pixel is
+ * taken from the last file that has data there. Files are opened when needed; a few stay open. n
+ * >= 1. */
 C3D_CHECKED c3d_status c3d_raster_open_mosaic(const char *const *paths, int n, c3d_raster **out);
+
+/* A grid of pixels that several rasters share, such as all months of an archive. */
+typedef struct c3d_grid {
+    double transform[6];
+    int width_px, height_px;
+    const char *crs_wkt; /* borrowed; NULL: not compared */
+} c3d_grid;
+/* The same on a given grid: window (x, y) is the same place in every raster opened on it. What lies
+ * outside the grid is not seen. */
+C3D_CHECKED c3d_status c3d_raster_open_on_grid(const char *const *paths, int n,
+                                               const c3d_grid *grid, c3d_raster **out);
+/* Grows the grid (its origin may move) to hold the raster; C3D_EDATA names the raster and grid_name
+ * when CRS or pixel grid differ. */
+C3D_CHECKED c3d_status c3d_grid_extend(c3d_grid *grid, const char *grid_name,
+                                       const c3d_raster *raster);
 void c3d_raster_close(c3d_raster *raster); /* NULL is fine */
 const c3d_raster_info *c3d_raster_get_info(const c3d_raster *raster);
-const char *c3d_raster_path(const c3d_raster *raster);
+const char *c3d_raster_path(const c3d_raster *raster); /* of the first file; borrowed */
 
 typedef struct c3d_window {
     int x, y, width, height;
 } c3d_window;
+/* The files of a mosaic and where each lies on its grid (a file may reach over the edge of a given
+ * grid). */
+int c3d_raster_n_files(const c3d_raster *raster);
+c3d_window c3d_raster_file_window(const c3d_raster *raster, int file);
+
 /* Pixels of the bands (1-based numbers) into `to`, [band, y, x] of dtype (converted and clamped as
- * GDAL does when it differs from the file's). The window must lie inside. */
+ * GDAL does when it differs from the file's; 0 in gaps). The window must lie inside. C3D_EDATA
+ * names the file and the rows that could not be read. */
 C3D_CHECKED c3d_status c3d_raster_read(c3d_raster *raster, c3d_window window, const int *bands,
                                        int n_bands, c3d_dtype dtype, void *to);
-/* Validity of the same window, [y, x], 1 valid: nodata of any of the bands, alpha 0, or a gap of
- * the mosaic make a pixel invalid; if the file has neither tag nor alpha, `zero_is_invalid` makes
- * pixels invalid whose bands are all 0. */
+/* Validity of the same window, [y, x], 1 valid: nodata of any of the bands, NaN, alpha 0, the
+ * file's own mask, or a gap of the mosaic make a pixel invalid; if the file has none of tag, alpha
+ * and mask, `zero_is_invalid` makes pixels invalid whose bands are all 0. */
 C3D_CHECKED c3d_status c3d_raster_read_valid(c3d_raster *raster, c3d_window window,
                                              const int *bands, int n_bands, bool zero_is_invalid,
                                              uint8_t *to);
@@ -76,6 +100,8 @@ void c3d_transformer_destroy(c3d_transformer *transformer);
 /* In place; C3D_EDATA when a point has no image. */
 C3D_CHECKED c3d_status c3d_transformer_apply(c3d_transformer *transformer, int n, double *x,
                                              double *y);
+/* True when both are the same CRS and nothing is computed. */
+bool c3d_transformer_is_identity(const c3d_transformer *transformer);
 /* True when both describe the same CRS (axis order aside). */
 bool c3d_crs_is_same(const char *a_wkt, const char *b_wkt);
 /* Metres of one unit of a projected CRS; 0 for geographic ones. */
@@ -97,8 +123,7 @@ typedef union c3d_field_value {
 } c3d_field_value;
 
 typedef struct c3d_vector_writer c3d_vector_writer;
-/* A new GeoPackage (an old one is replaced at commit) or, with append, a further layer of the one
- * being written. */
+/* A new GeoPackage, written beside `path` in one transaction; an old one is replaced at commit. */
 C3D_CHECKED c3d_status c3d_vector_writer_create(const char *path, c3d_vector_writer **out);
 /* Starts a layer of polygons (crs != NULL) or a table without geometry (crs == NULL). */
 C3D_CHECKED c3d_status c3d_vector_writer_layer(c3d_vector_writer *writer, const char *name,

@@ -1,0 +1,214 @@
+#include "gdal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct c3d_vector_writer {
+    char path[C3D_PATH_MAX];
+    char part[C3D_PATH_MAX + 16]; /* SQLite's driver wants a name that ends in .gpkg */
+    GDALDatasetH dataset;
+    OGRLayerH layer;   /* the last one */
+    OGRLayerH styles;  /* table layer_styles, NULL before the first style */
+    bool has_geometry; /* of the last layer */
+};
+
+static c3d_status fail_write(const c3d_vector_writer *writer)
+{
+    return C3D_FAIL(C3D_EIO, "%s: could not be written: %s", writer->path, c3d_gdal_said());
+}
+
+c3d_status c3d_vector_writer_create(const char *path, c3d_vector_writer **out)
+{
+    c3d_vector_writer *writer;
+    c3d_status st;
+
+    if (strlen(path) >= C3D_PATH_MAX) return C3D_FAIL(C3D_EINVAL, "%.80s...: path too long", path);
+    writer = c3d_calloc(1, sizeof *writer);
+    if (writer == NULL) return C3D_ENOMEM;
+    (void)snprintf(writer->path, sizeof writer->path, "%s", path);
+    (void)snprintf(writer->part, sizeof writer->part, "%s.part.gpkg", path);
+    (void)unlink(writer->part);
+    c3d_gdal_clear();
+    writer->dataset =
+        GDALCreate(GDALGetDriverByName("GPKG"), writer->part, 0, 0, 0, GDT_Unknown, NULL);
+    if (writer->dataset == NULL ||
+        GDALDatasetStartTransaction(writer->dataset, FALSE) != OGRERR_NONE) {
+        st = fail_write(writer);
+        c3d_vector_writer_discard(writer);
+        return st;
+    }
+    *out = writer;
+    return C3D_OK;
+}
+
+static c3d_status add_field(c3d_vector_writer *writer, OGRLayerH layer, const char *name,
+                            OGRFieldType type)
+{
+    OGRFieldDefnH field = OGR_Fld_Create(name, type);
+    const OGRErr failed = OGR_L_CreateField(layer, field, TRUE);
+
+    OGR_Fld_Destroy(field);
+    return failed == OGRERR_NONE ? C3D_OK : fail_write(writer);
+}
+
+static OGRLayerH create_layer(c3d_vector_writer *writer, const char *name, const char *crs_wkt,
+                              const char *id_column)
+{
+    OGRSpatialReferenceH srs = crs_wkt != NULL && crs_wkt[0] != 0 ? c3d_gdal_srs(crs_wkt) : NULL;
+    char **options = CSLSetNameValue(NULL, "FID", id_column);
+    OGRLayerH layer = GDALDatasetCreateLayer(writer->dataset, name, srs,
+                                             crs_wkt != NULL ? wkbPolygon : wkbNone, options);
+
+    CSLDestroy(options);
+    OSRDestroySpatialReference(srs);
+    return layer;
+}
+
+c3d_status c3d_vector_writer_layer(c3d_vector_writer *writer, const char *name, const char *crs_wkt,
+                                   const c3d_field_desc *fields, int n_fields)
+{
+    static const OGRFieldType types[] = {
+        [C3D_FIELD_INT] = OFTInteger64, [C3D_FIELD_REAL] = OFTReal, [C3D_FIELD_TEXT] = OFTString
+    };
+
+    c3d_gdal_clear();
+    writer->layer = create_layer(writer, name, crs_wkt, "fid");
+    writer->has_geometry = crs_wkt != NULL;
+    if (writer->layer == NULL) return fail_write(writer);
+    for (int f = 0; f < n_fields; f++)
+        C3D_TRY(add_field(writer, writer->layer, fields[f].name, types[fields[f].type]));
+    return C3D_OK;
+}
+
+static OGRGeometryH polygon_of(const double *points, int n_points)
+{
+    OGRGeometryH polygon = OGR_G_CreateGeometry(wkbPolygon);
+    OGRGeometryH ring = OGR_G_CreateGeometry(wkbLinearRing);
+
+    for (int i = 0; i < n_points; i++) OGR_G_AddPoint_2D(ring, points[2 * i], points[2 * i + 1]);
+    OGR_G_AddGeometryDirectly(polygon, ring);
+    return polygon;
+}
+
+static void set_fields(OGRFeatureH feature, OGRFeatureDefnH defn, const c3d_field_value *values)
+{
+    for (int f = 0; f < OGR_FD_GetFieldCount(defn); f++) {
+        const OGRFieldType type = OGR_Fld_GetType(OGR_FD_GetFieldDefn(defn, f));
+
+        if (type == OFTInteger64)
+            OGR_F_SetFieldInteger64(feature, f, values[f].i);
+        else if (type == OFTReal && !isnan(values[f].r))
+            OGR_F_SetFieldDouble(feature, f, values[f].r);
+        else if (type == OFTString && values[f].t != NULL)
+            OGR_F_SetFieldString(feature, f, values[f].t);
+        else
+            OGR_F_SetFieldNull(feature, f);
+    }
+}
+
+c3d_status c3d_vector_writer_add(c3d_vector_writer *writer, const double *ring, int n_points,
+                                 const c3d_field_value *values)
+{
+    OGRFeatureDefnH defn = OGR_L_GetLayerDefn(writer->layer);
+    OGRFeatureH feature = OGR_F_Create(defn);
+    OGRErr failed = OGRERR_NONE;
+
+    c3d_gdal_clear();
+    if (feature == NULL) return fail_write(writer);
+    set_fields(feature, defn, values);
+    if (ring != NULL && writer->has_geometry)
+        failed = OGR_F_SetGeometryDirectly(feature, polygon_of(ring, n_points));
+    if (failed == OGRERR_NONE) failed = OGR_L_CreateFeature(writer->layer, feature);
+    OGR_F_Destroy(feature);
+    return failed == OGRERR_NONE ? C3D_OK : fail_write(writer);
+}
+
+/* The table as QGIS makes it itself. */
+static c3d_status create_styles(c3d_vector_writer *writer)
+{
+    static const struct {
+        const char *name;
+        OGRFieldType type;
+    } columns[] = { { "f_table_catalog", OFTString },
+                    { "f_table_schema", OFTString },
+                    { "f_table_name", OFTString },
+                    { "f_geometry_column", OFTString },
+                    { "styleName", OFTString },
+                    { "styleQML", OFTString },
+                    { "styleSLD", OFTString },
+                    { "useAsDefault", OFTInteger },
+                    { "description", OFTString },
+                    { "owner", OFTString },
+                    { "ui", OFTString },
+                    { "update_time", OFTDateTime } };
+
+    writer->styles = create_layer(writer, "layer_styles", NULL, "id");
+    if (writer->styles == NULL) return fail_write(writer);
+    for (size_t c = 0; c < C3D_COUNT(columns); c++)
+        C3D_TRY(add_field(writer, writer->styles, columns[c].name, columns[c].type));
+    return C3D_OK;
+}
+
+c3d_status c3d_vector_writer_style(c3d_vector_writer *writer, const char *layer, const char *qml)
+{
+    OGRFeatureH feature;
+    OGRErr failed;
+
+    c3d_gdal_clear();
+    if (writer->styles == NULL) C3D_TRY(create_styles(writer));
+    feature = OGR_F_Create(OGR_L_GetLayerDefn(writer->styles));
+    if (feature == NULL) return fail_write(writer);
+    OGR_F_SetFieldString(feature, 0, "");
+    OGR_F_SetFieldString(feature, 1, "");
+    OGR_F_SetFieldString(feature, 2, layer);
+    OGR_F_SetFieldString(feature, 3, "geom");
+    OGR_F_SetFieldString(feature, 4, layer);
+    OGR_F_SetFieldString(feature, 5, qml);
+    OGR_F_SetFieldInteger(feature, 7, 1);
+    OGR_F_SetFieldString(feature, 8, "");
+    OGR_F_SetFieldString(feature, 9, "");
+    OGR_F_SetFieldString(feature, 11, "2000-01-01T00:00:00Z");
+    failed = OGR_L_CreateFeature(writer->styles, feature);
+    OGR_F_Destroy(feature);
+    return failed == OGRERR_NONE ? C3D_OK : fail_write(writer);
+}
+
+static c3d_status sync_file(const char *path)
+{
+    const int fd = open(path, O_RDONLY);
+    const int failed = fd < 0 || fsync(fd) != 0 ? errno : 0;
+
+    if (fd >= 0) (void)close(fd);
+    return failed ? C3D_FAIL(C3D_EIO, "%s: %s", path, strerror(failed)) : C3D_OK;
+}
+
+c3d_status c3d_vector_writer_commit(c3d_vector_writer *writer)
+{
+    c3d_status st = C3D_OK;
+
+    c3d_gdal_clear();
+    if (GDALDatasetCommitTransaction(writer->dataset) != OGRERR_NONE) st = fail_write(writer);
+    GDALClose(writer->dataset);
+    writer->dataset = NULL;
+    if (st == C3D_OK && c3d_gdal_failed()) st = fail_write(writer);
+    if (st == C3D_OK) st = sync_file(writer->part);
+    if (st == C3D_OK && rename(writer->part, writer->path) != 0)
+        st = C3D_FAIL(C3D_EIO, "%s: could not be put in place: %s", writer->path, strerror(errno));
+    c3d_vector_writer_discard(writer);
+    return st;
+}
+
+void c3d_vector_writer_discard(c3d_vector_writer *writer)
+{
+    if (writer == NULL) return;
+    if (writer->dataset != NULL) {
+        (void)GDALDatasetRollbackTransaction(writer->dataset);
+        GDALClose(writer->dataset);
+    }
+    (void)unlink(writer->part);
+    free(writer);
+}
