@@ -36,6 +36,7 @@ typedef struct raster_file {
     int alpha_band;
     bool has_mask; /* a mask of the whole file besides alpha */
     bool is_float;
+    bool has_place; /* it has a georeference */
 } raster_file;
 
 struct c3d_raster {

@@ -18,6 +18,15 @@ static bool is_representable(double value, GDALDataType type)
     return !is_clamped && !is_rounded;
 }
 
+static double nodata_tag(GDALRasterBandH band, int *has_nodata)
+{
+    switch ((int)GDALGetRasterDataType(band)) {
+    case GDT_Int64: return (double)GDALGetRasterNoDataValueAsInt64(band, has_nodata);
+    case GDT_UInt64: return (double)GDALGetRasterNoDataValueAsUInt64(band, has_nodata);
+    default: return GDALGetRasterNoDataValue(band, has_nodata);
+    }
+}
+
 static void name_band(GDALRasterBandH band, char out[64])
 {
     const char *description = GDALGetDescription(band);
@@ -35,7 +44,7 @@ static void name_band(GDALRasterBandH band, char out[64])
 static void read_band_info(GDALRasterBandH band, int i, raster_file *file, c3d_raster_info *info)
 {
     int has_nodata = 0;
-    const double nodata = GDALGetRasterNoDataValue(band, &has_nodata);
+    const double nodata = nodata_tag(band, &has_nodata);
     const GDALColorInterp role = GDALGetRasterColorInterpretation(band);
 
     name_band(band, info->band_names[i]);
@@ -74,7 +83,8 @@ static c3d_status read_info(const char *path, GDALDatasetH dataset, raster_file 
     file->has_mask = (mask_flags & GMF_PER_DATASET) && !(mask_flags & GMF_ALPHA);
     file->is_float = c3d_dtype_is_float(info->dtype);
     info->alpha_band = file->alpha_band;
-    if (GDALGetGeoTransform(dataset, info->transform) != CE_None) {
+    file->has_place = GDALGetGeoTransform(dataset, info->transform) == CE_None;
+    if (!file->has_place) {
         const double none[6] = { 0, 1, 0, 0, 0, 1 };
         memcpy(info->transform, none, sizeof none);
     }

@@ -26,14 +26,14 @@ static c3d_status read_file(c3d_raster *raster, raster_file *file, c3d_window wi
     return C3D_OK;
 }
 
-/* Tags are written as text and floats stored as float32: compare in the narrower type, and take the
- * neighbourhood of a huge tag for the tag. */
-static bool is_nodata(double value, double nodata)
+/* Tags are written as text and floats stored as float32: those are compared in the narrower type,
+ * and the neighbourhood of a huge tag is taken for the tag. */
+static bool is_nodata(double value, double nodata, bool is_float)
 {
-    if (isnan(nodata)) return isnan(value);
-    if ((float)value == (float)nodata && (value == nodata || fabs(nodata) > 16777216)) return true;
-    if ((float)value == (float)nodata && nodata != rint(nodata)) return true;
-    return value == nodata || (fabs(nodata) > 1e30 && fabs(value - nodata) <= 1e-5 * fabs(nodata));
+    if (value == nodata) return true;
+    if (!is_float) return false;
+    if (fabs(nodata) > 1e30) return fabs(value - nodata) <= 1e-5 * fabs(nodata);
+    return fabs(value) < 1e30 && (float)value == (float)nodata;
 }
 
 static void mark_nodata(const raster_file *file, int band, const double *values, size_t n,
@@ -43,7 +43,8 @@ static void mark_nodata(const raster_file *file, int band, const double *values,
     const double nodata = file->nodata[band - 1];
 
     for (size_t i = 0; i < n; i++)
-        if (isnan(values[i]) || (has_nodata && is_nodata(values[i], nodata))) valid[i] = 0;
+        if (isnan(values[i]) || (has_nodata && is_nodata(values[i], nodata, file->is_float)))
+            valid[i] = 0;
 }
 
 static bool has_marks(const raster_file *file, const int *bands, int n_bands)
