@@ -1,0 +1,129 @@
+/* One row a key. Nothing about a key is written down anywhere else. */
+#include "config/table.h"
+
+#include <string.h>
+
+#define KEY(member, key_type_, ...)                                                                \
+    {                                                                                              \
+        .key = #member, .type = (key_type_), .offset = offsetof(c3d_config, member), __VA_ARGS__   \
+    }
+#define INT(member, def, lo, hi, unit_, policy_, help_)                                            \
+    KEY(member, KEY_INT, .standard = (def), .min = (lo), .max = (hi), .unit = (unit_),             \
+        .policy = C3D_CONFIG_##policy_, .help = (help_))
+#define LONG(member, def, lo, hi, unit_, policy_, help_)                                           \
+    KEY(member, KEY_LONG, .standard = (def), .min = (lo), .max = (hi), .unit = (unit_),            \
+        .policy = C3D_CONFIG_##policy_, .help = (help_))
+#define REAL(member, def, lo, hi, unit_, policy_, help_)                                           \
+    KEY(member, KEY_REAL, .standard = (def), .min = (lo), .max = (hi), .unit = (unit_),            \
+        .policy = C3D_CONFIG_##policy_, .help = (help_))
+#define BOOL(member, def, policy_, help_)                                                          \
+    KEY(member, KEY_BOOL, .standard = (def), .unit = "", .policy = C3D_CONFIG_##policy_,           \
+        .help = (help_))
+#define CHOICE(member, def, words, policy_, help_)                                                 \
+    KEY(member, KEY_CHOICE, .standard = (def), .choices = (words), .unit = "",                     \
+        .policy = C3D_CONFIG_##policy_, .help = (help_))
+#define OTHER(member, kind, def, count, policy_, help_)                                            \
+    KEY(member, kind, .standard = (def), .min = (count), .unit = "",                               \
+        .policy = C3D_CONFIG_##policy_, .help = (help_))
+#define TEXT(member, policy_, help_) OTHER(member, KEY_TEXT, "", 0, policy_, help_)
+
+#define MANY   2147483647.0
+#define COUNTS 9007199254740992.0 /* 2^53: exact in every reader of JSON */
+
+/* clang-format off */
+const key_row c3d_config_keys[] = {
+    TEXT(data.root, FREE, "prefix for relative paths in data"),
+    TEXT(data.store, FREE, "the dataset directory that c3d-dataset build made"),
+    TEXT(data.mosaics, FREE, "pattern of the images' paths with {YYYY}, {MM}, {DD} and * for anything within one part of the path; all files of one date make one mosaic"),
+    TEXT(data.labels, FREE, "path of the class raster, with {YYYY} where there is one a year"),
+    OTHER(data.label_period, KEY_SPAN, "", 0, FREE, "the time a single class raster stands for, START/END"),
+    OTHER(data.label_classes, KEY_CLASSES, "{}", 0, FREE, "names for codes of the class raster; a code, a range or a list of them each"),
+    TEXT(data.positive, FREE, "the class that is looked for, a name of data.label_classes"),
+    OTHER(data.bands, KEY_TEXTS, "[]", 0, FREE, "bands by name or number from 1; empty: all"),
+    OTHER(data.months, KEY_SPAN, "", 0, FREE, "use only images of this time, START/END"),
+    OTHER(data.aoi, KEY_REALS, "[]", 4, FREE, "use only this area: x_min, y_min, x_max, y_max in the images' coordinates"),
+    INT(data.frame_size_px, "112", 1, 4096, "px", FREE, "side of a square frame"),
+    INT(data.stride_px, "0", 0, 65536, "px", FREE, "distance of neighbouring frames; 0: data.frame_size_px, no overlap"),
+    REAL(data.positive_share, "0.1", 0, 1, "", FREE, "a frame is positive from this share of its area in the positive class"),
+    REAL(data.negative_share, "0.01", 0, 1, "", FREE, "a frame is negative up to this share; between the two it is uncertain and not used"),
+    CHOICE(data.label_year, "same", "same|previous|both_agree", FREE, "which year's labels name a month"),
+    CHOICE(data.samples, "series", "series|yearly|monthly", FREE, "what a sample is: all months of a frame, a frame and label year, or a frame and month"),
+    CHOICE(data.series_label, "any", "any|last|all", FREE, "when a series is positive: in any label year, in the last, or in all"),
+    CHOICE(data.gaps, "previous", "previous|linear|zero", FREE, "how pixels without an observation are filled"),
+    REAL(data.max_missing_share, "0.5", 0, 1, "", FREE, "frames with a larger share of missing pixels are dropped, with the reason"),
+    TEXT(data.mask_band, FREE, "band that says which pixels to use"),
+    CHOICE(data.split, "blocks", "blocks|polygons|years|random", FREE, "how frames are dealt to training, validation and test"),
+    REAL(data.block_km, "10", 0.001, 10000, "km", FREE, "side of the squares that are dealt as a whole"),
+    REAL(data.buffer_m, "0", 0, 1e6, "m", FREE, "frames nearer than this to another split's block are not used"),
+    OTHER(data.split_shares, KEY_REALS, "[0.7, 0.15, 0.15]", 3, FREE, "shares of training, validation and test"),
+    INT(data.folds, "0", 0, 100, "", FREE, "number of folds for cross-validation; 0: none"),
+    INT(data.fold, "-1", -1, 99, "", REFUSE, "the fold left out for validation; -1: none"),
+    LONG(data.max_per_class, "0", 0, COUNTS, "samples", REFUSE, "train on at most this many of each class, drawn by seed; 0: all"),
+    BOOL(data.allow_leaking_split, "false", WARN, "train although frames of two splits overlap or touch"),
+    CHOICE(data.sampling, "natural", "natural|balanced", REFUSE, "how often the classes are seen"),
+    CHOICE(data.time, "all", "all|window|stride", REFUSE, "which months of a sample a 3D network sees"),
+    CHOICE(data.slice, "middle", "first|middle|last|random|median", REFUSE, "which month of a sample a 2D network sees"),
+    BOOL(data.augment.symmetry, "false", REFUSE, "flips and quarter turns, the same for all months of a sample"),
+    REAL(data.augment.jitter, "0", 0, 1, "", REFUSE, "random gain and offset of each band, as a share of its deviation"),
+    REAL(data.augment.month_dropout, "0", 0, 1, "", REFUSE, "share of months replaced by missing"),
+    INT(data.readers, "2", 1, 256, "threads", FREE, "threads that read samples ahead, a rank"),
+    CHOICE(data.stage, "none", "none|node|memory", REFUSE, "copy each node's share of the dataset to its disk or memory first"),
+    LONG(data.seed, "1", 0, COUNTS, "", REFUSE, "all that is drawn is a function of it"),
+
+    CHOICE(model.network, "c3d", "c3d|cnn2d|tcnn", REFUSE, "3x3x3 kernels, its 2D twin on one slice, or pixel by pixel in time"),
+    INT(model.width, "64", 1, 1024, "filters", REFUSE, "filters of the first convolution; the others are multiples of it"),
+    INT(model.fc, "4096", 1, 65536, "units", REFUSE, "units of the two hidden fully connected layers"),
+    REAL(model.dropout, "0.5", 0, 0.99, "", REFUSE, "share of those units left out in a training step"),
+    CHOICE(model.normalization, "none", "none|batch", REFUSE, "normalisation after each convolution"),
+    INT(model.outputs, "1", 1, 1000, "", REFUSE, "1: one score by sigmoid; more: that many classes"),
+    BOOL(model.pool5_padding, "true", REFUSE, "1 px of space before the last pool, as published"),
+    TEXT(model.init_from, REFUSE, "checkpoint whose weights a new run starts from"),
+    CHOICE(model.precision, "fp32", "fp32|tf32|bf16|fp16", REFUSE, "of the arithmetic; weights are kept in fp32"),
+    BOOL(model.autotune, "false", WARN, "try several algorithms before the first step and keep the fastest"),
+
+    INT(train.epochs, "10", 1, 1e6, "", FREE, "times all samples are seen"),
+    INT(train.global_batch, "16", 1, 1e6, "samples", REFUSE, "samples of a step, over all ranks"),
+    INT(train.micro_batch, "8", 1, 65536, "samples", REFUSE, "samples of one forward and backward pass on one rank"),
+    CHOICE(train.loss, "cross_entropy", "cross_entropy|focal", REFUSE, "what is minimised"),
+    CHOICE(train.class_weights, "none", "none|balanced", REFUSE, "weight of a class in the loss"),
+    INT(train.early_stop, "0", 0, 1e6, "epochs", WARN, "end after this many epochs without a better one; 0: never"),
+    LONG(train.checkpoint_every_steps, "0", 0, COUNTS, "steps", FREE, "save this often; 0: at the end of each epoch only"),
+    REAL(train.checkpoint_every_s, "0", 0, 1e9, "s", FREE, "save this often; 0: not by the clock"),
+    INT(train.keep_last, "2", 1, 1e6, "", FREE, "checkpoints kept besides the best"),
+    INT(train.keep_every, "0", 0, 1e6, "epochs", FREE, "also keep the checkpoint of every so many epochs; 0: none"),
+
+    REAL(optimizer.learning_rate, "0.001", 0, 10, "", REFUSE, "step size of Adam"),
+    REAL(optimizer.beta1, "0.9", 0, 0.999999, "", REFUSE, "decay of the mean of gradients"),
+    REAL(optimizer.beta2, "0.999", 0, 0.9999999, "", REFUSE, "decay of the mean of squared gradients"),
+    REAL(optimizer.epsilon, "1e-08", 1e-16, 1, "", REFUSE, "added to the root of the mean square"),
+    REAL(optimizer.weight_decay, "0", 0, 1, "", REFUSE, "share of a weight taken off a step, times the learning rate"),
+    CHOICE(optimizer.schedule, "constant", "constant|cosine|linear", REFUSE, "course of the learning rate"),
+    LONG(optimizer.warmup_steps, "0", 0, COUNTS, "steps", REFUSE, "the learning rate rises over this many steps"),
+    REAL(optimizer.clip_norm, "0", 0, 1e6, "", REFUSE, "longest gradient; 0: not clipped"),
+    CHOICE(optimizer.state, "rank0", "rank0|replicated|sharded", FREE, "where the moments of Adam live"),
+
+    REAL(distributed.bucket_mb, "25", 0.001, 65536, "MB", FREE, "gradients are summed over ranks in pieces of this size"),
+    CHOICE(distributed.reduction, "fast", "fast|ordered", FREE, "ordered: the same bits on any number of ranks, slower"),
+    REAL(distributed.timeout_s, "600", 1, 86400, "s", FREE, "a rank that lets the others wait longer ends the run"),
+    INT(distributed.threads, "0", 0, 4096, "threads", FREE, "threads a rank; 0: the host's cores shared by its ranks"),
+
+    REAL(evaluation.threshold, "0.9", 0, 1, "", WARN, "a score above it counts as positive"),
+    CHOICE(evaluation.best_by, "val_loss", "val_loss|val_accuracy|val_f1|val_auc", REFUSE, "what makes a checkpoint the best"),
+    INT(evaluation.batch, "8", 1, 65536, "samples", WARN, "samples of one forward pass when scoring"),
+
+    TEXT(run.dir, FREE, "directory of the run: curves, checkpoints, log"),
+    CHOICE(run.device, "auto", "auto|cpu|cuda", FREE, "what computes; auto says what it took"),
+    BOOL(run.deterministic, "false", FREE, "the same bits each time on a GPU, slower"),
+    REAL(run.log_every_s, "10", 0.1, 86400, "s", FREE, "a line of progress this often"),
+};
+/* clang-format on */
+const int c3d_config_n_keys = C3D_COUNT(c3d_config_keys);
+_Static_assert(C3D_COUNT(c3d_config_keys) <= C3D_CONFIG_MAX_KEYS, "raise C3D_CONFIG_MAX_KEYS");
+
+int c3d_config_find(const char *key)
+{
+    for (int i = 0; i < c3d_config_n_keys; i++) {
+        if (strcmp(c3d_config_keys[i].key, key) == 0) return i;
+    }
+    return -1;
+}

@@ -1,0 +1,217 @@
+/* What one key cannot know alone: required keys, rules between keys, features that come later. */
+#include "config/table.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- features that later versions have: without these lines the value would be ignored --------
+ */
+
+typedef struct later {
+    const char *key;
+    const char *value; /* refused as printed; NULL: any but the default */
+} later;
+static const later coming[] = {
+    { "data.mask_band", NULL },
+    { "data.split", "polygons" },
+    { "data.split", "years" },
+    { "data.fold", NULL },
+    { "data.sampling", "balanced" },
+    { "data.time", "window" },
+    { "data.time", "stride" },
+    { "data.augment.jitter", NULL },
+    { "data.augment.month_dropout", NULL },
+    { "data.stage", "node" },
+    { "data.stage", "memory" },
+    { "model.network", "tcnn" },
+    { "model.normalization", "batch" },
+    { "model.init_from", NULL },
+    { "model.precision", NULL },
+    { "model.autotune", "true" },
+    { "train.loss", "focal" },
+    { "train.class_weights", "balanced" },
+    { "train.early_stop", NULL },
+    { "train.checkpoint_every_s", NULL },
+    { "train.keep_every", NULL },
+    { "optimizer.schedule", NULL },
+    { "optimizer.warmup_steps", NULL },
+    { "optimizer.clip_norm", NULL },
+    { "optimizer.state", NULL },
+    { "distributed.reduction", "ordered" },
+    { "evaluation.best_by", NULL },
+};
+
+static void check_later(reader *r, const later *feature)
+{
+    const int row = c3d_config_find(feature->key);
+    const key_row *key = &c3d_config_keys[row];
+    c3d_text value = { 0 };
+
+    C3D_ASSERT(row >= 0);
+    if (r->wrong[row]) return;
+    c3d_config_print_value(r->config, key, &value);
+    const bool is_standard = strcmp(value.text, key->standard[0] ? key->standard : "\"\"") == 0;
+    const bool is_refused = feature->value ? strcmp(value.text, feature->value) == 0 : !is_standard;
+    if (is_refused) {
+        c3d_config_mistake(
+            r, r->config->origins[row], "%s: %s comes with a later version; this one knows %s",
+            key->key, value.text, key->type == KEY_CHOICE ? key->standard : "the default only");
+    }
+    c3d_text_free(&value);
+}
+
+/* ---- rules between keys ---------------------------------------------------------------------- */
+
+/* A rule speaks only when the keys it looks at are right by themselves; it names the first. */
+typedef struct rule {
+    const char *keys[3];
+    bool (*holds)(const c3d_config *config, char what[256]);
+} rule;
+
+static bool micro_fits(const c3d_config *c, char what[256])
+{
+    (void)snprintf(what, 256, "%d is larger than train.global_batch (%d)", c->train.micro_batch,
+                   c->train.global_batch);
+    return c->train.micro_batch <= c->train.global_batch;
+}
+
+static bool shares_ordered(const c3d_config *c, char what[256])
+{
+    (void)snprintf(what, 256, "%.10g is larger than data.positive_share (%.10g)",
+                   c->data.negative_share, c->data.positive_share);
+    return c->data.negative_share <= c->data.positive_share;
+}
+
+static bool shares_sum(const c3d_config *c, char what[256])
+{
+    const double *s = c->data.split_shares.items;
+    const double sum = s[0] + s[1] + s[2];
+    bool is_share = c->data.split_shares.n == 3;
+
+    (void)snprintf(what, 256, "%.10g + %.10g + %.10g = %.10g, expected shares with sum 1", s[0],
+                   s[1], s[2], sum);
+    for (int i = 0; i < 3; i++) is_share = is_share && s[i] >= 0 && s[i] <= 1;
+    return is_share && fabs(sum - 1) <= 1e-6;
+}
+
+static bool aoi_ordered(const c3d_config *c, char what[256])
+{
+    const double *a = c->data.aoi.items;
+
+    (void)snprintf(what, 256,
+                   "expected x_min, y_min, x_max, y_max with x_min < x_max, y_min < y_max");
+    return c->data.aoi.n == 0 || (a[0] < a[2] && a[1] < a[3]);
+}
+
+static bool fold_exists(const c3d_config *c, char what[256])
+{
+    (void)snprintf(what, 256, "%d, but data.folds is %d", c->data.fold, c->data.folds);
+    return c->data.fold < 0 || c->data.fold < c->data.folds;
+}
+
+static bool positive_exists(const c3d_config *c, char what[256])
+{
+    const char *names[64];
+    int n = 0;
+
+    if (!c->data.positive[0]) return true;
+    for (int i = 0; i < c->data.label_classes.n && n < 64; i++) {
+        names[n++] = c->data.label_classes.items[i].name;
+        if (strcmp(names[n - 1], c->data.positive) == 0) return true;
+    }
+    const char *near = c3d_nearest(c->data.positive, names, (size_t)n);
+    (void)snprintf(what, 256, "%.60s is no class of data.label_classes%s%s%s", c->data.positive,
+                   near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    return false;
+}
+
+static bool classes_disjoint(const c3d_config *c, char what[256])
+{
+    const c3d_config_classes *classes = &c->data.label_classes;
+
+    for (int i = 0; i < classes->n; i++) {
+        for (int j = 0; j < i; j++) {
+            for (int a = 0; a < classes->items[i].n_ranges; a++) {
+                for (int b = 0; b < classes->items[j].n_ranges; b++) {
+                    const int *p = classes->items[i].ranges[a], *q = classes->items[j].ranges[b];
+                    if (p[1] < q[0] || q[1] < p[0]) continue;
+                    (void)snprintf(what, 256, "code %d is in %s and in %s",
+                                   p[0] > q[0] ? p[0] : q[0], classes->items[j].name,
+                                   classes->items[i].name);
+                    return false;
+                }
+            }
+        }
+    }
+    return true;
+}
+
+static bool labels_complete(const c3d_config *c, char what[256])
+{
+    const bool is_complete = c->data.label_classes.n > 0 && c->data.positive[0];
+
+    (void)snprintf(what, 256, "needs data.label_classes and data.positive");
+    return !c->data.labels[0] || is_complete;
+}
+
+static bool labels_dated(const c3d_config *c, char what[256])
+{
+    const bool is_yearly = strstr(c->data.labels, "{YYYY}") != NULL;
+    const bool has_period = c->data.label_period.first != 0;
+
+    (void)snprintf(what, 256, "%s",
+                   is_yearly ? "has {YYYY}, so data.label_period means nothing"
+                             : "has no {YYYY}, so data.label_period is needed");
+    return !c->data.labels[0] || is_yearly != has_period;
+}
+
+static const rule rules[] = {
+    { { "train.micro_batch", "train.global_batch" }, micro_fits },
+    { { "data.negative_share", "data.positive_share" }, shares_ordered },
+    { { "data.split_shares" }, shares_sum },
+    { { "data.aoi" }, aoi_ordered },
+    { { "data.fold", "data.folds" }, fold_exists },
+    { { "data.positive", "data.label_classes" }, positive_exists },
+    { { "data.label_classes" }, classes_disjoint },
+    { { "data.labels", "data.label_classes", "data.positive" }, labels_complete },
+    { { "data.labels", "data.label_period" }, labels_dated },
+};
+
+static void check_rule(reader *r, const rule *law)
+{
+    char what[256];
+    c3d_config_origin place = { 0 };
+
+    for (int i = 0; i < 3 && law->keys[i]; i++) {
+        const int row = c3d_config_find(law->keys[i]);
+        C3D_ASSERT(row >= 0);
+        if (r->wrong[row]) return;
+        /* the first of the keys that somebody wrote: a default is nobody's mistake */
+        if (place.source == C3D_CONFIG_FROM_DEFAULT) place = r->config->origins[row];
+    }
+    if (!law->holds(r->config, what)) c3d_config_mistake(r, place, "%s: %s", law->keys[0], what);
+}
+
+/* ---- required keys --------------------------------------------------------------------------- */
+
+static const struct {
+    const char *key;
+    c3d_config_use use;
+} required[] = {
+    { "data.mosaics", C3D_CONFIG_FOR_DATASET },
+    { "data.store", C3D_CONFIG_FOR_TRAIN },
+    { "run.dir", C3D_CONFIG_FOR_TRAIN },
+};
+
+void c3d_config_check(reader *r)
+{
+    for (size_t i = 0; i < C3D_COUNT(required); i++) {
+        const int row = c3d_config_find(required[i].key);
+        C3D_ASSERT(row >= 0);
+        const char *value = *(char **)key_value(r->config, &c3d_config_keys[row]);
+        if (required[i].use != r->source->use || value[0] || r->wrong[row]) continue;
+        c3d_config_mistake(r, r->config->origins[row], "%s: required, not given", required[i].key);
+    }
+    for (size_t i = 0; i < C3D_COUNT(rules); i++) check_rule(r, &rules[i]);
+    for (size_t i = 0; i < C3D_COUNT(coming); i++) check_later(r, &coming[i]);
+}
