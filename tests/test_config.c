@@ -293,7 +293,7 @@ static void set_goes_through_the_same_door(void **state)
     c3d_config_free(&c);
 
     expect_set_mistakes("optimizer.clip_norm=-1",
-                        "--set: optimizer.clip_norm: -1 is outside [0, 1e+06]\n");
+                        "--set: optimizer.clip_norm: -1 is outside [0, 1000000]\n");
     expect_set_mistakes("train.epoch=3",
                         "--set: train.epoch: unknown key; did you mean train.epochs?\n");
     expect_set_mistakes("train=3", "--set: train: a section; set its keys\n");
