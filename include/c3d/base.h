@@ -68,7 +68,13 @@ c3d_status c3d_error_put(const c3d_error *error); /* makes it this thread's; ret
 const char *c3d_status_text(c3d_status status);
 int c3d_exit_code(c3d_status status);
 
-#define C3D_FAIL(status, ...) c3d_error_set((status), __FILE__, __LINE__, __VA_ARGS__)
+/* The status is the macro's own value, so that compilers and analysers see a failure as one. */
+static inline c3d_status c3d_status_same(c3d_status status)
+{
+    return status;
+}
+#define C3D_FAIL(status, ...)                                                                      \
+    (c3d_error_set((status), __FILE__, __LINE__, __VA_ARGS__), c3d_status_same(status))
 #define C3D_TRY(call)                                                                              \
     do {                                                                                           \
         const c3d_status c3d_try_status = (call);                                                  \

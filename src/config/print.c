@@ -76,15 +76,22 @@ static void put_classes(c3d_text *out, const c3d_config_classes *classes)
     c3d_text_add(out, "}");
 }
 
-static void put_list(c3d_text *out, const c3d_config_texts *texts, const c3d_config_reals *reals)
+static void put_texts(c3d_text *out, const c3d_config_texts *texts)
 {
     c3d_text_add(out, "[");
-    for (int i = 0; i < (texts ? texts->n : reals->n); i++) {
+    for (int i = 0; i < texts->n; i++) {
         if (i) c3d_text_add(out, ", ");
-        if (texts)
-            put_text(out, texts->items[i]);
-        else
-            put_real(out, reals->items[i]);
+        put_text(out, texts->items[i]);
+    }
+    c3d_text_add(out, "]");
+}
+
+static void put_reals(c3d_text *out, const c3d_config_reals *reals)
+{
+    c3d_text_add(out, "[");
+    for (int i = 0; i < reals->n; i++) {
+        if (i) c3d_text_add(out, ", ");
+        put_real(out, reals->items[i]);
     }
     c3d_text_add(out, "]");
 }
@@ -115,8 +122,8 @@ void c3d_config_print_value(const c3d_config *config, const key_row *row, c3d_te
         put_choice(out, row->choices, choice);
         break;
     case KEY_TEXT: put_text(out, *(char *const *)value); break;
-    case KEY_TEXTS: put_list(out, value, NULL); break;
-    case KEY_REALS: put_list(out, NULL, value); break;
+    case KEY_TEXTS: put_texts(out, value); break;
+    case KEY_REALS: put_reals(out, value); break;
     case KEY_SPAN: put_span(out, value); break;
     case KEY_CLASSES: put_classes(out, value); break;
     }

@@ -165,6 +165,7 @@ static void paint(const request *want, c3d_window part_window, const char *part,
     const size_t x0 = (size_t)(part_window.x - want->window.x);
     const size_t y0 = (size_t)(part_window.y - want->window.y);
 
+    C3D_ASSERT(choice == NULL || painted != NULL);
     for (int b = 0; b < n_bands; b++) {
         for (size_t y = 0; y < height; y++) {
             const char *from = part + ((size_t)b * height + y) * width * size;

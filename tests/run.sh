@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# All checks: installs what is missing, builds with the sanitizers and optimised, runs every test,
+# format, layers, clang-tidy. Finished installs and builds are not done again.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p build
+started=$(date +%s)
+jobs=$(nproc)
+names=()
+results=()
+failed=0
+
+stage() { # NAME COMMAND...
+    local name=$1 begun status
+    shift
+    begun=$(date +%s)
+    printf '\n== %s\n' "$name"
+    "$@"
+    status=$?
+    case $status in
+        0) results+=("ok") ;;
+        77) results+=("skipped") ;;
+        *) results+=("FAILED") failed=1 ;;
+    esac
+    names+=("$(printf '%-28s %4d s' "$name" $(($(date +%s) - begun)))")
+    return $status
+}
+
+summary() {
+    printf '\n== summary\n'
+    for i in "${!names[@]}"; do printf '%-38s %s\n' "${names[$i]}" "${results[$i]}"; done
+    printf 'tests/run.sh: %s in %d s\n' "$([ $failed = 0 ] && echo passed || echo FAILED)" \
+        $(($(date +%s) - started))
+    exit $failed
+}
+
+build() { # PRESET
+    { [ -f "build/$1/build.ninja" ] || cmake --preset "$1"; } >"build/configure-$1.log" 2>&1 ||
+        { cat "build/configure-$1.log"; return 1; }
+    cmake --build --preset "$1" -j "$jobs" >"build/build-$1.log" 2>&1 ||
+        { grep -E 'error|FAILED|undefined' -A5 "build/build-$1.log" | head -80; return 1; }
+    echo "build/$1 is up to date"
+}
+
+# Python's own readers of what we write. Without them those tests are skipped and say so.
+readers() {
+    if [ ! -f build/venv/finished ]; then
+        python3 -m venv build/venv && timeout 300 build/venv/bin/pip install -q \
+            --disable-pip-version-check numpy h5py safetensors &&
+            touch build/venv/finished || { echo "pip reaches no index: h5py and safetensors are not there"; return 77; }
+    fi
+    build/venv/bin/python -c 'import h5py, numpy, safetensors
+print("numpy", numpy.__version__, "h5py", h5py.__version__, "safetensors", safetensors.__version__)'
+}
+
+run_tests() { # PRESET CTEST-ARGUMENTS...
+    local preset=$1
+    shift
+    ctest --test-dir "build/$preset" --output-on-failure --no-tests=ignore -j 1 "$@"
+}
+
+before=$(git status --porcelain 2>/dev/null)
+stage "packages" jobs/setup.sh --tests || summary
+stage "python readers" readers && export C3D_PYTHON=$PWD/build/venv/bin/python
+stage "style" tests/style.sh
+stage "build debug (ASan, UBSan)" build debug || summary
+stage "build release" build release || summary
+stage "build tsan" build tsan || summary
+stage "clang-tidy" tests/tidy.sh build/debug
+stage "tests tsan (threads)" run_tests tsan -L threads
+stage "tests debug" run_tests debug -LE 'slow|style'
+stage "tests release" run_tests release -LE style
+untracked() {
+    local after
+    after=$(git status --porcelain 2>/dev/null)
+    [ "$before" = "$after" ] && return 0
+    diff <(printf '%s\n' "$before") <(printf '%s\n' "$after")
+    return 1
+}
+stage "tests leave nothing behind" untracked
+summary
