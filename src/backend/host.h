@@ -1,0 +1,47 @@
+/* What backends in host memory share; private to src/backend. */
+#ifndef C3D_BACKEND_HOST_H
+#define C3D_BACKEND_HOST_H
+
+#include "c3d/backend.h"
+
+/* Checks desc against x and fills the public part of a plan, x and y aside. */
+C3D_CHECKED c3d_status c3d_plan_describe(c3d_plan *plan, const c3d_op_desc *desc, c3d_shape x);
+/* Refuses a pass that does not fit the plan: too many samples, dropout without keys, backward of a
+ * plan that keeps no gradients. */
+C3D_CHECKED c3d_status c3d_pass_check(const c3d_plan *plan, const c3d_pass *pass, bool backward);
+/* True for a convolution or linear layer: the operations with parameters. */
+bool c3d_op_has_params(c3d_op op);
+
+/* Refuses an input shape with an empty axis, and an input that does not fit the shape. */
+C3D_CHECKED c3d_status c3d_shape_check(c3d_shape shape);
+C3D_CHECKED c3d_status c3d_input_check(const c3d_input *input, c3d_shape shape);
+
+/* Loss, scores and gradient of plain logits [N, K]; d_logits may be NULL without with_grad. Values
+ * of all rows in double, written as float. */
+C3D_CHECKED c3d_status c3d_host_loss(const float *logits, float *d_logits, int n, int k,
+                                     const c3d_loss *loss);
+
+/* The input in plain [N, C, D, H, W]. */
+C3D_CHECKED c3d_status c3d_host_input(float *x, c3d_shape shape, const c3d_input *input);
+
+/* Entries that are the same on every backend in host memory. */
+c3d_status c3d_host_sync(c3d_backend *self);
+c3d_status c3d_host_alloc(c3d_backend *self, size_t n_bytes, void **out);
+void c3d_host_free(c3d_backend *self, void *buffer);
+c3d_status c3d_host_upload(c3d_backend *self, void *to, const void *from_host, size_t n_bytes);
+c3d_status c3d_host_download(c3d_backend *self, void *to_host, const void *from, size_t n_bytes);
+c3d_status c3d_host_adam(c3d_backend *self, const c3d_adam *adam, size_t n, const float *grad,
+                         float *m, float *v, float *param);
+c3d_status c3d_host_sum_squares(c3d_backend *self, const float *x, size_t n, double *out);
+
+/* Adam's factors, computed once a call. */
+typedef struct c3d_adam_factors {
+    float beta1, beta2, one_minus_beta1, one_minus_beta2;
+    float rate;   /* rate / (1 - beta1^t) */
+    float v_root; /* 1 / sqrt(1 - beta2^t) */
+    float decay;  /* rate weight_decay */
+    float epsilon, grad_scale;
+} c3d_adam_factors;
+c3d_adam_factors c3d_adam_factors_of(const c3d_adam *adam);
+
+#endif

@@ -1,0 +1,278 @@
+/* One source for oneDNN 2.6 and 3.x: the few places where their C interfaces differ.
+ *
+ * A layout is a memory descriptor behind a pointer: 3.x has only such, 2.6 has a public struct that
+ * we keep on the heap. All data are float32. Operations are planned with the same calls here: 2.6
+ * makes an operation descriptor first, 3.x has none and takes dilations always. */
+#ifndef C3D_ONEDNN_COMPAT_H
+#define C3D_ONEDNN_COMPAT_H
+
+#include <oneapi/dnnl/dnnl.h>
+#include <oneapi/dnnl/dnnl_debug.h>
+#include <stdlib.h>
+
+#if DNNL_VERSION_MAJOR >= 3
+typedef dnnl_memory_desc_t layout;
+typedef const_dnnl_memory_desc_t const_layout;
+#else
+typedef dnnl_memory_desc_t *layout;
+typedef const dnnl_memory_desc_t *const_layout;
+#endif
+
+/* Layouts of an operation's input, weights, bias and output, or of their gradients. */
+typedef struct op_layouts {
+    const_layout x, w, b, y;
+} op_layouts;
+
+/* A window over the axes of space and time: 2 or 3 numbers each. */
+typedef struct op_window {
+    dnnl_dims_t kernel, stride, before, after;
+} op_window;
+
+static const dnnl_dims_t no_dilation = { 0 };
+
+#if DNNL_VERSION_MAJOR >= 3
+
+static inline dnnl_status_t layout_create(layout *out, int n_axes, const dnnl_dims_t extents,
+                                          dnnl_format_tag_t tag)
+{
+    return dnnl_memory_desc_create_with_tag(out, n_axes, extents, dnnl_f32, tag);
+}
+
+static inline dnnl_status_t layout_reshape(layout *out, const_layout from, int n_axes,
+                                           const dnnl_dims_t extents)
+{
+    return dnnl_memory_desc_reshape(out, from, n_axes, extents);
+}
+
+static inline dnnl_status_t layout_copy(layout *out, const_layout from)
+{
+    return dnnl_memory_desc_clone(out, from);
+}
+
+static inline void layout_destroy(layout l)
+{
+    if (l) dnnl_memory_desc_destroy(l);
+}
+
+static inline dnnl_status_t post_ops_add_relu(dnnl_post_ops_t ops)
+{
+    return dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0, 0);
+}
+
+static inline dnnl_status_t conv_forward_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                              const op_layouts *l, const op_window *w,
+                                              const_dnnl_primitive_desc_t hint,
+                                              const_dnnl_primitive_attr_t attr)
+{
+    (void)hint;
+    return dnnl_convolution_forward_primitive_desc_create(
+        out, engine, dnnl_forward_training, dnnl_convolution_direct, l->x, l->w, l->b, l->y,
+        w->stride, no_dilation, w->before, w->after, attr);
+}
+
+static inline dnnl_status_t conv_backward_x_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                                 const op_layouts *l, const op_window *w,
+                                                 const_dnnl_primitive_desc_t hint,
+                                                 const_dnnl_primitive_attr_t attr)
+{
+    return dnnl_convolution_backward_data_primitive_desc_create(
+        out, engine, dnnl_convolution_direct, l->x, l->w, l->y, w->stride, no_dilation, w->before,
+        w->after, hint, attr);
+}
+
+static inline dnnl_status_t conv_backward_w_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                                 const op_layouts *l, const op_window *w,
+                                                 const_dnnl_primitive_desc_t hint,
+                                                 const_dnnl_primitive_attr_t attr)
+{
+    return dnnl_convolution_backward_weights_primitive_desc_create(
+        out, engine, dnnl_convolution_direct, l->x, l->w, l->b, l->y, w->stride, no_dilation,
+        w->before, w->after, hint, attr);
+}
+
+static inline dnnl_status_t linear_forward_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                                const op_layouts *l, const op_window *w,
+                                                const_dnnl_primitive_desc_t hint,
+                                                const_dnnl_primitive_attr_t attr)
+{
+    (void)w, (void)hint;
+    return dnnl_inner_product_forward_primitive_desc_create(out, engine, dnnl_forward_training,
+                                                            l->x, l->w, l->b, l->y, attr);
+}
+
+static inline dnnl_status_t linear_backward_x_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                                   const op_layouts *l, const op_window *w,
+                                                   const_dnnl_primitive_desc_t hint,
+                                                   const_dnnl_primitive_attr_t attr)
+{
+    (void)w;
+    return dnnl_inner_product_backward_data_primitive_desc_create(out, engine, l->x, l->w, l->y,
+                                                                  hint, attr);
+}
+
+static inline dnnl_status_t linear_backward_w_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                                   const op_layouts *l, const op_window *w,
+                                                   const_dnnl_primitive_desc_t hint,
+                                                   const_dnnl_primitive_attr_t attr)
+{
+    (void)w;
+    return dnnl_inner_product_backward_weights_primitive_desc_create(out, engine, l->x, l->w, l->b,
+                                                                     l->y, hint, attr);
+}
+
+static inline dnnl_status_t pool_forward_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                              dnnl_prop_kind_t prop, const op_layouts *l,
+                                              const op_window *w, const_dnnl_primitive_attr_t attr)
+{
+    return dnnl_pooling_forward_primitive_desc_create(out, engine, prop, dnnl_pooling_max, l->x,
+                                                      l->y, w->stride, w->kernel, no_dilation,
+                                                      w->before, w->after, attr);
+}
+
+static inline dnnl_status_t pool_backward_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                               const op_layouts *l, const op_window *w,
+                                               const_dnnl_primitive_desc_t hint,
+                                               const_dnnl_primitive_attr_t attr)
+{
+    return dnnl_pooling_backward_primitive_desc_create(out, engine, dnnl_pooling_max, l->x, l->y,
+                                                       w->stride, w->kernel, no_dilation, w->before,
+                                                       w->after, hint, attr);
+}
+
+#else
+
+/* The layout that `init` writes through `made` becomes *out, or nothing is left behind. */
+#define C3D_LAYOUT_MAKE(init)                                                                      \
+    dnnl_memory_desc_t *made = malloc(sizeof *made);                                               \
+    if (!made) return dnnl_out_of_memory;                                                          \
+    const dnnl_status_t status = (init);                                                           \
+    if (status == dnnl_success)                                                                    \
+        *out = made;                                                                               \
+    else                                                                                           \
+        free(made);                                                                                \
+    return status
+
+static inline dnnl_status_t layout_create(layout *out, int n_axes, const dnnl_dims_t extents,
+                                          dnnl_format_tag_t tag)
+{
+    C3D_LAYOUT_MAKE(dnnl_memory_desc_init_by_tag(made, n_axes, extents, dnnl_f32, tag));
+}
+
+static inline dnnl_status_t layout_reshape(layout *out, const_layout from, int n_axes,
+                                           const dnnl_dims_t extents)
+{
+    C3D_LAYOUT_MAKE(dnnl_memory_desc_reshape(made, from, n_axes, extents));
+}
+
+static inline dnnl_status_t layout_copy(layout *out, const_layout from)
+{
+    C3D_LAYOUT_MAKE((*made = *from, dnnl_success));
+}
+
+static inline void layout_destroy(layout l)
+{
+    free(l);
+}
+
+static inline dnnl_status_t post_ops_add_relu(dnnl_post_ops_t ops)
+{
+    return dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0);
+}
+
+/* Describes the operation by `init` into `op`, then plans it. */
+#define C3D_OP_DESC(type, init, hint_or_null)                                                      \
+    type op;                                                                                       \
+    const dnnl_status_t status = (init);                                                           \
+    if (status != dnnl_success) return status;                                                     \
+    return dnnl_primitive_desc_create(out, &op, attr, engine, hint_or_null)
+
+static inline dnnl_status_t conv_forward_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                              const op_layouts *l, const op_window *w,
+                                              const_dnnl_primitive_desc_t hint,
+                                              const_dnnl_primitive_attr_t attr)
+{
+    C3D_OP_DESC(dnnl_convolution_desc_t,
+                dnnl_convolution_forward_desc_init(&op, dnnl_forward_training,
+                                                   dnnl_convolution_direct, l->x, l->w, l->b, l->y,
+                                                   w->stride, w->before, w->after),
+                hint);
+}
+
+static inline dnnl_status_t conv_backward_x_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                                 const op_layouts *l, const op_window *w,
+                                                 const_dnnl_primitive_desc_t hint,
+                                                 const_dnnl_primitive_attr_t attr)
+{
+    C3D_OP_DESC(dnnl_convolution_desc_t,
+                dnnl_convolution_backward_data_desc_init(&op, dnnl_convolution_direct, l->x, l->w,
+                                                         l->y, w->stride, w->before, w->after),
+                hint);
+}
+
+static inline dnnl_status_t conv_backward_w_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                                 const op_layouts *l, const op_window *w,
+                                                 const_dnnl_primitive_desc_t hint,
+                                                 const_dnnl_primitive_attr_t attr)
+{
+    C3D_OP_DESC(dnnl_convolution_desc_t,
+                dnnl_convolution_backward_weights_desc_init(&op, dnnl_convolution_direct, l->x,
+                                                            l->w, l->b, l->y, w->stride, w->before,
+                                                            w->after),
+                hint);
+}
+
+static inline dnnl_status_t linear_forward_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                                const op_layouts *l, const op_window *w,
+                                                const_dnnl_primitive_desc_t hint,
+                                                const_dnnl_primitive_attr_t attr)
+{
+    (void)w;
+    C3D_OP_DESC(
+        dnnl_inner_product_desc_t,
+        dnnl_inner_product_forward_desc_init(&op, dnnl_forward_training, l->x, l->w, l->b, l->y),
+        hint);
+}
+
+static inline dnnl_status_t linear_backward_x_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                                   const op_layouts *l, const op_window *w,
+                                                   const_dnnl_primitive_desc_t hint,
+                                                   const_dnnl_primitive_attr_t attr)
+{
+    (void)w;
+    C3D_OP_DESC(dnnl_inner_product_desc_t,
+                dnnl_inner_product_backward_data_desc_init(&op, l->x, l->w, l->y), hint);
+}
+
+static inline dnnl_status_t linear_backward_w_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                                   const op_layouts *l, const op_window *w,
+                                                   const_dnnl_primitive_desc_t hint,
+                                                   const_dnnl_primitive_attr_t attr)
+{
+    (void)w;
+    C3D_OP_DESC(dnnl_inner_product_desc_t,
+                dnnl_inner_product_backward_weights_desc_init(&op, l->x, l->w, l->b, l->y), hint);
+}
+
+static inline dnnl_status_t pool_forward_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                              dnnl_prop_kind_t prop, const op_layouts *l,
+                                              const op_window *w, const_dnnl_primitive_attr_t attr)
+{
+    C3D_OP_DESC(dnnl_pooling_desc_t,
+                dnnl_pooling_forward_desc_init(&op, prop, dnnl_pooling_max, l->x, l->y, w->stride,
+                                               w->kernel, w->before, w->after),
+                NULL);
+}
+
+static inline dnnl_status_t pool_backward_desc(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                               const op_layouts *l, const op_window *w,
+                                               const_dnnl_primitive_desc_t hint,
+                                               const_dnnl_primitive_attr_t attr)
+{
+    C3D_OP_DESC(dnnl_pooling_desc_t,
+                dnnl_pooling_backward_desc_init(&op, dnnl_pooling_max, l->x, l->y, w->stride,
+                                                w->kernel, w->before, w->after),
+                hint);
+}
+
+#endif
+#endif

@@ -1,0 +1,61 @@
+#include "backend/onednn/onednn.h"
+
+#include <string.h>
+
+/* The mask is drawn in plain order and multiplied in the layout of x. */
+c3d_status c3d_onednn_plan_dropout(onednn *o, onednn_plan *plan)
+{
+    c3d_plan *p = &plan->base;
+    const size_t n = c3d_shape_count(p->x_shape);
+    layout x = NULL, plain = NULL;
+    c3d_status st;
+
+    C3D_TRY(c3d_onednn_activation_create(p->y_shape, p->x->layout, &p->y));
+    if (p->desc.training) C3D_TRY(c3d_onednn_want_grad(p->y));
+    if (p->desc.training && p->desc.needs_x_grad) C3D_TRY(c3d_onednn_want_grad(p->x));
+    plan->mask = c3d_calloc(n, sizeof *plan->mask);
+    plan->physical_mask = c3d_calloc(p->x->n, sizeof(float));
+    if (!plan->mask || !plan->physical_mask) return C3D_ENOMEM;
+    plan->canonical = plan->mask;
+
+    C3D_TRY_TO(done, c3d_onednn_view(p->x, 5, &x));
+    C3D_TRY_TO(done, c3d_onednn_plain(p->x_shape, 5, &plain));
+    C3D_TRY_TO(done, c3d_onednn_job_reorder(o, &plan->forward, (place){ plain, &plan->canonical },
+                                            (place){ x, &plan->physical_mask }));
+done:
+    layout_destroy(x);
+    layout_destroy(plain);
+    return st;
+}
+
+static void multiply(const float *a, const float *b, size_t n, float *out)
+{
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < n; i++) out[i] = a[i] * b[i];
+}
+
+c3d_status c3d_onednn_dropout_forward(onednn *o, onednn_plan *plan, const c3d_pass *pass)
+{
+    const c3d_plan *p = &plan->base;
+    const size_t n = c3d_shape_sample_count(p->x_shape);
+
+    if (!pass->training) {
+        memcpy(p->y->value, p->x->value, p->x->n * sizeof(float));
+        return C3D_OK;
+    }
+    memset(plan->mask, 0, c3d_shape_count(p->x_shape) * sizeof *plan->mask);
+#pragma omp parallel for schedule(static)
+    for (int r = 0; r < pass->n_samples; r++)
+        c3d_dropout_mask(pass->seed, p->desc.dropout_layer, p->desc.rate, pass->row_keys[r], n,
+                         plan->mask + (size_t)r * n);
+    C3D_TRY(c3d_onednn_run(o, &plan->forward));
+    multiply(p->x->value, plan->physical_mask, p->x->n, p->y->value);
+    return C3D_OK;
+}
+
+void c3d_onednn_dropout_backward(onednn_plan *plan)
+{
+    const c3d_plan *p = &plan->base;
+
+    multiply(p->y->grad, plan->physical_mask, p->x->n, p->x->grad);
+}

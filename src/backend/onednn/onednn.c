@@ -1,0 +1,114 @@
+#include "backend/onednn/onednn.h"
+
+#include <omp.h>
+#include <stdio.h>
+
+c3d_status c3d_onednn_refused(dnnl_status_t status, const char *call, const char *file, int line)
+{
+    const c3d_status ours = status == dnnl_out_of_memory ? C3D_ENOMEM : C3D_EBACKEND;
+
+    return c3d_error_set(ours, file, line, "oneDNN: %s: %s", call, dnnl_status2str(status));
+}
+
+void c3d_onednn_use_threads(const onednn *o)
+{
+    omp_set_num_threads(o->n_threads);
+}
+
+static c3d_status onednn_open(c3d_backend *self, int device_index, int n_threads)
+{
+    const dnnl_version_t *library = dnnl_version();
+    onednn *o = c3d_calloc(1, sizeof *o);
+
+    (void)device_index;
+    if (!o) return C3D_ENOMEM;
+    self->state = o;
+    if (library->major != DNNL_VERSION_MAJOR)
+        return C3D_FAIL(C3D_EUNSUPPORTED, "oneDNN %d.%d.%d: this program was built for %d.%d",
+                        library->major, library->minor, library->patch, DNNL_VERSION_MAJOR,
+                        DNNL_VERSION_MINOR);
+    o->n_threads = n_threads > 0 ? n_threads : omp_get_max_threads();
+    c3d_onednn_use_threads(o);
+    C3D_DNNL(dnnl_engine_create(&o->engine, dnnl_cpu, 0));
+    C3D_DNNL(dnnl_stream_create(&o->stream, o->engine, dnnl_stream_default_flags));
+    return C3D_OK;
+}
+
+static void onednn_close(c3d_backend *self)
+{
+    onednn *o = onednn_of(self);
+
+    if (!o) return;
+    if (o->stream) dnnl_stream_destroy(o->stream);
+    if (o->engine) dnnl_engine_destroy(o->engine);
+    for (int i = 0; i < SLOTS; i++) free(o->slots[i].data);
+    free(o);
+    self->state = NULL;
+}
+
+static c3d_status onednn_sync(c3d_backend *self)
+{
+    C3D_DNNL(dnnl_stream_wait(onednn_of(self)->stream));
+    return C3D_OK;
+}
+
+static const char *onednn_describe(c3d_backend *self, char out[256])
+{
+    const dnnl_version_t *v = dnnl_version();
+    const int n = onednn_of(self)->n_threads;
+
+    snprintf(out, 256, "oneDNN %d.%d.%d, %s, %d %s", v->major, v->minor, v->patch,
+             dnnl_cpu_isa2str(dnnl_get_effective_cpu_isa()), n, n == 1 ? "thread" : "threads");
+    return out;
+}
+
+/* Linear outputs are plain, so logits are read as they lie. */
+static c3d_status onednn_loss(c3d_backend *self, c3d_activation *logits, const c3d_loss *loss)
+{
+    const c3d_shape s = logits->shape;
+
+    C3D_TRY(onednn_sync(self));
+    if (logits->n != c3d_shape_count(s))
+        return C3D_FAIL(C3D_EINVAL, "loss: the logits are not the output of a linear layer");
+    return c3d_host_loss(logits->value, logits->grad, s.n, (int)c3d_shape_sample_count(s), loss);
+}
+
+static c3d_status onednn_adam(c3d_backend *self, const c3d_adam *adam, size_t n, const float *grad,
+                              float *m, float *v, float *param)
+{
+    c3d_onednn_use_threads(onednn_of(self));
+    return c3d_host_adam(self, adam, n, grad, m, v, param);
+}
+
+static c3d_status onednn_sum_squares(c3d_backend *self, const float *x, size_t n, double *out)
+{
+    c3d_onednn_use_threads(onednn_of(self));
+    return c3d_host_sum_squares(self, x, n, out);
+}
+
+const c3d_backend_ops c3d_backend_onednn = {
+    .name = "onednn",
+    .host_memory = true,
+    .open = onednn_open,
+    .close = onednn_close,
+    .sync = onednn_sync,
+    .describe = onednn_describe,
+    .alloc = c3d_host_alloc,
+    .free = c3d_host_free,
+    .upload = c3d_host_upload,
+    .download = c3d_host_download,
+    .input_create = c3d_onednn_input_create,
+    .activation_free = c3d_onednn_activation_free,
+    .input_load = c3d_onednn_input_load,
+    .activation_read = c3d_onednn_activation_read,
+    .activation_write = c3d_onednn_activation_write,
+    .plan = c3d_onednn_plan,
+    .plan_free = c3d_onednn_plan_free,
+    .param_import = c3d_onednn_param_import,
+    .param_export = c3d_onednn_param_export,
+    .forward = c3d_onednn_forward,
+    .backward = c3d_onednn_backward,
+    .loss = onednn_loss,
+    .adam = onednn_adam,
+    .sum_squares = onednn_sum_squares,
+};

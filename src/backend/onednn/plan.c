@@ -1,0 +1,164 @@
+#include "backend/onednn/onednn.h"
+
+op_window c3d_onednn_window(const c3d_op_desc *desc, int n_axes)
+{
+    op_window w = { 0 };
+
+    for (int a = 0; a < n_axes - 2; a++) {
+        const int from = 5 - n_axes + a;
+
+        w.kernel[a] = desc->kernel[from];
+        w.stride[a] = desc->stride[from];
+        w.before[a] = desc->pad_before[from];
+        w.after[a] = desc->pad_after[from];
+    }
+    return w;
+}
+
+int c3d_onednn_n_axes(const c3d_plan *plan)
+{
+    return plan->x_shape.d == 1 && plan->y_shape.d == 1 && plan->desc.kernel[0] == 1 ? 4 : 5;
+}
+
+static c3d_status make(onednn *o, onednn_plan *plan)
+{
+    switch (plan->base.desc.op) {
+    case C3D_OP_CONV:
+    case C3D_OP_LINEAR: return c3d_onednn_plan_weighted(o, plan);
+    case C3D_OP_POOL: return c3d_onednn_plan_pool(o, plan);
+    case C3D_OP_DROPOUT: return c3d_onednn_plan_dropout(o, plan);
+    }
+    return C3D_FAIL(C3D_EINVAL, "operation %d: unknown", (int)plan->base.desc.op);
+}
+
+c3d_status c3d_onednn_plan(c3d_backend *self, const c3d_op_desc *desc, c3d_activation *x,
+                           c3d_plan **out)
+{
+    onednn_plan *plan = c3d_calloc(1, sizeof *plan);
+    c3d_status st;
+
+    if (!plan) return C3D_ENOMEM;
+    c3d_onednn_use_threads(onednn_of(self));
+    plan->base.x = x;
+    C3D_TRY_TO(fail, c3d_plan_describe(&plan->base, desc, x->shape));
+    C3D_TRY_TO(fail, make(onednn_of(self), plan));
+    *out = &plan->base;
+    return C3D_OK;
+fail:
+    c3d_onednn_plan_free(self, &plan->base);
+    return st;
+}
+
+void c3d_onednn_plan_free(c3d_backend *self, c3d_plan *base)
+{
+    onednn_plan *plan = (onednn_plan *)base;
+
+    if (!plan) return;
+    c3d_onednn_jobs_free(&plan->forward);
+    c3d_onednn_jobs_free(&plan->backward_x);
+    c3d_onednn_jobs_free(&plan->backward_w);
+    for (int i = 0; i < 2; i++) {
+        c3d_onednn_jobs_free(&plan->import[i]);
+        c3d_onednn_jobs_free(&plan->export[i]);
+    }
+    c3d_onednn_activation_free(self, base->y);
+    free(plan->workspace);
+    free(plan->mask);
+    free(plan->physical_mask);
+    free(plan);
+}
+
+/* ---- parameters ------------------------------------------------------------------------------ */
+
+/* Runs one translation of a parameter; the plan's places are set for the call only. */
+static c3d_status translate(c3d_backend *self, const c3d_plan *base, int which,
+                            const float *canonical, const float *physical, bool import)
+{
+    onednn_plan *plan = (onednn_plan *)(uintptr_t)base;
+
+    c3d_onednn_use_threads(onednn_of(self));
+    plan->canonical = (void *)(uintptr_t)canonical;
+    plan->param[which] = (void *)(uintptr_t)physical;
+    return c3d_onednn_run(onednn_of(self), import ? &plan->import[which] : &plan->export[which]);
+}
+
+c3d_status c3d_onednn_param_import(c3d_backend *self, const c3d_plan *base, int which,
+                                   const float *canonical, float *physical)
+{
+    const onednn_plan *plan = (const onednn_plan *)base;
+
+    for (size_t i = plan->param_n_layout[which]; i < base->param_n_physical[which]; i++)
+        physical[i] = 0;
+    return translate(self, base, which, canonical, physical, true);
+}
+
+c3d_status c3d_onednn_param_export(c3d_backend *self, const c3d_plan *base, int which,
+                                   const float *physical, float *canonical)
+{
+    return translate(self, base, which, canonical, physical, false);
+}
+
+/* ---- passes ---------------------------------------------------------------------------------- */
+
+static void set_params(onednn_plan *plan, float *const *params)
+{
+    for (int i = 0; i < plan->base.n_params; i++) plan->param[i] = params[i];
+}
+
+c3d_status c3d_onednn_forward(c3d_backend *self, c3d_plan *base, float *const *params,
+                              const c3d_pass *pass)
+{
+    onednn *o = onednn_of(self);
+    onednn_plan *plan = (onednn_plan *)base;
+
+    C3D_TRY(c3d_pass_check(base, pass, false));
+    c3d_onednn_use_threads(o);
+    if (base->desc.op == C3D_OP_DROPOUT) return c3d_onednn_dropout_forward(o, plan, pass);
+    set_params(plan, params);
+    return c3d_onednn_run(o, &plan->forward);
+}
+
+static void relu_backward(const c3d_activation *y)
+{
+    const float *value = y->value;
+    float *grad = y->grad;
+
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < y->n; i++) grad[i] = value[i] > 0 ? grad[i] : 0;
+}
+
+static void add(const float *terms, size_t n, float *sums)
+{
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < n; i++) sums[i] += terms[i];
+}
+
+static c3d_status backward_w(onednn *o, onednn_plan *plan, float *const *param_grads,
+                             bool accumulate)
+{
+    static const slot_name term[2] = { SLOT_W_TERM, SLOT_B_TERM };
+
+    for (int i = 0; i < 2; i++)
+        plan->grad[i] = accumulate ? o->slots[term[i]].data : param_grads[i];
+    C3D_TRY(c3d_onednn_run(o, &plan->backward_w));
+    if (!accumulate) return C3D_OK;
+    for (int i = 0; i < 2; i++) add(plan->grad[i], plan->param_n_layout[i], param_grads[i]);
+    return C3D_OK;
+}
+
+c3d_status c3d_onednn_backward(c3d_backend *self, c3d_plan *base, float *const *params,
+                               float *const *param_grads, const c3d_pass *pass)
+{
+    onednn *o = onednn_of(self);
+    onednn_plan *plan = (onednn_plan *)base;
+
+    C3D_TRY(c3d_pass_check(base, pass, true));
+    c3d_onednn_use_threads(o);
+    set_params(plan, params);
+    if (c3d_op_has_params(base->desc.op) && base->desc.relu) relu_backward(base->y);
+    if (base->desc.op == C3D_OP_DROPOUT && base->desc.needs_x_grad)
+        c3d_onednn_dropout_backward(plan);
+    else
+        C3D_TRY(c3d_onednn_run(o, &plan->backward_x));
+    return base->n_params > 0 ? backward_w(o, plan, param_grads, pass->accumulate) : C3D_OK;
+}

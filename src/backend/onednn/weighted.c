@@ -1,0 +1,236 @@
+#include "backend/onednn/onednn.h"
+
+/* Convolution and linear layer are planned alike; the library's calls differ. */
+typedef dnnl_status_t describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                               const op_layouts *l, const op_window *w,
+                               const_dnnl_primitive_desc_t hint, const_dnnl_primitive_attr_t attr);
+
+/* While a plan is made. */
+typedef struct making {
+    onednn *o;
+    onednn_plan *plan;
+    describe *forward, *backward_x, *backward_w;
+    int n_axes;
+    op_window window;
+    layout x;                   /* the input as it lies, seen with n_axes */
+    layout x_any, w_any, y_any; /* the library's choice */
+    layout y_wanted, b;         /* of the forward output, of the bias */
+    layout w_plain;             /* the canonical weights */
+    dnnl_primitive_desc_t hint; /* the forward pass as planned */
+} making;
+
+static void making_end(making *m)
+{
+    const layout all[] = { m->x, m->x_any, m->w_any, m->y_any, m->y_wanted, m->b, m->w_plain };
+
+    for (size_t i = 0; i < C3D_COUNT(all); i++) layout_destroy(all[i]);
+    if (m->hint) dnnl_primitive_desc_destroy(m->hint);
+}
+
+static c3d_status make_layouts(making *m)
+{
+    const c3d_plan *p = &m->plan->base;
+    const bool conv = p->desc.op == C3D_OP_CONV;
+    const c3d_shape kernel =
+        conv ? (c3d_shape){ .d = p->desc.kernel[0], .h = p->desc.kernel[1], .w = p->desc.kernel[2] }
+             : p->x_shape;
+    const c3d_shape w = { p->desc.n_filters, p->x_shape.c, kernel.d, kernel.h, kernel.w };
+    const int y_axes = conv ? m->n_axes : 2;
+    const dnnl_dims_t n_filters = { p->desc.n_filters };
+    dnnl_dims_t extents;
+
+    C3D_TRY(c3d_onednn_view(p->x, m->n_axes, &m->x));
+    c3d_onednn_extents(p->x_shape, m->n_axes, extents);
+    C3D_DNNL(layout_create(&m->x_any, m->n_axes, extents, dnnl_format_tag_any));
+    c3d_onednn_extents(w, m->n_axes, extents);
+    C3D_DNNL(layout_create(&m->w_any, m->n_axes, extents, dnnl_format_tag_any));
+    C3D_TRY(c3d_onednn_plain(w, m->n_axes, &m->w_plain));
+    c3d_onednn_extents(p->y_shape, y_axes, extents);
+    C3D_DNNL(layout_create(&m->y_any, y_axes, extents, dnnl_format_tag_any));
+    /* Logits are read by the loss and dropped out as they lie, so linear outputs stay plain. */
+    C3D_DNNL(layout_create(&m->y_wanted, y_axes, extents, conv ? dnnl_format_tag_any : dnnl_ab));
+    C3D_DNNL(layout_create(&m->b, 1, n_filters, dnnl_a));
+    return C3D_OK;
+}
+
+static const_layout layout_of(const_dnnl_primitive_desc_t desc, dnnl_query_t what)
+{
+    return dnnl_primitive_desc_query_md(desc, what, 0);
+}
+
+static c3d_status make_forward_desc(making *m)
+{
+    const op_layouts l = { m->x_any, m->w_any, m->b, m->y_wanted };
+    dnnl_primitive_attr_t attr = NULL;
+
+    C3D_TRY(c3d_onednn_attr_create(m->plan->base.desc.relu, &attr));
+    const dnnl_status_t made = m->forward(&m->hint, m->o->engine, &l, &m->window, NULL, attr);
+    dnnl_primitive_attr_destroy(attr);
+    C3D_DNNL(made);
+    return C3D_OK;
+}
+
+static c3d_status make_forward(making *m)
+{
+    onednn_plan *plan = m->plan;
+    c3d_plan *p = &plan->base;
+    const place x = { m->x, &p->x->value };
+    place x_here;
+    job *j;
+
+    C3D_TRY(make_forward_desc(m));
+    C3D_TRY(c3d_onednn_activation_create(p->y_shape, layout_of(m->hint, dnnl_query_dst_md), &p->y));
+    C3D_TRY(c3d_onednn_bring(m->o, &plan->forward, x, layout_of(m->hint, dnnl_query_src_md), SLOT_X,
+                             &x_here));
+    C3D_TRY(c3d_onednn_job_add(m->o, &plan->forward, m->hint, &j));
+    C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_SRC, x_here));
+    C3D_TRY(
+        c3d_onednn_job_arg(m->o, j, DNNL_ARG_WEIGHTS,
+                           (place){ layout_of(m->hint, dnnl_query_weights_md), &plan->param[0] }));
+    C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_BIAS, (place){ m->b, &plan->param[1] }));
+    return c3d_onednn_job_arg(m->o, j, DNNL_ARG_DST, (place){ p->y->layout, &p->y->value });
+}
+
+/* The parameters lie as the forward pass takes them. */
+static c3d_status make_params(making *m)
+{
+    onednn_plan *plan = m->plan;
+    const place physical[2] = { { layout_of(m->hint, dnnl_query_weights_md), &plan->param[0] },
+                                { m->b, &plan->param[1] } };
+    const place canonical[2] = { { m->w_plain, &plan->canonical }, { m->b, &plan->canonical } };
+
+    for (int i = 0; i < 2; i++) {
+        const size_t n = dnnl_memory_desc_get_size(physical[i].layout) / sizeof(float);
+
+        plan->param_n_layout[i] = n;
+        plan->base.param_n_physical[i] = (n + 15) / 16 * 16;
+        C3D_TRY(c3d_onednn_job_reorder(m->o, &plan->import[i], canonical[i], physical[i]));
+        C3D_TRY(c3d_onednn_job_reorder(m->o, &plan->export[i], physical[i], canonical[i]));
+    }
+    return C3D_OK;
+}
+
+static c3d_status add_backward_x(making *m, const_dnnl_primitive_desc_t desc)
+{
+    onednn_plan *plan = m->plan;
+    const c3d_plan *p = &plan->base;
+    const place dx = { m->x, &p->x->grad }, dy = { p->y->layout, &p->y->grad };
+    const place w = { layout_of(m->hint, dnnl_query_weights_md), &plan->param[0] };
+    jobs *list = &plan->backward_x;
+    place dy_here, w_here, dx_here;
+    job *j;
+
+    C3D_TRY(c3d_onednn_bring(m->o, list, dy, layout_of(desc, dnnl_query_diff_dst_md), SLOT_Y,
+                             &dy_here));
+    C3D_TRY(
+        c3d_onednn_bring(m->o, list, w, layout_of(desc, dnnl_query_weights_md), SLOT_W, &w_here));
+    C3D_TRY(
+        c3d_onednn_landing(m->o, dx, layout_of(desc, dnnl_query_diff_src_md), SLOT_X, &dx_here));
+    C3D_TRY(c3d_onednn_job_add(m->o, list, desc, &j));
+    C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_DIFF_DST, dy_here));
+    C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_WEIGHTS, w_here));
+    C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_DIFF_SRC, dx_here));
+    return c3d_onednn_carry(m->o, list, dx_here, dx);
+}
+
+static c3d_status add_backward_w(making *m, const_dnnl_primitive_desc_t desc)
+{
+    onednn_plan *plan = m->plan;
+    const c3d_plan *p = &plan->base;
+    const place x = { m->x, &p->x->value }, dy = { p->y->layout, &p->y->grad };
+    const place dw = { layout_of(m->hint, dnnl_query_weights_md), &plan->grad[0] };
+    jobs *list = &plan->backward_w;
+    place x_here, dy_here, dw_here;
+    job *j;
+
+    C3D_TRY(c3d_onednn_bring(m->o, list, x, layout_of(desc, dnnl_query_src_md), SLOT_X, &x_here));
+    C3D_TRY(c3d_onednn_bring(m->o, list, dy, layout_of(desc, dnnl_query_diff_dst_md), SLOT_Y,
+                             &dy_here));
+    C3D_TRY(c3d_onednn_landing(m->o, dw, layout_of(desc, dnnl_query_diff_weights_md), SLOT_W,
+                               &dw_here));
+    C3D_TRY(c3d_onednn_job_add(m->o, list, desc, &j));
+    C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_SRC, x_here));
+    C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_DIFF_DST, dy_here));
+    C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_DIFF_WEIGHTS, dw_here));
+    C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_DIFF_BIAS, (place){ m->b, &plan->grad[1] }));
+    return c3d_onednn_carry(m->o, list, dw_here, dw);
+}
+
+/* Plans one backward pass by `describe_pass` and lets `add` make its jobs. */
+static c3d_status make_backward(making *m, describe *describe_pass,
+                                c3d_status (*add)(making *, const_dnnl_primitive_desc_t))
+{
+    const op_layouts l = { m->x_any, m->w_any, m->b, m->y_any };
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t desc;
+
+    C3D_TRY(c3d_onednn_attr_create(false, &attr));
+    const dnnl_status_t made = describe_pass(&desc, m->o->engine, &l, &m->window, m->hint, attr);
+    dnnl_primitive_attr_destroy(attr);
+    C3D_DNNL(made);
+    const c3d_status st = add(m, desc);
+    dnnl_primitive_desc_destroy(desc);
+    return st;
+}
+
+static c3d_status make_training(making *m)
+{
+    const c3d_plan *p = &m->plan->base;
+
+    C3D_TRY(c3d_onednn_want_grad(p->y));
+    if (p->desc.needs_x_grad) {
+        C3D_TRY(c3d_onednn_want_grad(p->x));
+        C3D_TRY(make_backward(m, m->backward_x, add_backward_x));
+    }
+    C3D_TRY(make_backward(m, m->backward_w, add_backward_w));
+    for (int i = 0; i < 2; i++)
+        C3D_TRY(c3d_onednn_slot_grow(m->o, i == 0 ? SLOT_W_TERM : SLOT_B_TERM,
+                                     p->param_n_physical[i] * sizeof(float)));
+    return C3D_OK;
+}
+
+static c3d_status make(making *m)
+{
+    C3D_TRY(make_layouts(m));
+    C3D_TRY(make_forward(m));
+    C3D_TRY(make_params(m));
+    if (m->plan->base.desc.training) C3D_TRY(make_training(m));
+    return C3D_OK;
+}
+
+static making conv_making(onednn *o, onednn_plan *plan)
+{
+    const int n_axes = c3d_onednn_n_axes(&plan->base);
+
+    return (making){ .o = o,
+                     .plan = plan,
+                     .forward = conv_forward_desc,
+                     .backward_x = conv_backward_x_desc,
+                     .backward_w = conv_backward_w_desc,
+                     .n_axes = n_axes,
+                     .window = c3d_onednn_window(&plan->base.desc, n_axes) };
+}
+
+static making linear_making(onednn *o, onednn_plan *plan)
+{
+    const c3d_shape x = plan->base.x_shape;
+    const bool one_pixel = x.d == 1 && x.h == 1 && x.w == 1;
+
+    return (making){ .o = o,
+                     .plan = plan,
+                     .forward = linear_forward_desc,
+                     .backward_x = linear_backward_x_desc,
+                     .backward_w = linear_backward_w_desc,
+                     .n_axes = one_pixel  ? 2
+                               : x.d == 1 ? 4
+                                          : 5 };
+}
+
+c3d_status c3d_onednn_plan_weighted(onednn *o, onednn_plan *plan)
+{
+    making m = plan->base.desc.op == C3D_OP_CONV ? conv_making(o, plan) : linear_making(o, plan);
+    const c3d_status st = make(&m);
+
+    making_end(&m);
+    return st;
+}

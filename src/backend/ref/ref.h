@@ -1,0 +1,56 @@
+/* The reference backend: plain C, written to be read; the definition of every operation. Sums are
+ * taken in double and rounded once. Activations are plain float [N, C, D, H, W]. */
+#ifndef C3D_BACKEND_REF_H
+#define C3D_BACKEND_REF_H
+
+#include "backend/host.h"
+
+struct c3d_activation {
+    c3d_shape shape;
+    float *value;
+    float *grad; /* NULL: none is kept */
+};
+
+typedef struct ref_plan {
+    c3d_plan base;
+    double *sums;    /* of one sample's y or x, or of the weights: the largest of these */
+    size_t *winners; /* pool: element of x that won, for each element of y */
+    float *mask;     /* dropout: [N, C, D, H, W] */
+} ref_plan;
+
+/* The gradient exists after this; zero when it is new. */
+C3D_CHECKED c3d_status c3d_ref_activation_want_grad(c3d_activation *x);
+
+C3D_CHECKED c3d_status c3d_ref_conv_prepare(ref_plan *plan);
+void c3d_ref_conv_forward(ref_plan *plan, const float *w, const float *b, int n_samples);
+void c3d_ref_conv_backward_x(ref_plan *plan, const float *w, int n_samples);
+void c3d_ref_conv_backward_w(ref_plan *plan, float *dw, float *db, const c3d_pass *pass);
+
+void c3d_ref_linear_forward(ref_plan *plan, const float *w, const float *b, int n_samples);
+void c3d_ref_linear_backward_x(ref_plan *plan, const float *w, int n_samples);
+void c3d_ref_linear_backward_w(ref_plan *plan, float *dw, float *db, const c3d_pass *pass);
+
+C3D_CHECKED c3d_status c3d_ref_pool_prepare(ref_plan *plan);
+void c3d_ref_pool_forward(ref_plan *plan, int n_samples);
+void c3d_ref_pool_backward(ref_plan *plan, int n_samples);
+
+C3D_CHECKED c3d_status c3d_ref_dropout_prepare(ref_plan *plan);
+void c3d_ref_dropout_forward(ref_plan *plan, const c3d_pass *pass);
+void c3d_ref_dropout_backward(ref_plan *plan, int n_samples);
+
+/* y = max(0, y), and dy = 0 where the output y is not above 0. */
+void c3d_ref_relu(float *y, size_t n);
+void c3d_ref_relu_backward(const float *y, float *dy, size_t n);
+
+/* Writes a sum, or adds it to what is there. */
+static inline void c3d_ref_store(float *to, double sum, bool accumulate)
+{
+    *to = accumulate ? *to + (float)sum : (float)sum;
+}
+
+c3d_status c3d_ref_input_load(c3d_backend *self, c3d_activation *x, const c3d_input *input);
+c3d_status c3d_ref_adam(c3d_backend *self, const c3d_adam *adam, size_t n, const float *grad,
+                        float *m, float *v, float *param);
+c3d_status c3d_ref_sum_squares(c3d_backend *self, const float *x, size_t n, double *out);
+
+#endif

@@ -1,0 +1,55 @@
+#include "backend/host.h"
+
+#include <math.h>
+
+c3d_status c3d_host_adam(c3d_backend *self, const c3d_adam *adam, size_t n, const float *grad,
+                         float *m, float *v, float *param)
+{
+    const c3d_adam_factors f = c3d_adam_factors_of(adam);
+
+    (void)self;
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < n; i++) {
+        const float g = grad[i] * f.grad_scale;
+
+        m[i] = f.beta1 * m[i] + f.one_minus_beta1 * g;
+        v[i] = f.beta2 * v[i] + f.one_minus_beta2 * (g * g);
+        param[i] -= f.rate * m[i] / (sqrtf(v[i]) * f.v_root + f.epsilon) + f.decay * param[i];
+    }
+    return C3D_OK;
+}
+
+/* Lanes let the compiler add several elements at once in an order that we fix. */
+#define LANES  8
+#define CHUNKS 1024
+
+static double chunk_squares(const float *x, size_t n)
+{
+    double lanes[LANES] = { 0 }, sum = 0;
+    size_t i = 0;
+
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++) lanes[l] += (double)x[i + l] * (double)x[i + l];
+    for (; i < n; i++) sum += (double)x[i] * (double)x[i];
+    for (size_t l = 0; l < LANES; l++) sum += lanes[l];
+    return sum;
+}
+
+/* Chunks depend on n alone and are added in order: no thread count changes the result. */
+c3d_status c3d_host_sum_squares(c3d_backend *self, const float *x, size_t n, double *out)
+{
+    const size_t length = (n + CHUNKS - 1) / CHUNKS;
+    double chunks[CHUNKS], sum = 0;
+
+    (void)self;
+#pragma omp parallel for schedule(static)
+    for (size_t c = 0; c < CHUNKS; c++) {
+        const size_t begin = c * length < n ? c * length : n;
+        const size_t end = begin + length < n ? begin + length : n;
+
+        chunks[c] = chunk_squares(x + begin, end - begin);
+    }
+    for (size_t c = 0; c < CHUNKS; c++) sum += chunks[c];
+    *out = sum;
+    return C3D_OK;
+}
