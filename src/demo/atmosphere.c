@@ -48,7 +48,7 @@ static demo_strip strip_make(uint64_t seed, int month, int number)
         s.gain[b] = 1.0f + common +
                     month_draw(seed, DEMO_STRIP, month, base + 1 + (uint64_t)b, -0.02f, 0.02f);
     const float dim = month_draw(seed, DEMO_STRIP, month, base + 6, 0, 1);
-    s.haze = (0.10f + 0.12f * smoke) * dim * dim;
+    s.haze = (0.06f + 0.09f * smoke) * dim * dim;
     const float whole_month = month_draw(seed, DEMO_SEASON, month, 1, 0.2f, 1.8f);
     const float cloudy = month_draw(seed, DEMO_STRIP, month, base + 7, 0.2f, 1.8f);
     const float share = (0.008f + 0.11f * wet * wet) * whole_month * cloudy;
@@ -66,7 +66,7 @@ static strip_plan strip_plan_make(uint64_t seed, int month)
 
 static float cloud_cover(float noise, const demo_strip *s)
 {
-    return demo_step(s->cloud_level - 0.25f, s->cloud_level + 0.45f, noise);
+    return demo_step(s->cloud_level - 0.35f, s->cloud_level + 0.5f, noise);
 }
 
 /* Gain drift of the month, 1 at the mean. */

@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-#define SITE_LENGTH_PX 105.0 /* along the stream */
-#define SITE_GAP_PX    38.0
+#define SITE_LENGTH_PX 110.0 /* along the stream */
+#define SITE_GAP_PX    30.0
 #define FIRST_PX       45.0 /* from the river */
 #define STEP_PX        5.0  /* between points of a line */
 
@@ -34,17 +34,19 @@ static demo_pit pit_make(const demo_scene *scene, const demo_line *stream, int s
     const float dx = b->x - a->x, dy = b->y - a->y, length = sqrtf(dx * dx + dy * dy);
     const double side = pit_draw(scene, site, pit, 1, -1, 1);
     const float angle = (float)pit_draw(scene, site, pit, 4, 0, DEMO_PI);
-    const float off = (float)(side * (6.0 + 13.0 * fabs(side)));
+    const float off = (float)(side * (6.0 + 19.0 * fabs(side)));
     return (demo_pit){
         .x = at->x - off * dy / length,
         .y = at->y + off * dx / length,
-        .radius = (float)pit_draw(scene, site, pit, 2, 6.0, 11.5),
-        .stretch = (float)pit_draw(scene, site, pit, 3, 0.7, 1.4),
+        .radius = (float)pit_draw(scene, site, pit, 2, 6.0, 14.0),
+        .stretch = (float)pit_draw(scene, site, pit, 3, 0.65, 1.55),
         .cosine = cosf(angle),
         .sine = sinf(angle),
-        .pond = (float)pit_draw(scene, site, pit, 5, 0.3, 0.68),
+        .pond = (float)fmax(0, pit_draw(scene, site, pit, 5, -0.2, 0.62)),
+        .pond_x = (float)pit_draw(scene, site, pit, 10, -0.35, 0.35),
+        .pond_y = (float)pit_draw(scene, site, pit, 11, -0.35, 0.35),
         .active = (float)pit_draw(scene, site, pit, 6, 4, 10),
-        .bare = (float)pit_draw(scene, site, pit, 7, 16, 32),
+        .bare = (float)pit_draw(scene, site, pit, 7, 20, 40),
         .hue = (float)pit_draw(scene, site, pit, 8, 0, 1),
     };
 }
@@ -67,14 +69,14 @@ static c3d_status site_make(demo_scene *scene, const demo_line *stream, int firs
 {
     const int number = scene->n_sites;
     demo_site *site = &scene->sites[number];
-    const int n_pits = (int)site_draw(scene, number, 0, 26, 44);
-    /* mine, plot, mine, mine, plot, ... with a start drawn by the seed: near ones are of both */
-    const int offset = (int)demo_draw(scene->seed, DEMO_SITE, UINT64_MAX, 0, 5);
-    site->is_mine = (number + offset) % 5 != 1 && (number + offset) % 5 != 4;
+    const int n_pits = (int)site_draw(scene, number, 0, 44, 70);
+    /* every third one is a plot, from a start drawn by the seed: near ones are of both kinds */
+    const int offset = (int)demo_draw(scene->seed, DEMO_SITE, UINT64_MAX, 0, 3);
+    site->is_mine = (number + offset) % 3 != 1;
     site->pits = c3d_calloc((size_t)n_pits, sizeof(*site->pits));
     if (site->pits == NULL) return c3d_error_last()->status;
     site->n_pits = n_pits;
-    site->start = (float)site_draw(scene, number, 1, -16, 36);
+    site->start = (float)site_draw(scene, number, 1, -24, 32);
     site->label_delay = site_draw(scene, number, 2, 0, 1) < 0.55 ? 1 : 0;
     site->phase = (int)site_draw(scene, number, 3, 0, 12);
     site->n_bare = (int)site_draw(scene, number, 4, 4, 7);
@@ -95,6 +97,15 @@ static c3d_status site_make(demo_scene *scene, const demo_line *stream, int firs
     return C3D_OK;
 }
 
+static bool is_in_town(const demo_scene *scene, const demo_point *at)
+{
+    for (int t = 0; t < scene->n_towns; t++) {
+        const float dx = scene->towns[t].x - at->x, dy = scene->towns[t].y - at->y;
+        if (sqrtf(dx * dx + dy * dy) < 2.0f * scene->towns[t].radius) return true;
+    }
+    return false;
+}
+
 c3d_status demo_sites_make(demo_scene *scene)
 {
     const int length = (int)(SITE_LENGTH_PX / STEP_PX), gap = (int)(SITE_GAP_PX / STEP_PX);
@@ -105,6 +116,7 @@ c3d_status demo_sites_make(demo_scene *scene)
     for (int i = 0; i < scene->n_streams; i++) {
         demo_line *stream = &scene->streams[i];
         for (int k = (int)(FIRST_PX / STEP_PX); k + length < stream->n; k += length + gap) {
+            if (is_in_town(scene, &stream->points[k + length / 2])) continue;
             C3D_TRY(site_make(scene, stream, k));
             const demo_site *site = &scene->sites[scene->n_sites - 1];
             if (site->is_mine) stream->opened = fminf(stream->opened, site->start);
@@ -115,14 +127,19 @@ c3d_status demo_sites_make(demo_scene *scene)
 
 /* ---- pixels ---------------------------------------------------------------------------------- */
 
-/* How far a pixel is from the pit's middle: 1 at its ragged edge. */
-static float pit_distance(const demo_pit *pit, const demo_layers *layers, size_t i, float x,
-                          float y)
+/* How far a pixel is from the pit's middle: 1 at its ragged edge; *pond_out: the same for its pond,
+ * which lies off the middle and has an outline of its own. */
+static float pit_distance(const demo_pit *pit, const demo_layers *layers, size_t i, float *pond_out)
 {
-    const float dx = x - pit->x, dy = y - pit->y;
+    const demo_window w = layers->window;
+    const float dx = (float)(w.x + (int)(i % (size_t)w.width)) + 0.5f - pit->x;
+    const float dy = (float)(w.y + (int)(i / (size_t)w.width)) + 0.5f - pit->y;
     const float u = (pit->cosine * dx + pit->sine * dy) / (pit->radius * pit->stretch);
     const float v = (pit->cosine * dy - pit->sine * dx) / (pit->radius / pit->stretch);
-    return sqrtf(u * u + v * v) + 0.10f * layers->patch[i] + 0.04f * layers->crown[i];
+    const float rough = 0.17f * layers->patch[i] + 0.06f * layers->crown[i];
+    const float pu = u - pit->pond_x, pv = v - pit->pond_y;
+    *pond_out = pit->pond < 0.15f ? DEMO_FAR : (sqrtf(pu * pu + pv * pv) - rough) / pit->pond;
+    return sqrtf(u * u + v * v) + rough;
 }
 
 /* What a pit is in a month. */
@@ -190,12 +207,12 @@ static void pit_render(const demo_pit *pit, const pit_state *state, const demo_l
     for (int y = box[1]; y < box[3]; y++) {
         for (int x = box[0]; x < box[2]; x++) {
             const size_t i = (size_t)y * (size_t)w.width + (size_t)x;
-            const float d =
-                pit_distance(pit, layers, i, (float)(w.x + x) + 0.5f, (float)(w.y + y) + 0.5f);
+            float pond;
+            const float d = pit_distance(pit, layers, i, &pond);
             if (d >= 1.0f || layers->bed[i] < DEMO_BANK) continue; /* the river stays the river */
             demo_spectrum s = pit_spectrum(state, layers, i, wetness);
             s = demo_spectrum_mix(demo_get(ground, n, i), s, 1.0f - demo_step(0.85f, 1.0f, d));
-            const float wet = state->flood * (1.0f - demo_step(0.9f, 1.05f, d / pit->pond));
+            const float wet = state->flood * (1.0f - demo_step(0.9f, 1.1f, pond));
             demo_put(ground, n, i, demo_spectrum_mix(s, water, wet));
         }
     }
@@ -247,8 +264,8 @@ void demo_site_classify(const demo_site *site, const demo_layers *layers, int ye
         for (int y = box[1]; y < box[3]; y++) {
             for (int x = box[0]; x < box[2]; x++) {
                 const size_t i = (size_t)y * (size_t)w.width + (size_t)x;
-                const float d =
-                    pit_distance(pit, layers, i, (float)(w.x + x) + 0.5f, (float)(w.y + y) + 0.5f);
+                float pond;
+                const float d = pit_distance(pit, layers, i, &pond);
                 if (d < 0.95f && layers->bed[i] >= DEMO_BANK) codes[i] = code;
             }
         }

@@ -7,7 +7,7 @@
 #define STEP_PX          5.0
 #define MARGIN_PX        80.0 /* lines go on beyond the extent, so that its edge shows no ends */
 #define RIVER_SPACING_PX 760.0
-#define RIVER_REACH      2.2f /* in half widths: how far from the middle line the bed is looked at */
+#define RIVER_REACH      2.9f /* in half widths: how far from the middle line the bed is looked at */
 #define STREAM_REACH_PX  36.0f
 
 c3d_status demo_line_add(demo_line *line, demo_point point)
@@ -43,7 +43,7 @@ static c3d_status river_make(demo_scene *scene, int number)
         const double strength = swing * (0.8 + 0.25 * sin(along / 311.0 + start));
         const double heading = strength * sin(phase) - fmax(-60, fmin(y - axis, 60)) / 160;
         const double bend = cos(phase) * strength / swing;
-        const double width = 8.5 + 1.5 * sin(along / 97.0 + start);
+        const double width = 10.0 + 2.0 * sin(along / 97.0 + start);
         const demo_point point = { (float)x, (float)y, (float)width,
                                    demo_clamp((float)bend, -1.0f, 1.0f) };
         C3D_TRY(demo_line_add(river, point));
@@ -54,41 +54,57 @@ static c3d_status river_make(demo_scene *scene, int number)
     return C3D_OK;
 }
 
-static bool is_near(const demo_line *lines, int n_lines, float x, float y, float limit)
+static bool is_near(const demo_line *lines, int n_lines, int but, demo_point at, float limit)
 {
     for (int l = 0; l < n_lines; l++) {
+        if (l == but) continue;
         for (int i = 0; i < lines[l].n; i++) {
-            const float dx = lines[l].points[i].x - x, dy = lines[l].points[i].y - y;
+            const float dx = lines[l].points[i].x - at.x, dy = lines[l].points[i].y - at.y;
             if (dx * dx + dy * dy < limit * limit) return true;
         }
     }
     return false;
 }
 
-/* Walks away from a point of a river until it is long enough or comes near another water. */
-static c3d_status stream_make(demo_scene *scene, const demo_point *from, double heading,
-                              uint64_t number)
+/* Where a stream begins and what it may be near to there. */
+typedef struct spring {
+    demo_point at;
+    double heading, length_min;
+    int parent; /* the stream it leaves; -1: a river */
+    uint64_t number;
+} spring;
+
+static bool is_blocked(const demo_scene *scene, const spring *from, demo_point at, double along)
 {
-    const int n_others = scene->n_streams++;
-    demo_line *stream = &scene->streams[n_others];
-    const double phase = demo_draw(scene->seed, DEMO_TRIBUTARY, number * 16 + 2, 0, 2 * DEMO_PI);
-    const double length = demo_draw(scene->seed, DEMO_TRIBUTARY, number * 16 + 3, 300, 460);
-    double x = from->x, y = from->y;
+    const float low = -(float)MARGIN_PX, high = (float)scene->extent_px + (float)MARGIN_PX;
+    const int n_others = scene->n_streams - 1;
+    if (at.x < low || at.x > high || at.y < low || at.y > high) return true;
+    const bool has_left = along > 75 || from->parent < 0;
+    if (is_near(scene->streams, n_others, has_left ? -1 : from->parent, at, 56)) return true;
+    return (along > 45 || from->parent >= 0) && is_near(scene->rivers, scene->n_rivers, -1, at, 42);
+}
+
+/* Walks away until it is long enough or comes near another water. */
+static c3d_status stream_make(demo_scene *scene, const spring *from)
+{
+    demo_line *stream = &scene->streams[scene->n_streams++];
+    const uint64_t base = from->number * 16;
+    const double phase = demo_draw(scene->seed, DEMO_TRIBUTARY, base + 2, 0, 2 * DEMO_PI);
+    const double longer = demo_draw(scene->seed, DEMO_TRIBUTARY, base + 3, 1.0, 1.5);
+    const double length = longer * from->length_min;
+    double x = (double)from->at.x, y = (double)from->at.y;
 
     stream->opened = DEMO_FAR;
     for (double along = 0; along < length; along += STEP_PX) {
         const double turn = 0.55 * sin(along / 23.0 + phase) + 0.4 * sin(along / 61.0 - phase);
-        const double share = along < 40 ? along / 40 : 1.0;
-        x += STEP_PX * cos(heading + share * turn);
-        y += STEP_PX * sin(heading + share * turn);
-        if (x < -MARGIN_PX || x > scene->extent_px + MARGIN_PX) break;
-        if (y < -MARGIN_PX || y > scene->extent_px + MARGIN_PX) break;
-        if (along > 45 && is_near(scene->rivers, scene->n_rivers, (float)x, (float)y, 42)) break;
-        if (is_near(scene->streams, n_others, (float)x, (float)y, 62)) break;
-        const demo_point point = { (float)x, (float)y, (float)(1.5 - 0.6 * along / length), 0 };
-        C3D_TRY(demo_line_add(stream, point));
+        const double heading = from->heading + fmin(along / 40, 1.0) * turn;
+        x += STEP_PX * cos(heading);
+        y += STEP_PX * sin(heading);
+        const demo_point at = { (float)x, (float)y, (float)(1.5 - 0.6 * along / length), 0 };
+        if (is_blocked(scene, from, at, along)) break;
+        C3D_TRY(demo_line_add(stream, at));
     }
-    if (stream->n < 20) { /* too short to be one */
+    if (stream->n < 24) { /* too short to be one */
         free(stream->points);
         *stream = (demo_line){ 0 };
         scene->n_streams--;
@@ -96,17 +112,38 @@ static c3d_status stream_make(demo_scene *scene, const demo_point *from, double 
     return C3D_OK;
 }
 
+static double direction(const demo_line *line, int i)
+{
+    const demo_point *a = &line->points[i], *b = a + 1;
+    return atan2((double)b->y - (double)a->y, (double)b->x - (double)a->x);
+}
+
 static c3d_status streams_make(demo_scene *scene, const demo_line *river, int number, int capacity)
 {
     int side = number % 2 == 0 ? 1 : -1;
     for (int i = 8; i + 1 < river->n && scene->n_streams < capacity; i += 7, side = -side) {
-        const demo_point *a = &river->points[i], *b = a + 1;
-        const uint64_t index = (uint64_t)number * 4096 + (uint64_t)i;
+        const uint64_t index = (uint64_t)number << 16 | (uint64_t)i;
         const double lean = demo_draw(scene->seed, DEMO_TRIBUTARY, index * 16, -0.3, 0.3);
-        const double away = atan2(b->y - a->y, b->x - a->x) + side * DEMO_PI / 2;
         /* half way between straight off the bank and straight away from the river's axis */
         const double axis = side * DEMO_PI / 2;
-        C3D_TRY(stream_make(scene, a, axis + 0.5 * wrapped(away - axis) + lean, index));
+        const double away = direction(river, i) + axis;
+        const spring from = { river->points[i], axis + 0.5 * wrapped(away - axis) + lean, 300, -1,
+                              index };
+        C3D_TRY(stream_make(scene, &from));
+    }
+    return C3D_OK;
+}
+
+static c3d_status branches_make(demo_scene *scene, int parent, int capacity)
+{
+    const demo_line *stream = &scene->streams[parent];
+    int side = parent % 2 == 0 ? 1 : -1;
+    for (int i = 14; i + 1 < stream->n && scene->n_streams < capacity; i += 6, side = -side) {
+        const uint64_t index = (uint64_t)1 << 40 | (uint64_t)parent << 16 | (uint64_t)i;
+        const double lean = demo_draw(scene->seed, DEMO_TRIBUTARY, index * 16, 0.7, 1.3);
+        const spring from = { stream->points[i], direction(stream, i) + side * lean, 180, parent,
+                              index };
+        C3D_TRY(stream_make(scene, &from));
     }
     return C3D_OK;
 }
@@ -120,11 +157,13 @@ c3d_status demo_rivers_make(demo_scene *scene)
     scene->n_rivers = n_rivers;
     for (int i = 0; i < n_rivers; i++) {
         C3D_TRY(river_make(scene, i));
-        capacity += scene->rivers[i].n / 7 + 1;
+        capacity += scene->rivers[i].n;
     }
     scene->streams = c3d_calloc((size_t)capacity, sizeof(*scene->streams));
     if (scene->streams == NULL) return c3d_error_last()->status;
     for (int i = 0; i < n_rivers; i++) C3D_TRY(streams_make(scene, &scene->rivers[i], i, capacity));
+    const int n_first = scene->n_streams;
+    for (int i = 0; i < n_first; i++) C3D_TRY(branches_make(scene, i, capacity));
     return C3D_OK;
 }
 
@@ -176,11 +215,11 @@ static void bed_at(demo_layers *layers, size_t i, place at, float half_width, fl
 {
     const float inner = at.right * bend > 0.0f ? fabsf(bend) : 0.0f;
     const float outer = at.right * bend < 0.0f ? fabsf(bend) : 0.0f;
-    const float across = at.distance / (half_width * (1.0f + 0.55f * inner));
-    const float power = 3.4f - 2.7f * inner + 1.5f * outer;
+    const float across = at.distance / (half_width * (1.0f + 1.1f * inner));
+    const float power = 3.4f - 2.8f * inner + 1.5f * outer;
     const float rough = 1.0f + 0.05f * layers->patch[i];
     const float bed = across >= 1.0f ? across * rough : powf(across, power) * rough;
-    const float island = across < 0.8f ? 0.3f * demo_step(0.9f, 1.8f, layers->patch[i]) : 0.0f;
+    const float island = across < 0.8f ? 0.55f * demo_step(0.8f, 1.7f, layers->patch[i]) : 0.0f;
     if (bed + island >= layers->bed[i]) return;
     layers->bed[i] = bed + island;
     layers->sand[i] = demo_step(0.15f, 0.5f, inner + island + 0.1f * layers->patch[i]);

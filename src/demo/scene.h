@@ -111,10 +111,11 @@ C3D_CHECKED c3d_status demo_line_add(demo_line *line, demo_point point);
 
 typedef struct demo_pit {
     float x, y, radius, stretch, cosine, sine;
-    float pond;         /* radius of its pond over the pit's */
-    float start;        /* month it is dug */
-    float active, bare; /* months with turbid water, months without plants */
-    float hue;          /* 0..1, colour of its water */
+    float pond;           /* radius of its pond over the pit's; below 0.15 none */
+    float pond_x, pond_y; /* where it lies in the pit, in radii */
+    float start;          /* month it is dug */
+    float active, bare;   /* months with turbid water, months without plants */
+    float hue;            /* 0..1, colour of its water */
 } demo_pit;
 
 /* A group of pits along a stream. A plot is the mine's double: the same shapes and colours, but
