@@ -85,7 +85,8 @@ typedef struct c3d_raster_new {
     const char *const *band_names; /* [n_bands] or NULL; blue, green, red also set colour roles */
     bool has_nodata;
     double nodata;
-    int block_px; /* tile size, 256 */
+    int block_px;            /* tile size, 256 */
+    const char *compression; /* GDAL's name, "LZW"; NULL: DEFLATE */
 } c3d_raster_new;
 C3D_CHECKED c3d_status c3d_raster_write(const char *path, const c3d_raster_new *desc,
                                         const void *pixels);

@@ -59,8 +59,9 @@ static GDALDatasetH create(const char *path, const c3d_raster_new *desc)
     options = CSLSetNameValue(options, "TILED", "YES");
     options = CSLSetNameValue(options, "BLOCKXSIZE", CPLSPrintf("%d", block));
     options = CSLSetNameValue(options, "BLOCKYSIZE", CPLSPrintf("%d", block));
-    options = CSLSetNameValue(options, "COMPRESS", "DEFLATE");
-    options = CSLSetNameValue(options, "ZLEVEL", "1");
+    options = CSLSetNameValue(options, "COMPRESS",
+                              desc->compression != NULL ? desc->compression : "DEFLATE");
+    if (desc->compression == NULL) options = CSLSetNameValue(options, "ZLEVEL", "1");
     options = CSLSetNameValue(options, "PREDICTOR", c3d_dtype_is_float(desc->dtype) ? "3" : "2");
     options = CSLSetNameValue(options, "PHOTOMETRIC", "MINISBLACK");
     options = CSLSetNameValue(options, "BIGTIFF", "IF_SAFER");
