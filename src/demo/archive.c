@@ -89,7 +89,7 @@ static bool month_is_missing(const archive *a, int month)
     if (!is_landscape(a)) return false;
     const int first = (int)demo_draw(a->desc->seed, DEMO_GAP, 0, 0, 3);
     const int second = (int)demo_draw(a->desc->seed, DEMO_GAP, 1, 0, 3);
-    return month == 4 + first || month == 28 + second;
+    return month == 5 + first || month == 29 + second;
 }
 
 static bool quad_is_missing(const archive *a, int quad, int month)

@@ -194,6 +194,7 @@ static c3d_status year_write(const demo_map *map, int year, const char *director
                        90.0 - (double)map->row * pixel, 0.0, -pixel },
         .crs = "EPSG:4326",
         .block_px = 256,
+        .compression = "LZW",
     };
     char name[64], path[C3D_PATH_MAX];
     snprintf(name, sizeof(name), "brasil_coverage_%d.tif", year);

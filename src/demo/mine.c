@@ -77,7 +77,7 @@ static c3d_status site_make(demo_scene *scene, const demo_line *stream, int firs
     if (site->pits == NULL) return c3d_error_last()->status;
     site->n_pits = n_pits;
     site->start = (float)site_draw(scene, number, 1, -24, 32);
-    site->label_delay = site_draw(scene, number, 2, 0, 1) < 0.55 ? 1 : 0;
+    site->label_delay = site_draw(scene, number, 2, 0, 1) < 0.5 ? 1 : 0;
     site->phase = (int)site_draw(scene, number, 3, 0, 12);
     site->n_bare = (int)site_draw(scene, number, 4, 4, 7);
     if (!site->is_mine) site->start = -60.0f;

@@ -1,0 +1,1 @@
+c3d_test(test_demo LABELS unit LINKS c3d_demo)
