@@ -1,0 +1,46 @@
+/* What became of every frame, and whether the splits touch. Private to data. */
+#ifndef C3D_DATA_CENSUS_H
+#define C3D_DATA_CENSUS_H
+
+#include "c3d/dataset.h"
+#include "store.h"
+
+/* Each frame is in exactly one group. */
+typedef enum c3d_frame_fate {
+    C3D_FATE_USED,       /* at least one sample */
+    C3D_FATE_NO_SPLIT,   /* present, split none: buffer strips, or taken out by hand */
+    C3D_FATE_UNCERTAIN,  /* present, label between the thresholds, or years that disagree */
+    C3D_FATE_UNLABELLED, /* present, no label raster says anything */
+    C3D_FATE_NO_SAMPLE,  /* present and labelled, but no months fit a sample */
+    C3D_FATE_EMPTY,      /* dropped: no valid pixel in any month */
+    C3D_FATE_MISSING,    /* dropped: more missing than data.max_missing_share */
+    C3D_FATE_ABSENT,     /* not clipped yet */
+    C3D_N_FATES
+} c3d_frame_fate;
+const char *c3d_fate_key(c3d_frame_fate fate);  /* "used", ... in dataset.json */
+const char *c3d_fate_text(c3d_frame_fate fate); /* for people */
+
+typedef struct c3d_census {
+    size_t n_frames, fates[C3D_N_FATES];
+    size_t samples[C3D_N_SPLITS][2]; /* by class: 0 negative, 1 positive */
+    int n_months;
+    double *missing_share; /* [n_months] mean over present scenes */
+} c3d_census;
+C3D_CHECKED c3d_status c3d_census_take(const c3d_frames *frames, const c3d_store *store,
+                                       const c3d_samples *samples, c3d_census *out);
+void c3d_census_free(c3d_census *census);
+
+/* Frames of two different splits among train, validation and test, of frames with samples. */
+typedef struct c3d_leak {
+    size_t n_pairs;     /* that share source pixels */
+    size_t n_frames;    /* in at least one such pair */
+    double distance_px; /* smallest between edges, Euclidean in pixels; 0 when they touch or
+                           overlap; < 0 when fewer than two splits have frames */
+} c3d_leak;
+C3D_CHECKED c3d_status c3d_leak_find(const c3d_frames *frames, const c3d_samples *samples,
+                                     c3d_leak *out);
+
+/* Row of a frame, or (size_t)-1. */
+size_t c3d_frames_find(const c3d_frames *frames, int64_t frame_id);
+
+#endif

@@ -1,0 +1,55 @@
+/* The parts of c3d_dataset_clip. Private to data. */
+#ifndef C3D_DATA_CLIP_H
+#define C3D_DATA_CLIP_H
+
+#include "source.h"
+#include "store.h"
+
+/* Frames are taken tile by tile, so that a batch is compact and a block of the source is read once
+ * a batch. */
+#define C3D_CLIP_TILE_PX 1024
+
+typedef struct c3d_clip_item {
+    int x, y; /* of the frame in the grid */
+    int shard, row;
+} c3d_clip_item;
+
+typedef struct c3d_clip_plan {
+    size_t n; /* scenes that are absent */
+    c3d_clip_item *items;
+    size_t batch;          /* scenes a batch; the last has fewer */
+    c3d_shard_shape scene; /* of one */
+} c3d_clip_plan;
+
+/* Makes the shards that are not there yet, for the frames that have none, and clip.json, which
+ * remembers what all scenes of the directory were made with. C3D_ECONFIG when that is not what is
+ * asked for now. One rank's work. */
+C3D_CHECKED c3d_status c3d_clip_make_shards(const c3d_dataset_desc *desc, const c3d_frames *frames,
+                                            const c3d_source *source);
+/* What is absent, in the order it is read; the same on every rank. */
+C3D_CHECKED c3d_status c3d_clip_plan_make(const c3d_dataset_desc *desc, const c3d_frames *frames,
+                                          const c3d_store *store, int n_ranks, c3d_clip_plan *out);
+void c3d_clip_plan_free(c3d_clip_plan *plan);
+
+/* Memory of one batch; made once. */
+typedef struct c3d_clip_buffers {
+    uint8_t *values, *valid;               /* [batch] scenes; pixels, one byte of validity each */
+    uint8_t *window_values, *window_valid; /* of the part of a month that is being cut */
+    uint8_t *bits;                         /* of one scene */
+    float *missing_share;
+    void *sum, *sum_squares;
+} c3d_clip_buffers;
+C3D_CHECKED c3d_status c3d_clip_buffers_make(const c3d_clip_plan *plan, c3d_clip_buffers *out);
+void c3d_clip_buffers_free(c3d_clip_buffers *buffers);
+
+typedef struct c3d_clipper {
+    const c3d_dataset_desc *desc;
+    c3d_source *source;
+    c3d_store *store;
+    const c3d_clip_plan *plan;
+    c3d_clip_buffers buffers;
+} c3d_clipper;
+/* Reads batch number `index` month by month and stores its scenes: data, sync, then status. */
+C3D_CHECKED c3d_status c3d_clip_batch(c3d_clipper *clipper, size_t index);
+
+#endif

@@ -1,0 +1,340 @@
+/* samples.csv and dataset.json: what turns clipped scenes into a dataset. */
+#include "census.h"
+#include "samples.h"
+#include "sharing.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEGREE_M 111319.49 /* of the equator, WGS 84 */
+
+typedef struct dataset {
+    const c3d_dataset_desc *desc;
+    c3d_frames frames;
+    c3d_store store;
+    c3d_samples samples;
+    c3d_census census;
+    c3d_leak leak;
+} dataset;
+
+/* ---- parts of dataset.json --------------------------------------------------------------------
+ */
+
+static c3d_json *counts_to_json(const c3d_census *census)
+{
+    c3d_json *counts = c3d_json_object(), *frames = c3d_json_object();
+    c3d_json *samples = c3d_json_object();
+
+    for (int fate = 0; fate < C3D_N_FATES; fate++)
+        c3d_json_set(frames, c3d_fate_key((c3d_frame_fate)fate),
+                     c3d_json_int((long long)census->fates[fate]));
+    for (int split = 0; split < C3D_N_SPLITS; split++) {
+        c3d_json *classes = c3d_json_array();
+        for (int i = 0; i < 2; i++)
+            c3d_json_append(classes, c3d_json_int((long long)census->samples[split][i]));
+        c3d_json_set(samples, c3d_split_name((c3d_split)split), classes);
+    }
+    c3d_json_set(counts, "n_frames", c3d_json_int((long long)census->n_frames));
+    c3d_json_set(counts, "frames", frames);
+    c3d_json_set(counts, "samples_by_class", samples);
+    return counts;
+}
+
+static c3d_json *leak_to_json(const dataset *from, double pixel_m)
+{
+    static const char *const rules[] = { "blocks", "polygons", "years", "random" };
+    c3d_json *leak = c3d_json_object();
+    const double distance = from->leak.distance_px;
+
+    c3d_json_set(leak, "split", c3d_json_string(rules[from->desc->split]));
+    c3d_json_set(leak, "overlapping_pairs", c3d_json_int((long long)from->leak.n_pairs));
+    c3d_json_set(leak, "overlapping_frames", c3d_json_int((long long)from->leak.n_frames));
+    c3d_json_set(leak, "smallest_distance_px",
+                 c3d_json_real(distance < 0 ? (double)NAN : distance));
+    c3d_json_set(leak, "smallest_distance_m",
+                 c3d_json_real(distance < 0 ? (double)NAN : distance * pixel_m));
+    return leak;
+}
+
+static c3d_json *settings_to_json(const c3d_dataset_desc *desc)
+{
+    static const char *const modes[] = { "series", "yearly", "monthly" };
+    static const char *const series[] = { "any", "last", "all" };
+    static const char *const years[] = { "same", "previous", "both_agree" };
+    static const char *const gaps[] = { "previous", "linear", "zero" };
+    c3d_json *settings = c3d_json_object();
+
+    c3d_json_set(settings, "samples", c3d_json_string(modes[desc->samples]));
+    c3d_json_set(settings, "series_label", c3d_json_string(series[desc->series_label]));
+    c3d_json_set(settings, "label_year", c3d_json_string(years[desc->label_year]));
+    c3d_json_set(settings, "gaps", c3d_json_string(gaps[desc->gaps]));
+    c3d_json_set(settings, "max_missing_share", c3d_json_real(desc->max_missing_share));
+    c3d_json_set(settings, "positive_share", c3d_json_real(desc->positive_share));
+    c3d_json_set(settings, "negative_share", c3d_json_real(desc->negative_share));
+    c3d_json_set(settings, "seed", c3d_json_int((long long)desc->seed));
+    return settings;
+}
+
+static c3d_json *missing_to_json(const c3d_census *census)
+{
+    c3d_json *missing = c3d_json_array();
+
+    for (int i = 0; i < census->n_months; i++)
+        c3d_json_append(missing, c3d_json_real(census->missing_share[i]));
+    return missing;
+}
+
+/* ---- sources -----------------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *word, *line;
+} licences[] = {
+    { "mapbiomas", "File names look like MapBiomas: CC BY 4.0; name the MapBiomas Project and the "
+                   "collection (https://mapbiomas.org)." },
+    { "brasil_coverage", "File names look like MapBiomas: CC BY 4.0; name the MapBiomas Project "
+                         "and the collection (https://mapbiomas.org)." },
+    { "planet_medres", "File names look like Planet's tropical basemaps: under Planet's licence; "
+                       "name Planet Labs PBC, and do not pass the pixels on." },
+    { "sentinel", "File names look like Sentinel: contains modified Copernicus Sentinel data." },
+};
+
+static bool contains_word(const char *text, const char *word)
+{
+    const size_t n = strlen(word);
+
+    for (; *text; text++) {
+        size_t i = 0;
+        while (i < n && tolower((unsigned char)text[i]) == word[i]) i++;
+        if (i == n) return true;
+    }
+    return false;
+}
+
+static void note_licences(const char *path, bool is_noted[C3D_COUNT(licences)])
+{
+    for (size_t i = 0; i < C3D_COUNT(licences); i++)
+        if (contains_word(path, licences[i].word)) is_noted[i] = true;
+}
+
+static c3d_json *licences_to_json(const bool is_noted[C3D_COUNT(licences)])
+{
+    c3d_json *lines = c3d_json_array();
+
+    for (size_t i = 0; i < C3D_COUNT(licences); i++) {
+        const bool is_repeated = i == 1 && is_noted[0]; /* the first two are one archive */
+        if (is_noted[i] && !is_repeated) c3d_json_append(lines, c3d_json_string(licences[i].line));
+    }
+    return lines;
+}
+
+static c3d_json *source_to_json(const c3d_vector *layer, size_t row, const int fields[5])
+{
+    static const char *const keys[] = { "path", "kind", "date", "bytes", "hash" };
+    c3d_json *source = c3d_json_object();
+
+    for (int i = 0; i < 5; i++) {
+        long long number;
+        const char *text = fields[i] < 0 ? NULL : c3d_vector_text(layer, row, fields[i]);
+        if (i == 3 && fields[i] >= 0 && c3d_vector_int(layer, row, fields[i], &number))
+            c3d_json_set(source, keys[i], c3d_json_int(number));
+        else if (text)
+            c3d_json_set(source, keys[i], c3d_json_string(text));
+    }
+    return source;
+}
+
+static c3d_status add_sources(const char *gpkg, c3d_json *root)
+{
+    static const char *const keys[] = { "path", "kind", "date", "bytes", "hash" };
+    bool is_noted[C3D_COUNT(licences)] = { false };
+    c3d_json *sources = c3d_json_array();
+    c3d_vector *layer;
+    int fields[5];
+    const c3d_status st = c3d_vector_open(gpkg, "sources", &layer);
+
+    if (st != C3D_OK) {
+        c3d_json_free(sources);
+        return st;
+    }
+    for (int i = 0; i < 5; i++) fields[i] = c3d_vector_field(layer, keys[i]);
+    for (size_t row = 0; row < c3d_vector_n_rows(layer); row++) {
+        const char *path = fields[0] < 0 ? NULL : c3d_vector_text(layer, row, fields[0]);
+        if (path) note_licences(path, is_noted);
+        c3d_json_append(sources, source_to_json(layer, row, fields));
+    }
+    c3d_vector_close(layer);
+    c3d_json_set(root, "sources", sources);
+    c3d_json_set(root, "licences", licences_to_json(is_noted));
+    return C3D_OK;
+}
+
+/* ---- dataset.json ------------------------------------------------------------------------------
+ */
+
+static c3d_status hash_content(const dataset *from, const char *samples_path, uint64_t *out)
+{
+    c3d_hasher *hasher = c3d_hasher_create();
+    char *bytes = NULL;
+    size_t n_bytes = 0;
+    c3d_status st = hasher ? c3d_file_read(samples_path, &bytes, &n_bytes) : C3D_ENOMEM;
+
+    if (st == C3D_OK) c3d_hasher_add(hasher, bytes, n_bytes);
+    for (int i = 0; st == C3D_OK && i < from->store.n_shards; i++) {
+        c3d_shard *shard = from->store.shards[i];
+        const size_t n = (size_t)c3d_shard_get_shape(shard)->n_scenes;
+        uint64_t *checksums = c3d_calloc(n, sizeof *checksums);
+        st = checksums ? c3d_shard_read_checksums(shard, checksums) : C3D_ENOMEM;
+        if (st == C3D_OK) {
+            c3d_hasher_add(hasher, c3d_shard_frame_ids(shard), n * sizeof(int64_t));
+            c3d_hasher_add(hasher, from->store.status[i], n);
+            c3d_hasher_add(hasher, checksums, n * sizeof *checksums);
+        }
+        free(checksums);
+    }
+    if (st == C3D_OK) *out = c3d_hasher_value(hasher);
+    free(bytes);
+    c3d_hasher_destroy(hasher);
+    return st;
+}
+
+/* Metres of a pixel; of geographic coordinates in the middle of the grid. */
+static void measure_pixel(const c3d_frames *frames, double out[2])
+{
+    const double *t = frames->transform;
+    const double metre = c3d_crs_metre(frames->crs_wkt);
+    const double latitude = t[3] + t[5] * frames->height_px / 2;
+
+    out[0] = hypot(t[1], t[4]) * (metre > 0 ? metre : DEGREE_M * cos(latitude * acos(-1.0) / 180));
+    out[1] = hypot(t[2], t[5]) * (metre > 0 ? metre : DEGREE_M);
+}
+
+static c3d_status write_info(dataset *from, const char *gpkg, const char *samples_path)
+{
+    const c3d_shard *shard = from->store.shards[0];
+    const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
+    const size_t n_shards = (size_t)from->store.n_shards;
+    char other[] = "other", positive[64], path[C3D_PATH_MAX], *classes[2] = { other, positive };
+    c3d_period period = { c3d_shard_months(shard)[0], shape->n_months, NULL };
+    c3d_dataset_info info = {
+        .frame_size_px = shape->size_px,
+        .n_bands = shape->n_bands,
+        .dtype = shape->dtype,
+        .n_periods = 1,
+        .periods = &period,
+        .n_shards = from->store.n_shards,
+        .n_classes = 2,
+        .classes = classes,
+        .crs_wkt = from->frames.crs_wkt,
+    };
+    c3d_status st;
+
+    snprintf(positive, sizeof positive, "%s",
+             from->desc->positive && from->desc->positive[0] ? from->desc->positive : "positive");
+    measure_pixel(&from->frames, info.pixel_m);
+    C3D_TRY(hash_content(from, samples_path, &info.hash));
+    C3D_TRY(c3d_path_join(path, from->desc->out_dir, "dataset.json"));
+    info.shards = c3d_calloc(n_shards, sizeof *info.shards);
+    info.bands = c3d_calloc((size_t)info.n_bands, sizeof *info.bands);
+    period.months = c3d_calloc((size_t)period.n_months, sizeof *period.months);
+    st = info.shards && info.bands && period.months ? C3D_OK : C3D_ENOMEM;
+    if (st == C3D_OK) {
+        memcpy(period.months, c3d_shard_months(shard), (size_t)period.n_months * sizeof(c3d_date));
+        for (int i = 0; i < info.n_bands; i++)
+            info.bands[i] = c3d_strdup(c3d_shard_bands(shard)[i]);
+        for (size_t i = 0; i < n_shards; i++) {
+            snprintf(info.shards[i].file, sizeof info.shards[i].file, "%s", from->store.files[i]);
+            info.shards[i].n_scenes = c3d_shard_get_shape(from->store.shards[i])->n_scenes;
+        }
+        c3d_json *root = c3d_dataset_info_to_json(&info);
+        c3d_json_set(root, "settings", settings_to_json(from->desc));
+        c3d_json_set(root, "counts", counts_to_json(&from->census));
+        c3d_json_set(root, "leak", leak_to_json(from, fmin(info.pixel_m[0], info.pixel_m[1])));
+        c3d_json_set(root, "missing_share", missing_to_json(&from->census));
+        st = add_sources(gpkg, root);
+        if (st == C3D_OK) st = c3d_json_write(path, root);
+        c3d_json_free(root);
+    }
+    for (int i = 0; info.bands && i < info.n_bands; i++) free(info.bands[i]);
+    free(info.bands);
+    free(info.shards);
+    free(period.months);
+    return st;
+}
+
+/* ---- samples -----------------------------------------------------------------------------------
+ */
+
+static c3d_status check_clipped(const dataset *from)
+{
+    size_t n_absent = 0;
+
+    for (size_t i = 0; i < from->frames.n; i++) {
+        const c3d_store_row *row = c3d_store_find(&from->store, from->frames.rows[i].frame_id);
+        n_absent += !row || c3d_store_status(&from->store, row) == C3D_SCENE_ABSENT;
+    }
+    if (n_absent == 0 && from->store.n_shards > 0) return C3D_OK;
+    return C3D_FAIL(C3D_EDATA, "%s: %zu of %zu frames are not clipped; run c3d-dataset clip",
+                    from->desc->out_dir, n_absent, from->frames.n);
+}
+
+static void tell(const dataset *made)
+{
+    const c3d_census *census = &made->census;
+
+    c3d_log_run("samples: %zu of %zu frames", made->samples.n, census->fates[C3D_FATE_USED]);
+    for (int split = 0; split < C3D_N_SPLITS; split++) {
+        c3d_log_run("samples: %-10s %6zu other, %6zu %s", c3d_split_name((c3d_split)split),
+                    census->samples[split][0], census->samples[split][1],
+                    made->desc->positive ? made->desc->positive : "positive");
+        if (made->samples.n > 0 && (!census->samples[split][0] || !census->samples[split][1]))
+            c3d_log_warn("samples: %s does not have both classes",
+                         c3d_split_name((c3d_split)split));
+    }
+    if (made->leak.n_pairs > 0)
+        c3d_log_warn("%zu frames overlap a frame of another split: scores on this split are too "
+                     "good, and c3d-train refuses it unless data.allow_leaking_split is true",
+                     made->leak.n_frames);
+}
+
+/* The old dataset.json goes first: it speaks of the old samples. */
+static c3d_status make(dataset *made)
+{
+    const char *dir = made->desc->out_dir;
+    char gpkg[C3D_PATH_MAX], samples_path[C3D_PATH_MAX], info_path[C3D_PATH_MAX];
+
+    C3D_TRY(c3d_path_join(gpkg, dir, "frames.gpkg"));
+    C3D_TRY(c3d_path_join(samples_path, dir, "samples.csv"));
+    C3D_TRY(c3d_path_join(info_path, dir, "dataset.json"));
+    if (!c3d_path_exists(gpkg))
+        return C3D_FAIL(C3D_EIO, "%s: absent; run c3d-dataset frames first", gpkg);
+    C3D_TRY(c3d_frames_read(gpkg, &made->frames));
+    C3D_TRY(c3d_store_open(dir, false, &made->store));
+    C3D_TRY(check_clipped(made));
+    C3D_TRY(c3d_samples_make(made->desc, &made->frames, &made->store, &made->samples));
+    C3D_TRY(c3d_census_take(&made->frames, &made->store, &made->samples, &made->census));
+    C3D_TRY(c3d_leak_find(&made->frames, &made->samples, &made->leak));
+    if (c3d_path_exists(info_path) && remove(info_path) != 0)
+        return C3D_FAIL(C3D_EIO, "%s: cannot be removed", info_path);
+    C3D_TRY(c3d_samples_write(samples_path, &made->samples));
+    C3D_TRY(write_info(made, gpkg, samples_path));
+    tell(made);
+    return C3D_OK;
+}
+
+c3d_status c3d_dataset_samples(const c3d_dataset_desc *desc, const c3d_sharing *sharing)
+{
+    dataset made = { .desc = desc };
+    c3d_status st = C3D_OK;
+
+    if (c3d_sharing_rank(sharing) == 0) {
+        st = make(&made);
+        c3d_census_free(&made.census);
+        c3d_samples_free(&made.samples);
+        c3d_store_close(&made.store);
+        c3d_frames_free(&made.frames);
+    }
+    return c3d_sharing_agree(sharing, st);
+}

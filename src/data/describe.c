@@ -1,0 +1,146 @@
+#include "census.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct facts {
+    c3d_frames frames;
+    c3d_store store;
+    c3d_samples samples;
+    c3d_census census;
+    c3d_dataset_info info;
+    bool has_info;
+} facts;
+
+static void free_facts(facts *of)
+{
+    if (of->has_info) c3d_dataset_info_free(&of->info);
+    c3d_census_free(&of->census);
+    c3d_samples_free(&of->samples);
+    c3d_store_close(&of->store);
+    c3d_frames_free(&of->frames);
+}
+
+static c3d_status find_facts(const char *dir, facts *out)
+{
+    char path[C3D_PATH_MAX];
+
+    C3D_TRY(c3d_path_join(path, dir, "frames.gpkg"));
+    if (!c3d_path_exists(path))
+        return C3D_FAIL(C3D_EIO, "%s: no frames.gpkg; not a dataset of c3d-dataset build", dir);
+    C3D_TRY(c3d_frames_read(path, &out->frames));
+    C3D_TRY(c3d_store_open(dir, false, &out->store));
+    C3D_TRY(c3d_path_join(path, dir, "samples.csv"));
+    if (c3d_path_exists(path)) C3D_TRY(c3d_samples_read(path, &out->samples));
+    C3D_TRY(c3d_path_join(path, dir, "dataset.json"));
+    if (c3d_path_exists(path)) {
+        C3D_TRY(c3d_dataset_info_read(dir, &out->info));
+        out->has_info = true;
+    }
+    return c3d_census_take(&out->frames, &out->store, &out->samples, &out->census);
+}
+
+static void add_store(const c3d_store *store, c3d_text *out)
+{
+    char first[12], last[12];
+
+    if (store->n_shards == 0) {
+        c3d_text_add(out, "scenes      none yet: run c3d-dataset clip\n");
+        return;
+    }
+    const c3d_shard *shard = store->shards[0];
+    const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
+    const c3d_date *months = c3d_shard_months(shard);
+    c3d_text_add(out, "months      %d: %s to %s\n", shape->n_months,
+                 c3d_date_text(months[0], first), c3d_date_text(months[shape->n_months - 1], last));
+    c3d_text_add(out, "bands       %d of %s:", shape->n_bands, c3d_dtype_name(shape->dtype));
+    for (int i = 0; i < shape->n_bands; i++) c3d_text_add(out, " %s", c3d_shard_bands(shard)[i]);
+    c3d_text_add(out, "\nscenes      %zu of %d x %d px, %.1f MB in %d files\n", store->n_rows,
+                 shape->size_px, shape->size_px,
+                 (double)(c3d_scene_bytes(shape) + c3d_valid_bytes(shape)) * (double)store->n_rows /
+                     1e6,
+                 store->n_shards);
+}
+
+static void add_fates(const c3d_census *census, c3d_text *out)
+{
+    c3d_text_add(out, "\nframes      %zu\n", census->n_frames);
+    for (int fate = 0; fate < C3D_N_FATES; fate++)
+        if (census->fates[fate] > 0)
+            c3d_text_add(out, "  %8zu  %s\n", census->fates[fate],
+                         c3d_fate_text((c3d_frame_fate)fate));
+}
+
+static void add_samples(const facts *of, c3d_text *out)
+{
+    const c3d_census *census = &of->census;
+    size_t sum[2] = { 0 };
+
+    if (!of->has_info) {
+        c3d_text_add(out, "\nsamples     no dataset.json yet: run c3d-dataset samples\n");
+        return;
+    }
+    c3d_text_add(out, "\nsamples     %10s %10s %10s\n", of->info.classes[0],
+                 of->info.n_classes > 1 ? of->info.classes[1] : "-", "all");
+    for (int split = 0; split < C3D_N_SPLITS; split++) {
+        const size_t *n = census->samples[split];
+        c3d_text_add(out, "  %-10s%10zu %10zu %10zu\n", c3d_split_name((c3d_split)split), n[0],
+                     n[1], n[0] + n[1]);
+        for (int i = 0; i < 2; i++) sum[i] += n[i];
+    }
+    c3d_text_add(out, "  %-10s%10zu %10zu %10zu\n", "all", sum[0], sum[1], sum[0] + sum[1]);
+}
+
+static void add_leak(const facts *of, c3d_text *out)
+{
+    const c3d_json *leak = of->has_info ? c3d_json_get(of->info.json, "leak") : NULL;
+    long long n_frames;
+    double distance;
+
+    if (!leak || !c3d_json_get_int(leak, "overlapping_frames", &n_frames)) return;
+    c3d_text_add(out, "\nsplits      %lld frames overlap a frame of another split", n_frames);
+    if (c3d_json_get_real(leak, "smallest_distance_m", &distance))
+        c3d_text_add(out, "; the nearest two are %.1f m apart", distance);
+    c3d_text_add(out, "\n");
+}
+
+static void add_months(const facts *of, c3d_text *out)
+{
+    if (of->store.n_shards == 0) return;
+    const c3d_date *months = c3d_shard_months(of->store.shards[0]);
+    c3d_text_add(out, "\nmonth       missing in scenes\n");
+    for (int i = 0; i < of->census.n_months; i++) {
+        const double share = of->census.missing_share[i];
+        char text[12];
+        c3d_text_add(out, "  %-10s %6.2f %%%s\n", c3d_date_text(months[i], text), 100 * share,
+                     share >= 1 ? "  nothing observed, filled" : "");
+    }
+}
+
+static void add_list(const facts *of, const char *key, const char *title, c3d_text *out)
+{
+    const c3d_json *list = of->has_info ? c3d_json_get(of->info.json, key) : NULL;
+
+    for (size_t i = 0; i < c3d_json_length(list); i++) {
+        const char *line = c3d_json_string_value(c3d_json_at(list, i));
+        if (line) c3d_text_add(out, "%s%-11s %s\n", i ? "" : "\n", i ? "" : title, line);
+    }
+}
+
+c3d_status c3d_dataset_describe(const char *dir, c3d_text *out)
+{
+    facts of = { 0 };
+    const c3d_status st = find_facts(dir, &of);
+
+    if (st == C3D_OK) {
+        c3d_text_add(out, "%s%s\n", dir, of.has_info ? "" : " (unfinished)");
+        add_store(&of.store, out);
+        add_fates(&of.census, out);
+        add_samples(&of, out);
+        add_leak(&of, out);
+        add_months(&of, out);
+        add_list(&of, "licences", "licences", out);
+    }
+    free_facts(&of);
+    return st;
+}

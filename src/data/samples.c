@@ -1,0 +1,256 @@
+#include "samples.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A run of months that one label is for. */
+typedef struct span {
+    int year; /* of the images */
+    int label_year;
+    int first, n; /* months of the period */
+} span;
+
+typedef struct maker {
+    const c3d_dataset_desc *desc;
+    const c3d_frames *frames;
+    const c3d_date *months;
+    int n_months, n_spans;
+    span *spans;          /* [n_months] room */
+    float *missing_share; /* [n_months] of the frame in hand */
+    c3d_samples made;
+    size_t capacity;
+} maker;
+
+/* ---- labels: 0 negative, 1 positive, -1 not decided --------------------------------------------
+ */
+
+static int decide_index(const maker *by, size_t frame, int year_index)
+{
+    const c3d_frames *frames = by->frames;
+    const c3d_frame_label label =
+        frames->labels[frame * (size_t)frames->n_years + (size_t)year_index];
+
+    if (label == C3D_FRAME_NEGATIVE) return 0;
+    return label == C3D_FRAME_POSITIVE ? 1 : -1;
+}
+
+static int decide_year(const maker *by, size_t frame, int year)
+{
+    for (int i = 0; i < by->frames->n_years; i++)
+        if (by->frames->years[i] == year) return decide_index(by, frame, i);
+    return -1;
+}
+
+static bool has_label_period(const maker *by)
+{
+    return by->desc->label_first != 0;
+}
+
+static int decide_span(const maker *by, size_t frame, const span *of)
+{
+    if (has_label_period(by)) return by->frames->n_years > 0 ? decide_index(by, frame, 0) : -1;
+    const int label = decide_year(by, frame, of->label_year);
+    if (by->desc->label_year != C3D_YEAR_BOTH_AGREE) return label;
+    return decide_year(by, frame, of->year - 1) == label ? label : -1;
+}
+
+/* Over all label years: `any` is a logical or, `all` an and, both with "not decided" as the third
+ * value: an undecided year matters only where it could change the answer. */
+static int decide_series(const maker *by, size_t frame)
+{
+    const int n = by->frames->n_years;
+    bool has[2] = { false, false }, is_open = false;
+
+    if (n == 0) return -1;
+    if (by->desc->series_label == C3D_SERIES_LAST) return decide_index(by, frame, n - 1);
+    for (int i = 0; i < n; i++) {
+        const int label = decide_index(by, frame, i);
+        if (label < 0)
+            is_open = true;
+        else
+            has[label] = true;
+    }
+    const int winner = by->desc->series_label == C3D_SERIES_ANY ? 1 : 0;
+    if (has[winner]) return winner;
+    return is_open ? -1 : 1 - winner;
+}
+
+/* ---- spans ------------------------------------------------------------------------------------
+ */
+
+/* Months without a day are compared as the first of the month. */
+static int comparable(c3d_date date)
+{
+    return date % 100 == 0 ? date + 1 : date;
+}
+
+static void add_month(maker *by, int month, int year)
+{
+    span *last = by->n_spans > 0 ? &by->spans[by->n_spans - 1] : NULL;
+
+    if (last && last->year == year) {
+        last->n++;
+        return;
+    }
+    const int label_year = by->desc->label_year == C3D_YEAR_PREVIOUS ? year - 1 : year;
+    by->spans[by->n_spans++] = (span){ year, label_year, month, 1 };
+}
+
+static void find_period_span(maker *by)
+{
+    const int first = comparable(by->desc->label_first);
+    const int last =
+        by->desc->label_last % 100 == 0 ? by->desc->label_last + 31 : by->desc->label_last;
+
+    for (int i = 0; i < by->n_months; i++) {
+        const int date = comparable(by->months[i]);
+        if (date >= first && date <= last)
+            add_month(by, i, by->frames->n_years > 0 ? by->frames->years[0] : 0);
+    }
+    if (by->n_spans > 0) by->spans[0].label_year = by->spans[0].year;
+}
+
+static bool is_year_labelled(const maker *by, const span *of)
+{
+    bool has_label = has_label_period(by) && by->frames->n_years > 0;
+
+    for (int i = 0; i < by->frames->n_years; i++)
+        has_label |= by->frames->years[i] == of->label_year;
+    return has_label;
+}
+
+/* A network is trained on samples of one length: years with fewer months than the longest are left
+ * out, and said. */
+static void keep_whole_years(maker *by)
+{
+    int longest = 0, n_kept = 0;
+
+    for (int i = 0; i < by->n_spans; i++)
+        if (by->spans[i].n > longest) longest = by->spans[i].n;
+    for (int i = 0; i < by->n_spans; i++) {
+        const span *of = &by->spans[i];
+        if (of->n == longest)
+            by->spans[n_kept++] = *of;
+        else if (is_year_labelled(by, of))
+            c3d_log_warn("samples: %d has %d of %d months and is left out", of->year, of->n,
+                         longest);
+    }
+    by->n_spans = n_kept;
+}
+
+static void find_spans(maker *by)
+{
+    if (has_label_period(by))
+        find_period_span(by);
+    else
+        for (int i = 0; i < by->n_months; i++) add_month(by, i, by->months[i] / 10000);
+    if (by->desc->samples == C3D_SAMPLES_YEARLY) keep_whole_years(by);
+}
+
+/* ---- samples ----------------------------------------------------------------------------------
+ */
+
+static c3d_status add(maker *by, const c3d_sample *sample)
+{
+    if (by->made.n == by->capacity) {
+        const size_t capacity = by->capacity ? 2 * by->capacity : 1024;
+        c3d_sample *rows = c3d_calloc(capacity, sizeof *rows);
+        if (!rows) return C3D_ENOMEM;
+        if (by->made.n > 0) memcpy(rows, by->made.rows, by->made.n * sizeof *rows);
+        free(by->made.rows);
+        by->made.rows = rows;
+        by->capacity = capacity;
+    }
+    by->made.rows[by->made.n++] = *sample;
+    return C3D_OK;
+}
+
+static c3d_status make_series(maker *by, size_t frame, c3d_sample sample)
+{
+    sample.label = decide_series(by, frame);
+    if (sample.label < 0) return C3D_OK;
+    sample.sample_id = sample.frame_id;
+    sample.first_month = by->months[0];
+    sample.n_months = by->n_months;
+    sample.label_year = by->frames->years[by->frames->n_years - 1];
+    return add(by, &sample);
+}
+
+static c3d_status make_yearly(maker *by, size_t frame, c3d_sample sample)
+{
+    for (int i = 0; i < by->n_spans; i++) {
+        const span *of = &by->spans[i];
+        sample.label = decide_span(by, frame, of);
+        if (sample.label < 0) continue;
+        sample.sample_id = sample.frame_id * 10000 + of->label_year;
+        sample.first_month = by->months[of->first];
+        sample.n_months = of->n;
+        sample.label_year = of->label_year;
+        C3D_TRY(add(by, &sample));
+    }
+    return C3D_OK;
+}
+
+/* A month that is missing by more than the limit is a picture of its neighbours: no sample. */
+static c3d_status make_monthly(maker *by, size_t frame, c3d_sample sample)
+{
+    for (int i = 0; i < by->n_spans; i++) {
+        const span *of = &by->spans[i];
+        sample.label = decide_span(by, frame, of);
+        sample.label_year = of->label_year;
+        sample.n_months = 1;
+        for (int month = of->first; sample.label >= 0 && month < of->first + of->n; month++) {
+            const double missing = (double)by->missing_share[month];
+            if (missing >= 1 || missing > by->desc->max_missing_share) continue;
+            sample.sample_id = sample.frame_id * 100000000 + by->months[month];
+            sample.first_month = by->months[month];
+            C3D_TRY(add(by, &sample));
+        }
+    }
+    return C3D_OK;
+}
+
+static c3d_status make_frame(maker *by, size_t i, const c3d_store *store)
+{
+    const c3d_frame *frame = &by->frames->rows[i];
+    const c3d_sample sample = { .frame_id = frame->frame_id,
+                                .split = frame->split,
+                                .fold = frame->fold };
+    const c3d_store_row *row = c3d_store_find(store, frame->frame_id);
+
+    if (!row || c3d_store_status(store, row) != C3D_SCENE_PRESENT) return C3D_OK;
+    if (frame->split == C3D_SPLIT_NONE) return C3D_OK;
+    if (frame->frame_id < 0 || frame->frame_id > INT64_MAX / 200000000)
+        return C3D_FAIL(C3D_EDATA, "frames.gpkg: frame_id %lld is out of range",
+                        (long long)frame->frame_id);
+    C3D_TRY(
+        c3d_shard_read_sums(store->shards[row->shard], row->row, NULL, NULL, by->missing_share));
+    switch (by->desc->samples) {
+    case C3D_SAMPLES_SERIES: return make_series(by, i, sample);
+    case C3D_SAMPLES_YEARLY: return make_yearly(by, i, sample);
+    case C3D_SAMPLES_MONTHLY: break;
+    }
+    return make_monthly(by, i, sample);
+}
+
+c3d_status c3d_samples_make(const c3d_dataset_desc *desc, const c3d_frames *frames,
+                            const c3d_store *store, c3d_samples *out)
+{
+    const c3d_shard *shard = store->shards[0];
+    maker by = { .desc = desc, .frames = frames, .months = c3d_shard_months(shard) };
+    c3d_status st = C3D_OK;
+
+    by.n_months = c3d_shard_get_shape(shard)->n_months;
+    by.spans = c3d_calloc((size_t)by.n_months, sizeof *by.spans);
+    by.missing_share = c3d_calloc((size_t)by.n_months, sizeof *by.missing_share);
+    if (!by.spans || !by.missing_share) st = C3D_ENOMEM;
+    if (st == C3D_OK) find_spans(&by);
+    for (size_t i = 0; st == C3D_OK && i < frames->n; i++) st = make_frame(&by, i, store);
+    free(by.spans);
+    free(by.missing_share);
+    if (st == C3D_OK)
+        *out = by.made;
+    else
+        c3d_samples_free(&by.made);
+    return st;
+}

@@ -1,0 +1,14 @@
+/* The rule that makes samples of frames. Private to data. */
+#ifndef C3D_DATA_SAMPLES_H
+#define C3D_DATA_SAMPLES_H
+
+#include "c3d/dataset.h"
+#include "store.h"
+
+/* Samples of all present frames that are in a split and whose label is decided, ascending. Ids are
+ * a function of frame, label year and month, so that they stay the same when labels or splits are
+ * edited. */
+C3D_CHECKED c3d_status c3d_samples_make(const c3d_dataset_desc *desc, const c3d_frames *frames,
+                                        const c3d_store *store, c3d_samples *out);
+
+#endif

@@ -1,0 +1,154 @@
+#include "scene.h"
+
+#include <math.h>
+#include <string.h>
+
+static size_t count_pixels(const c3d_shard_shape *shape)
+{
+    return (size_t)shape->size_px * (size_t)shape->size_px;
+}
+
+void c3d_scene_mask_not_finite(const c3d_shard_shape *shape, const void *values, uint8_t *valid)
+{
+    const size_t n_pixels = count_pixels(shape);
+    size_t i = 0;
+
+    if (!c3d_dtype_is_float(shape->dtype)) return;
+    for (int month = 0; month < shape->n_months; month++)
+        for (int band = 0; band < shape->n_bands; band++)
+            for (size_t pixel = 0; pixel < n_pixels; pixel++, i++)
+                if (!isfinite(c3d_dtype_get(values, shape->dtype, i)))
+                    valid[(size_t)month * n_pixels + pixel] = 0;
+}
+
+size_t c3d_scene_missing(const c3d_shard_shape *shape, const uint8_t *valid, float *share_out)
+{
+    const size_t n_pixels = count_pixels(shape);
+    size_t total = 0;
+
+    for (int month = 0; month < shape->n_months; month++) {
+        size_t n_missing = 0;
+        for (size_t pixel = 0; pixel < n_pixels; pixel++)
+            n_missing += !valid[(size_t)month * n_pixels + pixel];
+        share_out[month] = (float)((double)n_missing / (double)n_pixels);
+        total += n_missing;
+    }
+    return total;
+}
+
+void c3d_scene_pack_valid(const c3d_shard_shape *shape, const uint8_t *valid, uint8_t *bits_out)
+{
+    const size_t size = (size_t)shape->size_px, row_bytes = (size + 7) / 8;
+    const size_t n_rows = (size_t)shape->n_months * size;
+
+    memset(bits_out, 0, c3d_valid_bytes(shape));
+    for (size_t row = 0; row < n_rows; row++)
+        for (size_t x = 0; x < size; x++)
+            if (valid[row * size + x])
+                bits_out[row * row_bytes + x / 8] |= (uint8_t)(0x80U >> (x % 8));
+}
+
+/* 16 bits: 2^32 a square times fewer than 2^31 pixels always fits. */
+#define SUM_SMALL(name, type)                                                                      \
+    static bool name(const void *values, const uint8_t *valid, size_t n, int64_t out[2])           \
+    {                                                                                              \
+        const type *v = values;                                                                    \
+        int64_t sum = 0, squares = 0;                                                              \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            const int64_t x = valid[i] ? v[i] : 0;                                                 \
+            sum += x;                                                                              \
+            squares += x * x;                                                                      \
+        }                                                                                          \
+        out[0] = sum;                                                                              \
+        out[1] = squares;                                                                          \
+        return true;                                                                               \
+    }
+#define SUM_LARGE(name, type)                                                                      \
+    static bool name(const void *values, const uint8_t *valid, size_t n, int64_t out[2])           \
+    {                                                                                              \
+        const type *v = values;                                                                    \
+        int64_t square;                                                                            \
+        out[0] = out[1] = 0;                                                                       \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            const int64_t x = valid[i] ? v[i] : 0;                                                 \
+            if (__builtin_mul_overflow(x, x, &square)) return false;                               \
+            if (__builtin_add_overflow(out[1], square, &out[1])) return false;                     \
+            if (__builtin_add_overflow(out[0], x, &out[0])) return false;                          \
+        }                                                                                          \
+        return true;                                                                               \
+    }
+SUM_SMALL(sum_u8, uint8_t)
+SUM_SMALL(sum_i16, int16_t)
+SUM_SMALL(sum_u16, uint16_t)
+SUM_LARGE(sum_i32, int32_t)
+SUM_LARGE(sum_u32, uint32_t)
+
+/* Neumaier's compensated sum: the part that was lost is added in the end. */
+static void add_compensated(double value, double sum[2])
+{
+    const double next = sum[0] + value;
+
+    if (fabs(sum[0]) >= fabs(value))
+        sum[1] += (sum[0] - next) + value;
+    else
+        sum[1] += (value - next) + sum[0];
+    sum[0] = next;
+}
+
+static void sum_floats(c3d_dtype dtype, const void *values, size_t first, const uint8_t *valid,
+                       size_t n, double out[2])
+{
+    double sum[2] = { 0 }, squares[2] = { 0 };
+
+    for (size_t i = 0; i < n; i++) {
+        if (!valid[i]) continue;
+        const double x = c3d_dtype_get(values, dtype, first + i);
+        add_compensated(x, sum);
+        add_compensated(x * x, squares);
+    }
+    out[0] = sum[0] + sum[1];
+    out[1] = squares[0] + squares[1];
+}
+
+static bool sum_integers(c3d_dtype dtype, const void *values, const uint8_t *valid, size_t n,
+                         int64_t out[2])
+{
+    switch (dtype) {
+    case C3D_U8: return sum_u8(values, valid, n, out);
+    case C3D_I16: return sum_i16(values, valid, n, out);
+    case C3D_U16: return sum_u16(values, valid, n, out);
+    case C3D_I32: return sum_i32(values, valid, n, out);
+    case C3D_U32: return sum_u32(values, valid, n, out);
+    case C3D_F32:
+    case C3D_F64:
+    case C3D_I64:
+    case C3D_U64:
+    case C3D_DTYPES: break;
+    }
+    C3D_ASSERT(!"a type that clip refuses");
+    return false;
+}
+
+bool c3d_scene_sums(const c3d_shard_shape *shape, const void *values, const uint8_t *valid,
+                    void *sum, void *sum_squares)
+{
+    const size_t n_pixels = count_pixels(shape), element = c3d_dtype_size(shape->dtype);
+    const size_t n_bands = (size_t)shape->n_bands, n = (size_t)shape->n_months * n_bands;
+
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *mask = valid + i / n_bands * n_pixels;
+        if (c3d_dtype_is_float(shape->dtype)) {
+            double out[2];
+            sum_floats(shape->dtype, values, i * n_pixels, mask, n_pixels, out);
+            ((double *)sum)[i] = out[0];
+            ((double *)sum_squares)[i] = out[1];
+        } else {
+            const uint8_t *from = (const uint8_t *)values + i * n_pixels * element;
+            int64_t out[2];
+            if (!sum_integers(shape->dtype, from, mask, n_pixels, out)) return false;
+            ((int64_t *)sum)[i] = out[0];
+            ((int64_t *)sum_squares)[i] = out[1];
+        }
+    }
+    return true;
+}

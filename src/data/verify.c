@@ -1,0 +1,165 @@
+#include "census.h"
+#include "sharing.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TOLD_MAX 10 /* broken scenes named by a rank */
+
+typedef struct checker {
+    c3d_scene scene;
+    size_t n_checked, n_broken, n_dropped, n_absent;
+    char first[256]; /* broken one, in words */
+} checker;
+
+static c3d_status make_checker(const c3d_shard_shape *shape, checker *out)
+{
+    const size_t n_months = (size_t)shape->n_months;
+    const size_t n_sums = n_months * (size_t)shape->n_bands;
+
+    out->scene = (c3d_scene){ .values = c3d_aligned(c3d_scene_bytes(shape)),
+                              .valid = c3d_aligned(c3d_valid_bytes(shape)),
+                              .missing_share = c3d_calloc(n_months, sizeof(float)),
+                              .sum = c3d_calloc(n_sums, 8),
+                              .sum_squares = c3d_calloc(n_sums, 8) };
+    const c3d_scene *scene = &out->scene;
+    const bool is_made =
+        scene->values && scene->valid && scene->missing_share && scene->sum && scene->sum_squares;
+    return is_made ? C3D_OK : C3D_ENOMEM;
+}
+
+static void free_checker(checker *of)
+{
+    free(of->scene.values);
+    free(of->scene.valid);
+    free(of->scene.missing_share);
+    free(of->scene.sum);
+    free(of->scene.sum_squares);
+}
+
+static c3d_status check_scene(checker *by, c3d_shard *shard, int row, uint64_t expected)
+{
+    C3D_TRY(c3d_shard_read_scene(shard, row, &by->scene));
+    const uint64_t found = c3d_scene_checksum(c3d_shard_get_shape(shard), &by->scene);
+    by->n_checked++;
+    if (found == expected) return C3D_OK;
+    char text[256];
+    snprintf(text, sizeof text,
+             "%.150s: scene %d (frame %lld): checksum %016" PRIx64 ", %016" PRIx64 " expected",
+             c3d_shard_path(shard), row, (long long)c3d_shard_frame_ids(shard)[row], found,
+             expected);
+    if (by->n_broken++ == 0) memcpy(by->first, text, sizeof text);
+    if (by->n_broken <= TOLD_MAX) c3d_log_rank("%s", text);
+    return C3D_OK;
+}
+
+static c3d_status check_shard(checker *by, const c3d_store *store, int index,
+                              const c3d_sharing *sharing)
+{
+    c3d_shard *shard = store->shards[index];
+    const int n = c3d_shard_get_shape(shard)->n_scenes;
+    uint64_t *checksums = c3d_calloc((size_t)n, sizeof *checksums);
+    c3d_status st = checksums ? c3d_shard_read_checksums(shard, checksums) : C3D_ENOMEM;
+
+    for (int row = 0; st == C3D_OK && row < n; row++) {
+        const uint8_t status = store->status[index][row];
+        by->n_dropped += status == C3D_SCENE_DROPPED;
+        by->n_absent += status == C3D_SCENE_ABSENT;
+        if (status != C3D_SCENE_PRESENT) continue;
+        if (row % c3d_sharing_n_ranks(sharing) != c3d_sharing_rank(sharing)) continue;
+        st = check_scene(by, shard, row, checksums[row]);
+    }
+    free(checksums);
+    return st;
+}
+
+static c3d_status check_store(checker *by, const c3d_store *store, const c3d_sharing *sharing)
+{
+    c3d_progress progress;
+    c3d_status st = C3D_OK;
+
+    if (store->n_shards == 0) return C3D_OK;
+    C3D_TRY(make_checker(c3d_shard_get_shape(store->shards[0]), by));
+    c3d_progress_begin(&progress, "verifying", store->n_shards, "files");
+    for (int i = 0; st == C3D_OK && i < store->n_shards; i++) {
+        if (c3d_stop_requested()) st = C3D_FAIL(C3D_ESTOPPED, "stopped after %d files", i);
+        if (st == C3D_OK) st = check_shard(by, store, i, sharing);
+        c3d_progress_update(&progress, i + 1);
+    }
+    c3d_progress_end(&progress);
+    if (st == C3D_OK && by->n_broken > 0)
+        st = C3D_FAIL(C3D_EDATA, "%s; %zu of the %zu scenes that this rank read are broken",
+                      by->first, by->n_broken, by->n_checked);
+    return st;
+}
+
+/* dataset.json must be about these files, and the splits are measured anew. */
+static c3d_status check_facts(const char *dir, const c3d_store *store, c3d_text *out)
+{
+    c3d_dataset_info info;
+    c3d_status st;
+
+    C3D_TRY(c3d_dataset_info_read(dir, &info));
+    st = info.n_shards == store->n_shards
+             ? C3D_OK
+             : C3D_FAIL(C3D_EDATA, "%s: %d shards, dataset.json lists %d", dir, store->n_shards,
+                        info.n_shards);
+    for (int i = 0; st == C3D_OK && i < store->n_shards; i++)
+        if (strcmp(info.shards[i].file, store->files[i]) != 0 ||
+            info.shards[i].n_scenes != c3d_shard_get_shape(store->shards[i])->n_scenes)
+            st =
+                C3D_FAIL(C3D_EDATA, "%s: %s is not as dataset.json lists it", dir, store->files[i]);
+    if (st == C3D_OK)
+        c3d_text_add(out, "dataset.json lists the same %d files; content %016" PRIx64 "\n",
+                     info.n_shards, info.hash);
+    c3d_dataset_info_free(&info);
+    return st;
+}
+
+static c3d_status check_splits(const char *dir, c3d_text *out)
+{
+    char gpkg[C3D_PATH_MAX], csv[C3D_PATH_MAX];
+    c3d_frames frames = { 0 };
+    c3d_samples samples = { 0 };
+    c3d_leak leak = { 0 };
+    c3d_status st;
+
+    C3D_TRY(c3d_path_join(gpkg, dir, "frames.gpkg"));
+    C3D_TRY(c3d_path_join(csv, dir, "samples.csv"));
+    st = c3d_frames_read(gpkg, &frames);
+    if (st == C3D_OK) st = c3d_samples_read(csv, &samples);
+    if (st == C3D_OK) st = c3d_leak_find(&frames, &samples, &leak);
+    if (st == C3D_OK && leak.n_pairs > 0)
+        c3d_text_add(out, "LEAK: %zu frames overlap a frame of another split (%zu pairs)\n",
+                     leak.n_frames, leak.n_pairs);
+    else if (st == C3D_OK && leak.distance_px >= 0)
+        c3d_text_add(out, "no two splits share a pixel; the nearest frames are %.1f px apart\n",
+                     leak.distance_px);
+    c3d_samples_free(&samples);
+    c3d_frames_free(&frames);
+    return st;
+}
+
+c3d_status c3d_dataset_verify(const char *dir, const c3d_sharing *sharing, c3d_text *out)
+{
+    c3d_store store = { 0 };
+    checker by = { 0 };
+    c3d_status st;
+
+    st = c3d_sharing_agree(sharing, c3d_store_open(dir, false, &store));
+    if (st == C3D_OK) st = c3d_sharing_agree(sharing, check_store(&by, &store, sharing));
+    if (st == C3D_OK) {
+        c3d_text_add(out, "%zu scenes: %zu checksums agree, %zu dropped, %zu not clipped yet\n",
+                     store.n_rows, store.n_rows - by.n_dropped - by.n_absent, by.n_dropped,
+                     by.n_absent);
+        if (c3d_sharing_rank(sharing) == 0) {
+            st = check_facts(dir, &store, out);
+            if (st == C3D_OK) st = check_splits(dir, out);
+        }
+        st = c3d_sharing_agree(sharing, st);
+    }
+    free_checker(&by);
+    c3d_store_close(&store);
+    return st;
+}
