@@ -36,9 +36,11 @@ typedef enum c3d_split_mode {
 
 typedef struct c3d_dataset_desc {
     const char *out_dir;
-    const char *mosaics;              /* pattern, absolute or relative to the working directory */
-    const char *labels;               /* pattern; NULL: frames without labels */
-    c3d_date label_first, label_last; /* label_period of one label raster; 0: by {YYYY} */
+    const char *mosaics; /* pattern, absolute or relative to the working directory */
+    const char *labels;  /* pattern; NULL: frames without labels */
+    /* label_period of one label raster, whose label year is then that of label_last; 0: by {YYYY}
+     */
+    c3d_date label_first, label_last;
     int n_classes;
     const c3d_label_class *classes;
     const char *positive;             /* name of the positive class */
@@ -84,8 +86,11 @@ typedef struct c3d_archive {
     c3d_archive_month *months; /* ascending; months between first and last without a file are listed
                                   with n_files 0 when the pattern has no {DD} */
 } c3d_archive;
-/* Finds the files of a pattern with {YYYY} {MM} {DD} and * (within one path part). C3D_EDATA when
- * none is found, saying the folder looked in and how far the pattern matched. */
+/* Finds the files of a pattern with {YYYY} {MM} {DD} and * (within one path part). A number that
+ * occurs twice must be the same; what the pattern does not have is 0 in the date (YYYY0000 for a
+ * pattern by year, 0 for one without tokens). first and last, when not 0, limit the dates, by month
+ * when they have no day. C3D_EDATA when none is found, saying the folder looked in and how far the
+ * pattern matched; C3D_ECONFIG for a pattern that makes no sense. */
 C3D_CHECKED c3d_status c3d_archive_find(const char *pattern, c3d_date first, c3d_date last,
                                         c3d_archive *out);
 void c3d_archive_free(c3d_archive *archive);
@@ -99,15 +104,16 @@ typedef enum c3d_frame_label {
     C3D_FRAME_UNCERTAIN,
     C3D_FRAME_UNLABELLED
 } c3d_frame_label;
-/* "negative" ...; */
+/* "negative", "positive", "uncertain", "unlabelled" */
 const char *c3d_frame_label_name(c3d_frame_label label);
+bool c3d_frame_label_parse(const char *name, c3d_frame_label *out);
 
 typedef struct c3d_frame {
-    int64_t frame_id;
-    int x, y; /* first pixel in the mosaic's grid */
-    c3d_split split;
-    int fold;
-    bool edited; /* in QGIS */
+    int64_t frame_id; /* its place in the grid of frames: row times columns plus column */
+    int x, y;         /* first pixel in the mosaic's grid */
+    c3d_split split;  /* C3D_SPLIT_NONE: too near to another split (buffer_m) */
+    int fold;         /* 0 without folds */
+    bool edited;      /* split or a label is not what was written; by hand, in QGIS */
 } c3d_frame;
 typedef struct c3d_frames {
     size_t n;
@@ -117,7 +123,7 @@ typedef struct c3d_frames {
     int n_classes;
     char **classes;          /* label classes as configured */
     c3d_frame_label *labels; /* [n, n_years] */
-    double *shares;          /* [n, n_years, n_classes] of the frame's area; NaN: not labelled */
+    double *shares; /* [n, n_years, n_classes] of the frame's area; NaN: nothing observed */
     /* the grid all months are read on */
     char *crs_wkt;
     double transform[6];
@@ -125,18 +131,41 @@ typedef struct c3d_frames {
     int size_px;
 } c3d_frames;
 void c3d_frames_free(c3d_frames *frames);
-/* Writes and reads frames.gpkg (layer frames: frame_id, split, fold, label_YYYY, share_CLASS_YYYY,
- * edited, x, y; layer sources: path, kind, date, bytes, hash). Reading honours edits. */
+/* Writes and reads frames.gpkg: layer frames (squares; frame_id, split, fold, label_YYYY,
+ * share_CLASS_YYYY, edited, x, y, made), layer sources (path, kind, date, bytes, hash: XXH3 of the
+ * file), table settings (the grid and what the rest needs), and a QGIS style. Writing is one
+ * transaction on a file beside path, renamed at its end.
+ * Reading honours edits: deleted rows are gone, changed splits, folds and labels are taken. `made`
+ * holds a hash of them as written, by which an edited row is told; x and y, not the geometry, say
+ * where a frame is. C3D_EDATA names the frame and column that cannot be understood. */
 C3D_CHECKED c3d_status c3d_frames_write(const char *path, const c3d_frames *frames,
-                                        const c3d_dataset_desc *desc);
+                                        const c3d_dataset_desc *desc, const c3d_archive *archive);
 C3D_CHECKED c3d_status c3d_frames_read(const char *path, c3d_frames *out);
-/* The grid, the label shares, the label gate, the splits. Rank 0's work. */
+/* The grid, the label shares, the label gate, the splits. Rank 0's work.
+ *
+ * Grid: the first month's pixels, grown to hold all months; a month on another pixel grid or CRS is
+ * C3D_EDATA. Frames lie on multiples of stride_px, inside aoi, where at least one month has a file,
+ * and each wholly inside one split block.
+ * Labels: share of a frame's area (in the plane of the mosaics' CRS) that each class covers, label
+ * pixels being polygons between their transformed corners. Not observed are nodata, and, in files
+ * that tag nothing and where no class claims them, code 0 and (8 bit) 27. A frame is positive when
+ * the positive class has positive_share or more, negative at negative_share or less, else
+ * uncertain; unlabelled when more than half of it is not observed.
+ * Label years: those of the label files that are years of the archive's months or the year before.
+ * Splits: blocks are squares of block_km (CRS metres; rounded to whole strides), counted from the
+ * grid's corner; they are drawn in random order, those with positives first, each to the split
+ * that lacks most of its share, so that every split has positives where that is possible. Frames
+ * nearer than buffer_m to one of a split before theirs in test, validation, train get no split.
+ * random: each frame by itself, without buffer. Folds are dealt to blocks likewise.
+ * Gate: C3D_EDATA with a sentence when the labels cannot be right for these images. */
 C3D_CHECKED c3d_status c3d_frames_make(const c3d_dataset_desc *desc, const c3d_archive *archive,
                                        c3d_frames *out);
 
 /* ---- the parts of `c3d-dataset build`
  * ------------------------------------------------------------------- */
 
+/* Makes DIR/frames.gpkg on rank 0. One that was made with the same settings is kept, with its
+ * edits; with other settings it is made again, unless it was edited: then C3D_ECONFIG. */
 C3D_CHECKED c3d_status c3d_dataset_frames(const c3d_dataset_desc *desc, const c3d_sharing *sharing);
 C3D_CHECKED c3d_status c3d_dataset_clip(const c3d_dataset_desc *desc, const c3d_sharing *sharing);
 /* samples.csv from frames.gpkg and what the shards hold, then dataset.json. */

@@ -1,1 +1,3 @@
 c3d_test(test_raster LABELS unit LINKS c3d_raster)
+c3d_test(test_archive LABELS unit LINKS c3d_data)
+c3d_test(test_frames LABELS unit LINKS c3d_data)

@@ -1,0 +1,334 @@
+#include "c3d/dataset.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- names against one part of a pattern ----------------------------------------------------- */
+
+typedef struct capture {
+    int year, month, day; /* 0: not yet */
+} capture;
+
+static const struct {
+    const char *token;
+    int n_digits, min, max;
+    size_t offset; /* in capture */
+} tokens[] = { { "{YYYY}", 4, 1, 9999, offsetof(capture, year) },
+               { "{MM}", 2, 1, 12, offsetof(capture, month) },
+               { "{DD}", 2, 1, 31, offsetof(capture, day) } };
+
+/* Token at the front of the pattern: its row, or -1. */
+static int token_at(const char *pattern)
+{
+    for (size_t i = 0; i < C3D_COUNT(tokens); i++)
+        if (strncmp(pattern, tokens[i].token, strlen(tokens[i].token)) == 0) return (int)i;
+    return -1;
+}
+
+/* A number that is repeated in a path must be the same each time. */
+static bool take_number(int row, const char *name, capture *got)
+{
+    int *value = (int *)(void *)((char *)got + tokens[row].offset);
+    int number = 0;
+
+    for (int i = 0; i < tokens[row].n_digits; i++) {
+        if (name[i] < '0' || name[i] > '9') return false;
+        number = 10 * number + (name[i] - '0');
+    }
+    if (number < tokens[row].min || number > tokens[row].max) return false;
+    if (*value != 0 && *value != number) return false;
+    *value = number;
+    return true;
+}
+
+static bool matches(const char *pattern, const char *name, capture *got)
+{
+    int row;
+
+    if (*pattern == 0) return *name == 0;
+    if (*pattern == '*') {
+        for (const char *rest = name;; rest++) {
+            capture trial = *got;
+            if (matches(pattern + 1, rest, &trial)) {
+                *got = trial;
+                return true;
+            }
+            if (*rest == 0) return false;
+        }
+    }
+    row = token_at(pattern);
+    if (row < 0) return *pattern == *name && matches(pattern + 1, name + 1, got);
+    if (!take_number(row, name, got)) return false;
+    return matches(pattern + strlen(tokens[row].token), name + tokens[row].n_digits, got);
+}
+
+static bool is_literal(const char *part)
+{
+    return strpbrk(part, "*{") == NULL;
+}
+
+/* ---- the walk -------------------------------------------------------------------------------- */
+
+typedef struct found_file {
+    c3d_date date;
+    char *path;
+} found_file;
+
+typedef struct archive_walk {
+    const char *pattern;
+    c3d_date first, last;
+    found_file *files;
+    size_t n, capacity;
+    size_t n_outside;  /* matched, but not in first..last */
+    int deepest;       /* parts of the pattern that matched in the best attempt */
+    char where[512];   /* the folder in which the next part had no match */
+    char wanted[256];  /* that part */
+    char example[256]; /* a name that is there instead */
+} archive_walk;
+
+/* Limits without a day compare by month, limits without a month by year. */
+static int compare_to_limit(c3d_date date, c3d_date limit)
+{
+    const int unit = limit % 10000 == 0 ? 10000 : limit % 100 == 0 ? 100 : 1;
+    const int a = date / unit, b = limit / unit;
+
+    return (a > b) - (a < b);
+}
+
+static c3d_status add_file(archive_walk *walk, const char *path, const capture *got)
+{
+    const c3d_date date = got->year * 10000 + got->month * 100 + got->day;
+
+    if ((walk->first != 0 && compare_to_limit(date, walk->first) < 0) ||
+        (walk->last != 0 && compare_to_limit(date, walk->last) > 0)) {
+        walk->n_outside++;
+        return C3D_OK;
+    }
+    if (walk->n == walk->capacity) {
+        const size_t capacity = walk->capacity ? 2 * walk->capacity : 64;
+        found_file *files = realloc(walk->files, capacity * sizeof *files);
+
+        if (files == NULL) return C3D_FAIL(C3D_ENOMEM, "%s: %zu files", walk->pattern, capacity);
+        walk->files = files;
+        walk->capacity = capacity;
+    }
+    walk->files[walk->n++] = (found_file){ date, c3d_strdup(path) };
+    return C3D_OK;
+}
+
+static void remember_miss(archive_walk *walk, int depth, const char *folder, const char *part,
+                          const char *example)
+{
+    if (depth < walk->deepest) return;
+    walk->deepest = depth;
+    (void)snprintf(walk->where, sizeof walk->where, "%s", folder);
+    (void)snprintf(walk->wanted, sizeof walk->wanted, "%s", part);
+    (void)snprintf(walk->example, sizeof walk->example, "%s", example);
+}
+
+static c3d_status descend(archive_walk *walk, const char *folder, const char *rest, int depth,
+                          capture got);
+
+/* Goes on below `name`, which has matched. */
+static c3d_status enter(archive_walk *walk, const char *folder, const char *name, const char *rest,
+                        int depth, const capture *got)
+{
+    char path[C3D_PATH_MAX];
+
+    if (strcmp(folder, ".") == 0)
+        C3D_TRY(c3d_path_join(path, "", name));
+    else
+        C3D_TRY(c3d_path_join(path, folder, name));
+    if (*rest == 0) return c3d_path_is_dir(path) ? C3D_OK : add_file(walk, path, got);
+    return c3d_path_is_dir(path) ? descend(walk, path, rest, depth + 1, *got) : C3D_OK;
+}
+
+static c3d_status scan(archive_walk *walk, const char *folder, const char *part, const char *rest,
+                       int depth, const capture *got)
+{
+    DIR *stream = opendir(folder);
+    char example[256] = "";
+    bool has_match = false;
+    const struct dirent *entry;
+    c3d_status st = C3D_OK;
+
+    if (stream == NULL) {
+        remember_miss(walk, depth, folder, part, strerror(errno));
+        return C3D_OK;
+    }
+    while (st == C3D_OK && (entry = readdir(stream)) != NULL) {
+        capture trial = *got;
+
+        if (entry->d_name[0] == '.') continue;
+        if (!matches(part, entry->d_name, &trial)) {
+            if (example[0] == 0 || strcmp(entry->d_name, example) < 0)
+                (void)snprintf(example, sizeof example, "%s", entry->d_name);
+            continue;
+        }
+        has_match = true;
+        st = enter(walk, folder, entry->d_name, rest, depth, &trial);
+    }
+    (void)closedir(stream);
+    if (!has_match) remember_miss(walk, depth, folder, part, example);
+    return st;
+}
+
+/* rest: what of the pattern lies below folder. */
+static c3d_status descend(archive_walk *walk, const char *folder, const char *rest, int depth,
+                          capture got)
+{
+    char part[256], path[C3D_PATH_MAX];
+    const size_t length = strcspn(rest, "/");
+    const char *below = rest + length + strspn(rest + length, "/");
+
+    if (length >= sizeof part)
+        return C3D_FAIL(C3D_ECONFIG, "%s: a name of %zu characters", walk->pattern, length);
+    memcpy(part, rest, length);
+    part[length] = 0;
+    if (!is_literal(part)) return scan(walk, folder, part, below, depth, &got);
+    C3D_TRY(c3d_path_join(path, folder, part));
+    if (!c3d_path_exists(path)) {
+        remember_miss(walk, depth, folder, part, "");
+        return C3D_OK;
+    }
+    return enter(walk, folder, part, below, depth, &got);
+}
+
+/* ---- months ---------------------------------------------------------------------------------- */
+
+static int by_date_and_path(const void *a, const void *b)
+{
+    const found_file *left = a, *right = b;
+
+    if (left->date != right->date) return left->date < right->date ? -1 : 1;
+    return strcmp(left->path, right->path);
+}
+
+static c3d_date next_month(c3d_date date)
+{
+    return date / 100 % 100 == 12 ? (date / 10000 + 1) * 10000 + 100 : date + 100;
+}
+
+/* Whether an absent month can be told: the pattern gives months and no days. */
+static bool is_monthly(const char *pattern)
+{
+    return strstr(pattern, "{MM}") != NULL && strstr(pattern, "{DD}") == NULL;
+}
+
+static int count_months(const archive_walk *walk, bool monthly)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < walk->n; i++) {
+        if (i > 0 && walk->files[i].date == walk->files[i - 1].date) continue;
+        for (c3d_date d = i > 0 && monthly ? next_month(walk->files[i - 1].date)
+                                           : walk->files[i].date;
+             d < walk->files[i].date; d = next_month(d))
+            n++;
+        n++;
+    }
+    return n;
+}
+
+/* Moves the sorted files of one date into a month; returns the index behind them. */
+static size_t take_month(archive_walk *walk, size_t i, c3d_archive_month *month)
+{
+    size_t end = i;
+
+    while (end < walk->n && walk->files[end].date == walk->files[i].date) end++;
+    month->date = walk->files[i].date;
+    month->files = c3d_calloc(end - i, sizeof *month->files);
+    if (month->files == NULL) return i;
+    for (size_t k = i; k < end; k++) {
+        month->files[month->n_files++] = walk->files[k].path;
+        walk->files[k].path = NULL;
+    }
+    return end;
+}
+
+static c3d_status fill_months(archive_walk *walk, c3d_archive *archive)
+{
+    const bool monthly = is_monthly(walk->pattern);
+    const int n_months = count_months(walk, monthly);
+    size_t i = 0;
+
+    archive->months = c3d_calloc((size_t)n_months, sizeof *archive->months);
+    if (archive->months == NULL) return C3D_ENOMEM;
+    while (i < walk->n) {
+        c3d_archive_month *month = &archive->months[archive->n_months];
+        const c3d_date expected =
+            archive->n_months > 0 && monthly ? next_month(month[-1].date) : walk->files[i].date;
+
+        archive->n_months++;
+        if (expected < walk->files[i].date) {
+            month->date = expected;
+            continue;
+        }
+        i = take_month(walk, i, month);
+        if (month->files == NULL) return C3D_ENOMEM;
+    }
+    return C3D_OK;
+}
+
+static c3d_status check_pattern(const char *pattern)
+{
+    for (const char *c = pattern; *c != 0; c++) {
+        if (*c != '{') continue;
+        if (token_at(c) < 0)
+            return C3D_FAIL(C3D_ECONFIG, "%s: \"%.8s\" is not one of {YYYY}, {MM}, {DD}", pattern,
+                            c);
+    }
+    if (strstr(pattern, "{MM}") != NULL && strstr(pattern, "{YYYY}") == NULL)
+        return C3D_FAIL(C3D_ECONFIG, "%s: {MM} without {YYYY}", pattern);
+    if (strstr(pattern, "{DD}") != NULL && strstr(pattern, "{MM}") == NULL)
+        return C3D_FAIL(C3D_ECONFIG, "%s: {DD} without {MM}", pattern);
+    return C3D_OK;
+}
+
+static c3d_status fail_none(const archive_walk *walk)
+{
+    char first[12], last[12];
+
+    if (walk->n_outside > 0)
+        return C3D_FAIL(C3D_EDATA, "%s: %zu files match, none is from %s to %s", walk->pattern,
+                        walk->n_outside,
+                        walk->first ? c3d_date_text(walk->first, first) : "the first month",
+                        walk->last ? c3d_date_text(walk->last, last) : "the last month");
+    return C3D_FAIL(C3D_EDATA, "%s: no file matches; looked for \"%s\" in \"%s\"%s%s%s",
+                    walk->pattern, walk->wanted, walk->where,
+                    walk->example[0] ? ", where there is \"" : ", where there is no such name",
+                    walk->example, walk->example[0] ? "\"" : "");
+}
+
+c3d_status c3d_archive_find(const char *pattern, c3d_date first, c3d_date last, c3d_archive *out)
+{
+    archive_walk walk = { .pattern = pattern, .first = first, .last = last };
+    const bool is_absolute = pattern[0] == '/';
+    c3d_archive archive = { 0 };
+    c3d_status st;
+
+    C3D_TRY_TO(done, check_pattern(pattern));
+    C3D_TRY_TO(done, descend(&walk, is_absolute ? "/" : ".", pattern + strspn(pattern, "/"), 0,
+                             (capture){ 0 }));
+    if (walk.n == 0) C3D_TRY_TO(done, fail_none(&walk));
+    qsort(walk.files, walk.n, sizeof *walk.files, by_date_and_path);
+    C3D_TRY_TO(done, fill_months(&walk, &archive));
+    *out = archive;
+done:
+    for (size_t i = 0; i < walk.n; i++) free(walk.files[i].path);
+    free(walk.files);
+    if (st != C3D_OK) c3d_archive_free(&archive);
+    return st;
+}
+
+void c3d_archive_free(c3d_archive *archive)
+{
+    for (int m = 0; m < archive->n_months; m++) {
+        for (int f = 0; f < archive->months[m].n_files; f++) free(archive->months[m].files[f]);
+        free(archive->months[m].files);
+    }
+    free(archive->months);
+    *archive = (c3d_archive){ 0 };
+}

@@ -1,0 +1,400 @@
+#include "frames.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static const char *const label_names[] = { "negative", "positive", "uncertain", "unlabelled" };
+
+const char *c3d_frame_label_name(c3d_frame_label label)
+{
+    return (unsigned)label < C3D_COUNT(label_names) ? label_names[label] : "?";
+}
+
+bool c3d_frame_label_parse(const char *name, c3d_frame_label *out)
+{
+    for (size_t i = 0; i < C3D_COUNT(label_names); i++) {
+        if (strcmp(name, label_names[i]) != 0) continue;
+        *out = (c3d_frame_label)i;
+        return true;
+    }
+    return false;
+}
+
+void c3d_frames_free(c3d_frames *frames)
+{
+    for (int c = 0; c < frames->n_classes && frames->classes != NULL; c++) free(frames->classes[c]);
+    free(frames->classes);
+    free(frames->years);
+    free(frames->labels);
+    free(frames->shares);
+    free(frames->crs_wkt);
+    free(frames->rows);
+    *frames = (c3d_frames){ 0 };
+}
+
+/* ---- the grid all months share --------------------------------------------------------------- */
+
+/* Where there are files in any month: rectangles of the grid, each once. */
+typedef struct footprint {
+    c3d_window *windows;
+    size_t n, capacity;
+} footprint;
+
+static bool is_window_equal(const c3d_window *a, const c3d_window *b)
+{
+    return a->x == b->x && a->y == b->y && a->width == b->width && a->height == b->height;
+}
+
+static c3d_status footprint_add(footprint *print, c3d_window window)
+{
+    for (size_t i = 0; i < print->n; i++)
+        if (is_window_equal(&print->windows[i], &window)) return C3D_OK;
+    if (print->n == print->capacity) {
+        const size_t capacity = print->capacity ? 2 * print->capacity : 64;
+        c3d_window *windows = realloc(print->windows, capacity * sizeof *windows);
+
+        if (windows == NULL) return C3D_FAIL(C3D_ENOMEM, "%zu files of mosaics", capacity);
+        print->windows = windows;
+        print->capacity = capacity;
+    }
+    print->windows[print->n++] = window;
+    return C3D_OK;
+}
+
+static bool footprint_touches(const footprint *print, int x, int y, int size)
+{
+    for (size_t i = 0; i < print->n; i++) {
+        const c3d_window *w = &print->windows[i];
+        if (x < w->x + w->width && w->x < x + size && y < w->y + w->height && w->y < y + size)
+            return true;
+    }
+    return false;
+}
+
+static void take_grid(c3d_frames *frames, const c3d_raster_info *info)
+{
+    frames->crs_wkt = c3d_strdup(info->crs_wkt);
+    memcpy(frames->transform, info->transform, sizeof frames->transform);
+    frames->width_px = info->width_px;
+    frames->height_px = info->height_px;
+}
+
+static c3d_status check_month(const char *path, const c3d_raster_info *info, const char *first_path,
+                              const c3d_raster_info *first)
+{
+    if (info->n_bands != first->n_bands)
+        return C3D_FAIL(C3D_EDATA, "%s: %d bands, but %s has %d", path, info->n_bands, first_path,
+                        first->n_bands);
+    if (info->dtype != first->dtype)
+        return C3D_FAIL(C3D_EDATA, "%s: pixels of type %s, but %s has %s", path,
+                        c3d_dtype_name(info->dtype), first_path, c3d_dtype_name(first->dtype));
+    return C3D_OK;
+}
+
+/* Moves the windows of a month from its own grid to the common one and notes them. */
+static c3d_status note_files(footprint *print, const c3d_raster *raster, const c3d_frames *frames)
+{
+    const c3d_raster_info *info = c3d_raster_get_info(raster);
+    double inverse[6], x, y;
+
+    if (!c3d_transform_invert(frames->transform, inverse))
+        return C3D_FAIL(C3D_EDATA, "%s: its georeference cannot be inverted",
+                        c3d_raster_path(raster));
+    x = inverse[0] + info->transform[0] * inverse[1] + info->transform[3] * inverse[2];
+    y = inverse[3] + info->transform[0] * inverse[4] + info->transform[3] * inverse[5];
+    for (int f = 0; f < c3d_raster_n_files(raster); f++) {
+        c3d_window window = c3d_raster_file_window(raster, f);
+
+        window.x += (int)lrint(x);
+        window.y += (int)lrint(y);
+        C3D_TRY(footprint_add(print, window));
+    }
+    return C3D_OK;
+}
+
+/* Notes all files' places after growing the grid; the places noted so far move with its origin. */
+static c3d_status add_month(c3d_frames *frames, const c3d_raster *first, const c3d_raster *raster,
+                            footprint *print)
+{
+    c3d_grid grid = { .width_px = frames->width_px,
+                      .height_px = frames->height_px,
+                      .crs_wkt = frames->crs_wkt };
+    double inverse[6], dx, dy;
+
+    memcpy(grid.transform, frames->transform, sizeof grid.transform);
+    C3D_TRY(check_month(c3d_raster_path(raster), c3d_raster_get_info(raster),
+                        c3d_raster_path(first), c3d_raster_get_info(first)));
+    C3D_TRY(c3d_grid_extend(&grid, c3d_raster_path(first), raster));
+    if (!c3d_transform_invert(grid.transform, inverse))
+        return C3D_FAIL(C3D_EDATA, "%s: its georeference cannot be inverted",
+                        c3d_raster_path(raster));
+    dx = inverse[0] + frames->transform[0] * inverse[1] + frames->transform[3] * inverse[2];
+    dy = inverse[3] + frames->transform[0] * inverse[4] + frames->transform[3] * inverse[5];
+    for (size_t i = 0; i < print->n; i++) {
+        print->windows[i].x += (int)lrint(dx);
+        print->windows[i].y += (int)lrint(dy);
+    }
+    memcpy(frames->transform, grid.transform, sizeof frames->transform);
+    frames->width_px = grid.width_px;
+    frames->height_px = grid.height_px;
+    return note_files(print, raster, frames);
+}
+
+static c3d_status unite_months(const c3d_archive *archive, c3d_frames *frames, footprint *print)
+{
+    c3d_raster *first = NULL;
+    c3d_status st = C3D_OK;
+
+    for (int m = 0; m < archive->n_months && st == C3D_OK; m++) {
+        const c3d_archive_month *month = &archive->months[m];
+        c3d_raster *raster = NULL;
+
+        if (month->n_files == 0) continue;
+        st = c3d_raster_open_mosaic((const char *const *)month->files, month->n_files, &raster);
+        if (st == C3D_OK && first == NULL) {
+            first = raster;
+            take_grid(frames, c3d_raster_get_info(raster));
+            st = note_files(print, raster, frames);
+        } else if (st == C3D_OK) {
+            st = add_month(frames, first, raster, print);
+            c3d_raster_close(raster);
+        }
+    }
+    c3d_raster_close(first);
+    if (st == C3D_OK && print->n == 0) st = C3D_FAIL(C3D_EDATA, "the archive has no file");
+    return st;
+}
+
+/* ---- positions ------------------------------------------------------------------------------- */
+
+void c3d_frames_pixel_m(const c3d_frames *frames, double out[2])
+{
+    const double *t = frames->transform;
+    const double metre = c3d_crs_metre(frames->crs_wkt);
+    const double degree_m = 6371008.8 * 3.14159265358979323846 / 180;
+    const double middle = t[3] + t[4] * frames->width_px / 2 + t[5] * frames->height_px / 2;
+
+    if (metre > 0) {
+        out[0] = hypot(t[1], t[4]) * metre;
+        out[1] = hypot(t[2], t[5]) * metre;
+    } else {
+        const double east = degree_m * cos(middle * 3.14159265358979323846 / 180);
+
+        out[0] = hypot(t[1] * east, t[4] * degree_m);
+        out[1] = hypot(t[2] * east, t[5] * degree_m);
+    }
+}
+
+static bool is_inside(const double aoi[4], const c3d_frames *frames, int x, int y)
+{
+    const double *t = frames->transform;
+    const double slack = 1e-6 * (fabs(t[1]) + fabs(t[2]));
+
+    if (aoi[0] == 0 && aoi[1] == 0 && aoi[2] == 0 && aoi[3] == 0) return true;
+    for (int corner = 0; corner < 4; corner++) {
+        const double u = x + (corner % 2) * (double)frames->size_px;
+        const double v = y + (corner / 2) * (double)frames->size_px;
+        const double east = t[0] + u * t[1] + v * t[2], north = t[3] + u * t[4] + v * t[5];
+
+        if (east < aoi[0] - slack || east > aoi[2] + slack) return false;
+        if (north < aoi[1] - slack || north > aoi[3] + slack) return false;
+    }
+    return true;
+}
+
+typedef struct placing {
+    const c3d_dataset_desc *desc;
+    const footprint *print;
+    const block_grid *blocks;
+    c3d_frames *frames;
+} placing;
+
+static bool is_in_one_block(const block_grid *blocks, int x, int y, int size)
+{
+    return x / blocks->width_px == (x + size - 1) / blocks->width_px &&
+           y / blocks->height_px == (y + size - 1) / blocks->height_px;
+}
+
+/* Counts the frames, and writes them when rows is given. */
+static size_t place_frames(const placing *work, c3d_frame *rows)
+{
+    const int size = work->desc->frame_size_px, stride = work->desc->stride_px;
+    const int64_t columns = (work->frames->width_px - size) / stride + 1;
+    size_t n = 0;
+
+    for (int y = 0, row = 0; y <= work->frames->height_px - size; y += stride, row++) {
+        for (int x = 0, column = 0; x <= work->frames->width_px - size; x += stride, column++) {
+            if (!is_in_one_block(work->blocks, x, y, size)) continue;
+            if (!is_inside(work->desc->aoi, work->frames, x, y)) continue;
+            if (!footprint_touches(work->print, x, y, size)) continue;
+            if (rows != NULL)
+                rows[n] = (c3d_frame){
+                    .frame_id = row * columns + column, .x = x, .y = y, .split = C3D_SPLIT_NONE
+                };
+            n++;
+        }
+    }
+    return n;
+}
+
+static c3d_status fill_frames(const c3d_dataset_desc *desc, const footprint *print,
+                              const block_grid *blocks, c3d_frames *frames)
+{
+    const placing work = { desc, print, blocks, frames };
+    const double *t = frames->transform;
+
+    if (frames->width_px >= desc->frame_size_px && frames->height_px >= desc->frame_size_px)
+        frames->n = place_frames(&work, NULL);
+    if (frames->n == 0)
+        return C3D_FAIL(C3D_EDATA,
+                        "no frame of %d px fits: the imagery has %d x %d px from (%.10g, %.10g) to "
+                        "(%.10g, %.10g), data.aoi and the split blocks of %d x %d px cut it",
+                        desc->frame_size_px, frames->width_px, frames->height_px, t[0], t[3],
+                        t[0] + frames->width_px * t[1] + frames->height_px * t[2],
+                        t[3] + frames->width_px * t[4] + frames->height_px * t[5], blocks->width_px,
+                        blocks->height_px);
+    frames->rows = c3d_calloc(frames->n, sizeof *frames->rows);
+    if (frames->rows == NULL) return C3D_ENOMEM;
+    (void)place_frames(&work, frames->rows);
+    return C3D_OK;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static c3d_status check_settings(const c3d_dataset_desc *desc)
+{
+    double sum = 0;
+
+    if (desc->split == C3D_SPLIT_POLYGONS || desc->split == C3D_SPLIT_YEARS)
+        return C3D_FAIL(C3D_ECONFIG,
+                        "data.split: %s comes later; this version has blocks and random",
+                        desc->split == C3D_SPLIT_YEARS ? "years" : "polygons");
+    if (desc->frame_size_px < 1 || desc->stride_px < 1)
+        return C3D_FAIL(C3D_ECONFIG,
+                        "data.frame_size_px %d, data.stride_px %d: both must be at "
+                        "least 1",
+                        desc->frame_size_px, desc->stride_px);
+    for (int s = 0; s < C3D_N_SPLITS; s++) {
+        if (!(desc->split_shares[s] >= 0))
+            return C3D_FAIL(C3D_ECONFIG, "data.split_shares: %g for %s", desc->split_shares[s],
+                            c3d_split_name((c3d_split)s));
+        sum += desc->split_shares[s];
+    }
+    if (!(fabs(sum - 1) <= 1e-6))
+        return C3D_FAIL(C3D_ECONFIG, "data.split_shares: their sum is %g, expected 1", sum);
+    if (desc->labels != NULL && !(desc->negative_share < desc->positive_share))
+        return C3D_FAIL(C3D_ECONFIG, "data.negative_share %g must be below data.positive_share %g",
+                        desc->negative_share, desc->positive_share);
+    return C3D_OK;
+}
+
+c3d_status c3d_frames_make(const c3d_dataset_desc *desc, const c3d_archive *archive,
+                           c3d_frames *out)
+{
+    c3d_frames frames = { .size_px = desc->frame_size_px };
+    label_report report = { 0 };
+    footprint print = { 0 };
+    block_grid blocks;
+    c3d_status st;
+
+    C3D_TRY_TO(done, check_settings(desc));
+    C3D_TRY_TO(done, unite_months(archive, &frames, &print));
+    C3D_TRY_TO(done, c3d_frames_blocks(desc, &frames, &blocks));
+    C3D_TRY_TO(done, fill_frames(desc, &print, &blocks, &frames));
+    if (desc->labels != NULL) C3D_TRY_TO(done, c3d_frames_measure(desc, archive, &frames, &report));
+    C3D_TRY_TO(done, c3d_frames_split(desc, &blocks, &frames));
+    if (desc->labels != NULL) C3D_TRY_TO(done, c3d_label_gate(desc, &frames, &report));
+    *out = frames;
+done:
+    free(print.windows);
+    c3d_label_report_free(&report);
+    if (st != C3D_OK) c3d_frames_free(&frames);
+    return st;
+}
+
+/* ---- frames.gpkg of a dataset ---------------------------------------------------------------- */
+
+static size_t count_edited(const c3d_frames *frames)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < frames->n; i++) n += frames->rows[i].edited;
+    return n;
+}
+
+/* Whether the file that is there stays; C3D_ECONFIG when it may not be replaced. */
+static c3d_status check_existing(const char *path, uint64_t fingerprint, bool *keep)
+{
+    frames_origin origin;
+    c3d_frames frames = { 0 };
+    size_t n_edited, n_deleted;
+
+    *keep = false;
+    if (!c3d_path_exists(path)) return C3D_OK;
+    C3D_TRY(c3d_frames_read_origin(path, &origin));
+    C3D_TRY(c3d_frames_read(path, &frames));
+    n_edited = count_edited(&frames);
+    n_deleted = (size_t)origin.n_frames - frames.n;
+    c3d_frames_free(&frames);
+    if (origin.fingerprint == fingerprint) {
+        c3d_log_run("%s: made before with these settings, kept (%zu frames edited, %zu deleted)",
+                    path, n_edited, n_deleted);
+        *keep = true;
+        return C3D_OK;
+    }
+    if (n_edited + n_deleted > 0)
+        return C3D_FAIL(C3D_ECONFIG,
+                        "%s: made with other settings, and edited since (%zu frames changed, %zu "
+                        "deleted); move it away to make it again",
+                        path, n_edited, n_deleted);
+    c3d_log_run("%s: made with other settings, and is made again", path);
+    return C3D_OK;
+}
+
+static void log_frames(const char *path, const c3d_frames *frames)
+{
+    size_t n[C3D_SPLIT_NONE + 1] = { 0 };
+
+    for (size_t i = 0; i < frames->n; i++) n[frames->rows[i].split]++;
+    c3d_log_run("%s: %zu frames: %zu train, %zu validation, %zu test, %zu without split", path,
+                frames->n, n[C3D_SPLIT_TRAIN], n[C3D_SPLIT_VALIDATION], n[C3D_SPLIT_TEST],
+                n[C3D_SPLIT_NONE]);
+}
+
+static c3d_status make_file(const c3d_dataset_desc *desc)
+{
+    char path[C3D_PATH_MAX];
+    c3d_archive archive = { 0 };
+    c3d_frames frames = { 0 };
+    uint64_t fingerprint;
+    bool keep;
+    c3d_status st;
+
+    C3D_TRY(c3d_make_dirs(desc->out_dir));
+    C3D_TRY(c3d_path_join(path, desc->out_dir, "frames.gpkg"));
+    C3D_TRY_TO(done,
+               c3d_archive_find(desc->mosaics, desc->month_first, desc->month_last, &archive));
+    C3D_TRY_TO(done, c3d_frames_fingerprint(desc, &archive, &fingerprint));
+    C3D_TRY_TO(done, check_existing(path, fingerprint, &keep));
+    if (keep) goto done;
+    C3D_TRY_TO(done, c3d_frames_make(desc, &archive, &frames));
+    C3D_TRY_TO(done, c3d_frames_write(path, &frames, desc, &archive));
+    log_frames(path, &frames);
+done:
+    c3d_archive_free(&archive);
+    c3d_frames_free(&frames);
+    return st;
+}
+
+c3d_status c3d_dataset_frames(const c3d_dataset_desc *desc, const c3d_sharing *sharing)
+{
+    c3d_status st = C3D_OK;
+
+    if (sharing == NULL || sharing->rank == 0) st = make_file(desc);
+    if (sharing != NULL && sharing->agree != NULL) st = sharing->agree(sharing->context, st);
+    return st;
+}

@@ -1,0 +1,71 @@
+/* Private to data: the steps of c3d_frames_make. */
+#ifndef C3D_DATA_FRAMES_H
+#define C3D_DATA_FRAMES_H
+
+#include "c3d/dataset.h"
+
+/* ---- positions ------------------------------------------------------------------------------- */
+
+/* Split blocks as rectangles of pixels, counted from the grid's first pixel; a block is a whole
+ * number of strides. n_x = n_y = 1 and the size of the grid without blocks. */
+typedef struct block_grid {
+    int width_px, height_px, n_x, n_y;
+} block_grid;
+/* Metres of a pixel along x and y; geographic grids are measured at the latitude of their middle.
+ */
+void c3d_frames_pixel_m(const c3d_frames *frames, double out[2]);
+C3D_CHECKED c3d_status c3d_frames_blocks(const c3d_dataset_desc *desc, const c3d_frames *frames,
+                                         block_grid *out);
+
+/* ---- label shares ---------------------------------------------------------------------------- */
+
+enum { LABEL_CODES_MAX = 65536 };
+
+/* What the label rasters hold under the frames: areas in frames (frames that overlap count each).
+ */
+typedef struct label_report {
+    double *code_area;  /* [LABEL_CODES_MAX] by integer code, observed or not */
+    double other_area;  /* codes that are not integers of that range */
+    double example;     /* one of those */
+    double zero_unseen; /* area of code 0 that was taken as not observed */
+    double observed;
+    double total;
+    bool has_palette;
+    char file[256]; /* a label file, for messages */
+} label_report;
+void c3d_label_report_free(label_report *report);
+
+/* Finds the label rasters, decides the label years, and fills years, classes, labels and shares of
+ * the frames. Refuses what is no class raster of this place (part of the label gate). */
+C3D_CHECKED c3d_status c3d_frames_measure(const c3d_dataset_desc *desc, const c3d_archive *archive,
+                                          c3d_frames *frames, label_report *report);
+/* The label files used, ascending by year. */
+C3D_CHECKED c3d_status c3d_label_archive(const c3d_dataset_desc *desc, const c3d_archive *archive,
+                                         c3d_archive *out);
+
+typedef struct plane_point {
+    double at[2];
+} plane_point;
+/* Area of the part of a convex polygon ([n] points, 3 to 8) inside the unit square. */
+double c3d_unit_square_area(int n, const plane_point *points);
+
+/* ---- splits, gate, file ---------------------------------------------------------------------- */
+
+C3D_CHECKED c3d_status c3d_frames_split(const c3d_dataset_desc *desc, const block_grid *blocks,
+                                        c3d_frames *frames);
+/* The rest of the label gate: codes and positives. */
+C3D_CHECKED c3d_status c3d_label_gate(const c3d_dataset_desc *desc, const c3d_frames *frames,
+                                      const label_report *report);
+/* A number that changes when a setting does that shapes frames.gpkg. */
+C3D_CHECKED c3d_status c3d_frames_fingerprint(const c3d_dataset_desc *desc,
+                                              const c3d_archive *archive, uint64_t *out);
+/* What a person may change in row i of frames.gpkg, as one number (column made). */
+uint64_t c3d_frames_made(const c3d_frames *frames, size_t i);
+/* What frames.gpkg says of its making. */
+typedef struct frames_origin {
+    uint64_t fingerprint;
+    long long n_frames; /* when it was made */
+} frames_origin;
+C3D_CHECKED c3d_status c3d_frames_read_origin(const char *path, frames_origin *out);
+
+#endif

@@ -1,0 +1,364 @@
+#include "frames.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { FIXED_FIELDS = 7, TEXT_MAX = 96 };
+
+uint64_t c3d_frames_made(const c3d_frames *frames, size_t i)
+{
+    const c3d_frame *frame = &frames->rows[i];
+    c3d_text text = { 0 };
+    uint64_t hash;
+
+    c3d_text_add(&text, "%" PRId64 " %s %d", frame->frame_id, c3d_split_name(frame->split),
+                 frame->fold);
+    for (int k = 0; k < frames->n_years; k++)
+        c3d_text_add(&text, " %d %s", frames->years[k],
+                     c3d_frame_label_name(frames->labels[i * (size_t)frames->n_years + (size_t)k]));
+    hash = c3d_hash(text.text, text.length);
+    c3d_text_free(&text);
+    return hash;
+}
+
+/* ---- layer frames ---------------------------------------------------------------------------- */
+
+/* Columns in order: frame_id, split, fold, for each year label_YYYY and its shares, edited, x, y,
+ * made. */
+typedef struct column_list {
+    int n;
+    c3d_field_desc *fields; /* [n]; names own their text */
+    c3d_field_value *values;
+} column_list;
+
+static void columns_free(column_list *columns)
+{
+    for (int c = 0; c < columns->n; c++) free((void *)(uintptr_t)columns->fields[c].name);
+    free(columns->fields);
+    free(columns->values);
+}
+
+static void add_column(column_list *columns, c3d_field_type type, const char *name)
+{
+    columns->fields[columns->n++] = (c3d_field_desc){ c3d_strdup(name), type };
+}
+
+static c3d_status columns_make(const c3d_frames *frames, column_list *out)
+{
+    const size_t n = FIXED_FIELDS + (size_t)frames->n_years * (size_t)(1 + frames->n_classes);
+    char name[TEXT_MAX];
+
+    out->fields = c3d_calloc(n, sizeof *out->fields);
+    out->values = c3d_calloc(n, sizeof *out->values);
+    if (out->fields == NULL || out->values == NULL) return C3D_ENOMEM;
+    add_column(out, C3D_FIELD_INT, "frame_id");
+    add_column(out, C3D_FIELD_TEXT, "split");
+    add_column(out, C3D_FIELD_INT, "fold");
+    for (int k = 0; k < frames->n_years; k++) {
+        (void)snprintf(name, sizeof name, "label_%04d", frames->years[k]);
+        add_column(out, C3D_FIELD_TEXT, name);
+        for (int c = 0; c < frames->n_classes; c++) {
+            (void)snprintf(name, sizeof name, "share_%.60s_%04d", frames->classes[c],
+                           frames->years[k]);
+            add_column(out, C3D_FIELD_REAL, name);
+        }
+    }
+    add_column(out, C3D_FIELD_INT, "edited");
+    add_column(out, C3D_FIELD_INT, "x");
+    add_column(out, C3D_FIELD_INT, "y");
+    add_column(out, C3D_FIELD_TEXT, "made");
+    return C3D_OK;
+}
+
+static void fill_values(const c3d_frames *frames, size_t i, c3d_field_value *values,
+                        const char *made)
+{
+    const c3d_frame *frame = &frames->rows[i];
+    int v = 0;
+
+    values[v++].i = frame->frame_id;
+    values[v++].t = c3d_split_name(frame->split);
+    values[v++].i = frame->fold;
+    for (int k = 0; k < frames->n_years; k++) {
+        const size_t row = i * (size_t)frames->n_years + (size_t)k;
+
+        values[v++].t = c3d_frame_label_name(frames->labels[row]);
+        for (int c = 0; c < frames->n_classes; c++)
+            values[v++].r = frames->shares[row * (size_t)frames->n_classes + (size_t)c];
+    }
+    values[v++].i = frame->edited;
+    values[v++].i = frame->x;
+    values[v++].i = frame->y;
+    values[v++].t = made;
+}
+
+static void ring_of(const c3d_frames *frames, const c3d_frame *frame, double ring[10])
+{
+    static const int corners[5][2] = { { 0, 0 }, { 0, 1 }, { 1, 1 }, { 1, 0 }, { 0, 0 } };
+    const double *t = frames->transform;
+
+    for (int i = 0; i < 5; i++) {
+        const double u = frame->x + (double)(corners[i][0] * frames->size_px);
+        const double v = frame->y + (double)(corners[i][1] * frames->size_px);
+
+        ring[2 * i] = t[0] + u * t[1] + v * t[2];
+        ring[2 * i + 1] = t[3] + u * t[4] + v * t[5];
+    }
+}
+
+static c3d_status write_frames(c3d_vector_writer *writer, const c3d_frames *frames)
+{
+    column_list columns = { 0 };
+    double ring[10];
+    char made[20];
+    c3d_status st;
+
+    C3D_TRY_TO(done, columns_make(frames, &columns));
+    C3D_TRY_TO(done, c3d_vector_writer_layer(writer, "frames", frames->crs_wkt, columns.fields,
+                                             columns.n));
+    for (size_t i = 0; i < frames->n; i++) {
+        (void)snprintf(made, sizeof made, "%016" PRIx64, c3d_frames_made(frames, i));
+        fill_values(frames, i, columns.values, made);
+        ring_of(frames, &frames->rows[i], ring);
+        C3D_TRY_TO(done, c3d_vector_writer_add(writer, ring, 5, columns.values));
+    }
+done:
+    columns_free(&columns);
+    return st;
+}
+
+/* ---- layer sources --------------------------------------------------------------------------- */
+
+static uint64_t bytes_of(const char *path)
+{
+    struct stat file;
+
+    return stat(path, &file) == 0 ? (uint64_t)file.st_size : 0;
+}
+
+static c3d_status write_sources(c3d_vector_writer *writer, const c3d_archive *archive,
+                                const char *kind, c3d_progress *progress, double *done)
+{
+    for (int m = 0; m < archive->n_months; m++) {
+        for (int f = 0; f < archive->months[m].n_files; f++) {
+            const char *path = archive->months[m].files[f];
+            uint64_t hash, n_bytes;
+            char date[12], hash_text[20];
+
+            C3D_TRY(c3d_hash_file(path, &hash, &n_bytes));
+            (void)snprintf(hash_text, sizeof hash_text, "%016" PRIx64, hash);
+            if (archive->months[m].date % 10000 == 0)
+                (void)snprintf(date, sizeof date, "%04d", archive->months[m].date / 10000);
+            else
+                (void)c3d_date_text(archive->months[m].date, date);
+            C3D_TRY(c3d_vector_writer_add(writer, NULL, 0,
+                                          (const c3d_field_value[]){ { .t = path },
+                                                                     { .t = kind },
+                                                                     { .t = date },
+                                                                     { .i = (long long)n_bytes },
+                                                                     { .t = hash_text } }));
+            *done += (double)n_bytes;
+            c3d_progress_update(progress, *done);
+        }
+    }
+    return C3D_OK;
+}
+
+static double archive_bytes(const c3d_archive *archive)
+{
+    double sum = 0;
+
+    for (int m = 0; m < archive->n_months; m++)
+        for (int f = 0; f < archive->months[m].n_files; f++)
+            sum += (double)bytes_of(archive->months[m].files[f]);
+    return sum;
+}
+
+static c3d_status write_all_sources(c3d_vector_writer *writer, const c3d_archive *archive,
+                                    const c3d_archive *labels)
+{
+    const c3d_field_desc fields[] = { { "path", C3D_FIELD_TEXT },
+                                      { "kind", C3D_FIELD_TEXT },
+                                      { "date", C3D_FIELD_TEXT },
+                                      { "bytes", C3D_FIELD_INT },
+                                      { "hash", C3D_FIELD_TEXT } };
+    c3d_progress progress;
+    double done = 0;
+    c3d_status st;
+
+    C3D_TRY(c3d_vector_writer_layer(writer, "sources", NULL, fields, (int)C3D_COUNT(fields)));
+    c3d_progress_begin(&progress, "hashing sources", archive_bytes(archive) + archive_bytes(labels),
+                       "bytes");
+    st = write_sources(writer, archive, "mosaic", &progress, &done);
+    if (st == C3D_OK) st = write_sources(writer, labels, "label", &progress, &done);
+    c3d_progress_end(&progress);
+    return st;
+}
+
+/* ---- table settings -------------------------------------------------------------------------- */
+
+static c3d_status write_setting(c3d_vector_writer *writer, const char *key, const char *value)
+{
+    return c3d_vector_writer_add(writer, NULL, 0,
+                                 (const c3d_field_value[]){ { .t = key }, { .t = value } });
+}
+
+static c3d_status write_settings(c3d_vector_writer *writer, const c3d_frames *frames,
+                                 uint64_t fingerprint)
+{
+    const c3d_field_desc fields[] = { { "key", C3D_FIELD_TEXT }, { "value", C3D_FIELD_TEXT } };
+    char key[32], value[TEXT_MAX];
+
+    C3D_TRY(c3d_vector_writer_layer(writer, "settings", NULL, fields, 2));
+    C3D_TRY(write_setting(writer, "crs_wkt", frames->crs_wkt));
+    for (int i = 0; i < 6; i++) {
+        (void)snprintf(key, sizeof key, "transform_%d", i);
+        (void)snprintf(value, sizeof value, "%.17g", frames->transform[i]);
+        C3D_TRY(write_setting(writer, key, value));
+    }
+    (void)snprintf(value, sizeof value, "%d", frames->width_px);
+    C3D_TRY(write_setting(writer, "width_px", value));
+    (void)snprintf(value, sizeof value, "%d", frames->height_px);
+    C3D_TRY(write_setting(writer, "height_px", value));
+    (void)snprintf(value, sizeof value, "%d", frames->size_px);
+    C3D_TRY(write_setting(writer, "frame_size_px", value));
+    (void)snprintf(value, sizeof value, "%zu", frames->n);
+    C3D_TRY(write_setting(writer, "n_frames", value));
+    (void)snprintf(value, sizeof value, "%016" PRIx64, fingerprint);
+    C3D_TRY(write_setting(writer, "fingerprint", value));
+    for (int c = 0; c < frames->n_classes; c++)
+        C3D_TRY(write_setting(writer, "class", frames->classes[c]));
+    for (int k = 0; k < frames->n_years; k++) {
+        (void)snprintf(value, sizeof value, "%d", frames->years[k]);
+        C3D_TRY(write_setting(writer, "label_year", value));
+    }
+    return C3D_OK;
+}
+
+/* ---- style ----------------------------------------------------------------------------------- */
+
+/* Fill by the label of the last year (by split without labels), outline by split. */
+static void style_text(const c3d_frames *frames, c3d_text *out)
+{
+    static const struct {
+        const char *label, *colour;
+    } labels[] = { { "positive", "215,48,39,110" },
+                   { "negative", "69,117,180,70" },
+                   { "uncertain", "254,224,144,90" },
+                   { "unlabelled", "150,150,150,40" } },
+      splits[] = { { "train", "69,117,180,70" },
+                   { "validation", "254,224,144,110" },
+                   { "test", "215,48,39,90" },
+                   { "none", "150,150,150,40" } };
+    const bool by_label = frames->n_years > 0;
+    char attribute[32] = "split";
+
+    if (by_label)
+        (void)snprintf(attribute, sizeof attribute, "label_%04d",
+                       frames->years[frames->n_years - 1]);
+    c3d_text_add(out,
+                 "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+                 "<qgis version=\"3.22\" styleCategories=\"Symbology\">\n"
+                 "<renderer-v2 type=\"categorizedSymbol\" attr=\"%s\" enableorderby=\"0\" "
+                 "symbollevels=\"0\" forceraster=\"0\">\n<categories>\n",
+                 attribute);
+    for (int i = 0; i < 4; i++) {
+        const char *value = by_label ? labels[i].label : splits[i].label;
+        c3d_text_add(out, "<category render=\"true\" symbol=\"%d\" value=\"%s\" label=\"%s\"/>\n",
+                     i, value, value);
+    }
+    c3d_text_add(out, "</categories>\n<symbols>\n");
+    for (int i = 0; i < 4; i++)
+        c3d_text_add(
+            out,
+            "<symbol type=\"fill\" name=\"%d\" alpha=\"1\" clip_to_extent=\"1\">\n"
+            "<layer class=\"SimpleFill\" enabled=\"1\" locked=\"0\" pass=\"0\">\n"
+            "<prop k=\"color\" v=\"%s\"/>\n<prop k=\"style\" v=\"solid\"/>\n"
+            "<prop k=\"outline_color\" v=\"60,60,60,255\"/>\n"
+            "<prop k=\"outline_style\" v=\"solid\"/>\n<prop k=\"outline_width\" v=\"0.3\"/>\n"
+            "<data_defined_properties><Option type=\"Map\">\n"
+            "<Option type=\"QString\" name=\"name\" value=\"\"/>\n"
+            "<Option type=\"Map\" name=\"properties\">"
+            "<Option type=\"Map\" name=\"outlineColor\">"
+            "<Option type=\"bool\" name=\"active\" value=\"true\"/>"
+            "<Option type=\"QString\" name=\"expression\" value=\"CASE WHEN &quot;split&quot;="
+            "'train' THEN '#1b7837' WHEN &quot;split&quot;='validation' THEN '#e08214' WHEN "
+            "&quot;split&quot;='test' THEN '#762a83' ELSE '#969696' END\"/>"
+            "<Option type=\"int\" name=\"type\" value=\"3\"/></Option></Option>\n"
+            "<Option type=\"QString\" name=\"type\" value=\"collection\"/></Option>"
+            "</data_defined_properties>\n</layer>\n</symbol>\n",
+            i, by_label ? labels[i].colour : splits[i].colour);
+    c3d_text_add(out, "</symbols>\n</renderer-v2>\n<layerGeometryType>2</layerGeometryType>\n"
+                      "</qgis>\n");
+}
+
+/* ---- the file -------------------------------------------------------------------------------- */
+
+static void add_archive(c3d_text *text, const c3d_archive *archive)
+{
+    for (int m = 0; m < archive->n_months; m++) {
+        for (int f = 0; f < archive->months[m].n_files; f++) {
+            const char *path = archive->months[m].files[f], *slash = strrchr(path, '/');
+
+            c3d_text_add(text, "%d %s %" PRIu64 "\n", archive->months[m].date,
+                         slash ? slash + 1 : path, bytes_of(path));
+        }
+    }
+}
+
+/* The imagery's files are not in it: months that arrive later leave the frames as they are. */
+c3d_status c3d_frames_fingerprint(const c3d_dataset_desc *desc, const c3d_archive *archive,
+                                  uint64_t *out)
+{
+    c3d_archive labels = { 0 };
+    c3d_text text = { 0 };
+
+    if (desc->labels != NULL) C3D_TRY(c3d_label_archive(desc, archive, &labels));
+    c3d_text_add(&text, "frame %d %d aoi %.17g %.17g %.17g %.17g\n", desc->frame_size_px,
+                 desc->stride_px, desc->aoi[0], desc->aoi[1], desc->aoi[2], desc->aoi[3]);
+    c3d_text_add(&text, "split %d %.17g %.17g shares %.17g %.17g %.17g folds %d seed %" PRIu64 "\n",
+                 (int)desc->split, desc->block_km, desc->buffer_m, desc->split_shares[0],
+                 desc->split_shares[1], desc->split_shares[2], desc->folds, desc->seed);
+    c3d_text_add(&text, "labels %d %d %.17g %.17g %s\n", desc->label_first, desc->label_last,
+                 desc->positive_share, desc->negative_share, desc->positive ? desc->positive : "");
+    for (int c = 0; c < desc->n_classes; c++) {
+        c3d_text_add(&text, "class %s", desc->classes[c].name);
+        for (int r = 0; r < desc->classes[c].n_ranges; r++)
+            c3d_text_add(&text, " %d-%d", desc->classes[c].ranges[r][0],
+                         desc->classes[c].ranges[r][1]);
+        c3d_text_add(&text, "\n");
+    }
+    add_archive(&text, &labels);
+    *out = c3d_hash(text.text, text.length);
+    c3d_text_free(&text);
+    c3d_archive_free(&labels);
+    return C3D_OK;
+}
+
+c3d_status c3d_frames_write(const char *path, const c3d_frames *frames,
+                            const c3d_dataset_desc *desc, const c3d_archive *archive)
+{
+    c3d_vector_writer *writer = NULL;
+    c3d_archive labels = { 0 };
+    c3d_text style = { 0 };
+    uint64_t fingerprint;
+    c3d_status st;
+
+    C3D_TRY_TO(done, c3d_frames_fingerprint(desc, archive, &fingerprint));
+    if (desc->labels != NULL) C3D_TRY_TO(done, c3d_label_archive(desc, archive, &labels));
+    C3D_TRY_TO(done, c3d_vector_writer_create(path, &writer));
+    C3D_TRY_TO(done, write_frames(writer, frames));
+    C3D_TRY_TO(done, write_all_sources(writer, archive, &labels));
+    C3D_TRY_TO(done, write_settings(writer, frames, fingerprint));
+    style_text(frames, &style);
+    C3D_TRY_TO(done, c3d_vector_writer_style(writer, "frames", style.text));
+    st = c3d_vector_writer_commit(writer);
+    writer = NULL;
+done:
+    c3d_vector_writer_discard(writer);
+    c3d_archive_free(&labels);
+    c3d_text_free(&style);
+    return st;
+}

@@ -1,0 +1,265 @@
+#include "frames.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- table settings -------------------------------------------------------------------------- */
+
+/* The n-th value of a key, or NULL. */
+static const char *setting(const c3d_vector *settings, const char *key, int n)
+{
+    const int key_field = c3d_vector_field(settings, "key");
+    const int value_field = c3d_vector_field(settings, "value");
+
+    for (size_t row = 0; row < c3d_vector_n_rows(settings); row++) {
+        const char *name = c3d_vector_text(settings, row, key_field);
+        if (name != NULL && strcmp(name, key) == 0 && n-- == 0)
+            return c3d_vector_text(settings, row, value_field);
+    }
+    return NULL;
+}
+
+static int count_setting(const c3d_vector *settings, const char *key)
+{
+    int n = 0;
+
+    while (setting(settings, key, n) != NULL) n++;
+    return n;
+}
+
+static c3d_status int_setting(const char *path, const c3d_vector *settings, const char *key, int n,
+                              int *out)
+{
+    const char *text = setting(settings, key, n);
+    long long value;
+
+    if (text == NULL || !c3d_parse_int(text, &value) || value < 0 || value > INT32_MAX)
+        return C3D_FAIL(C3D_EDATA, "%s: table settings: %s: expected a whole number, got \"%s\"",
+                        path, key, text ? text : "");
+    *out = (int)value;
+    return C3D_OK;
+}
+
+static c3d_status read_grid(const char *path, const c3d_vector *settings, c3d_frames *frames)
+{
+    const char *wkt = setting(settings, "crs_wkt", 0);
+    char key[32];
+
+    frames->crs_wkt = c3d_strdup(wkt ? wkt : "");
+    for (int i = 0; i < 6; i++) {
+        const char *text;
+
+        (void)snprintf(key, sizeof key, "transform_%d", i);
+        text = setting(settings, key, 0);
+        if (text == NULL || !c3d_parse_real(text, &frames->transform[i]))
+            return C3D_FAIL(C3D_EDATA, "%s: table settings: %s: expected a number, got \"%s\"",
+                            path, key, text ? text : "");
+    }
+    C3D_TRY(int_setting(path, settings, "width_px", 0, &frames->width_px));
+    C3D_TRY(int_setting(path, settings, "height_px", 0, &frames->height_px));
+    return int_setting(path, settings, "frame_size_px", 0, &frames->size_px);
+}
+
+static c3d_status read_labelling(const char *path, const c3d_vector *settings, c3d_frames *frames)
+{
+    const int n_years = count_setting(settings, "label_year");
+    const int n_classes = count_setting(settings, "class");
+
+    frames->years = c3d_calloc((size_t)n_years + 1, sizeof *frames->years);
+    frames->classes = c3d_calloc((size_t)n_classes + 1, sizeof *frames->classes);
+    if (frames->years == NULL || frames->classes == NULL) return C3D_ENOMEM;
+    for (int k = 0; k < n_years; k++)
+        C3D_TRY(int_setting(path, settings, "label_year", k, &frames->years[frames->n_years++]));
+    for (int c = 0; c < n_classes; c++)
+        frames->classes[frames->n_classes++] = c3d_strdup(setting(settings, "class", c));
+    return C3D_OK;
+}
+
+c3d_status c3d_frames_read_origin(const char *path, frames_origin *out)
+{
+    c3d_vector *settings = NULL;
+    const char *text;
+    c3d_status st;
+
+    C3D_TRY(c3d_vector_open(path, "settings", &settings));
+    text = setting(settings, "fingerprint", 0);
+    if (text == NULL || sscanf(text, "%" SCNx64, &out->fingerprint) != 1)
+        st = C3D_FAIL(C3D_EDATA, "%s: table settings: no fingerprint", path);
+    else if ((text = setting(settings, "n_frames", 0)) == NULL ||
+             !c3d_parse_int(text, &out->n_frames))
+        st = C3D_FAIL(C3D_EDATA, "%s: table settings: no n_frames", path);
+    else
+        st = C3D_OK;
+    c3d_vector_close(settings);
+    return st;
+}
+
+/* ---- layer frames ---------------------------------------------------------------------------- */
+
+typedef struct reading {
+    const char *path;
+    const c3d_vector *layer;
+    c3d_frames *frames;
+    long long frame_id; /* of the row being read, for messages */
+} reading;
+
+static c3d_status fail_value(const reading *in, size_t row, const char *column,
+                             const char *expected)
+{
+    const char *text = c3d_vector_text(in->layer, row, c3d_vector_field(in->layer, column));
+
+    return C3D_FAIL(C3D_EDATA, "%s: frame %lld: %s: expected %s, got \"%s\"", in->path,
+                    in->frame_id, column, expected, text ? text : "");
+}
+
+static c3d_status read_int(const reading *in, size_t row, const char *column, int *out)
+{
+    long long value;
+
+    if (!c3d_vector_int(in->layer, row, c3d_vector_field(in->layer, column), &value) || value < 0 ||
+        value > INT32_MAX)
+        return fail_value(in, row, column, "a whole number");
+    *out = (int)value;
+    return C3D_OK;
+}
+
+static c3d_status read_row_labels(const reading *in, size_t row)
+{
+    c3d_frames *frames = in->frames;
+    char column[96];
+
+    for (int k = 0; k < frames->n_years; k++) {
+        const size_t at = row * (size_t)frames->n_years + (size_t)k;
+        const char *text;
+
+        (void)snprintf(column, sizeof column, "label_%04d", frames->years[k]);
+        text = c3d_vector_text(in->layer, row, c3d_vector_field(in->layer, column));
+        if (text == NULL || !c3d_frame_label_parse(text, &frames->labels[at]))
+            return fail_value(in, row, column, "negative, positive, uncertain or unlabelled");
+        for (int c = 0; c < frames->n_classes; c++) {
+            double *share = &frames->shares[at * (size_t)frames->n_classes + (size_t)c];
+
+            (void)snprintf(column, sizeof column, "share_%.60s_%04d", frames->classes[c],
+                           frames->years[k]);
+            if (!c3d_vector_real(in->layer, row, c3d_vector_field(in->layer, column), share))
+                *share = __builtin_nan("");
+        }
+    }
+    return C3D_OK;
+}
+
+static bool was_edited(const reading *in, size_t row)
+{
+    long long mark = 0;
+    const char *made = c3d_vector_text(in->layer, row, c3d_vector_field(in->layer, "made"));
+    char now[20];
+
+    (void)snprintf(now, sizeof now, "%016" PRIx64, c3d_frames_made(in->frames, row));
+    if (made == NULL || strcmp(made, now) != 0) return true;
+    return c3d_vector_int(in->layer, row, c3d_vector_field(in->layer, "edited"), &mark) && mark;
+}
+
+static c3d_status read_row(reading *in, size_t row)
+{
+    c3d_frame *frame = &in->frames->rows[row];
+    const char *text = c3d_vector_text(in->layer, row, c3d_vector_field(in->layer, "split"));
+
+    if (!c3d_vector_int(in->layer, row, c3d_vector_field(in->layer, "frame_id"), &in->frame_id))
+        return C3D_FAIL(C3D_EDATA, "%s: row %zu of layer frames has no frame_id", in->path,
+                        row + 1);
+    frame->frame_id = in->frame_id;
+    if (text == NULL || !c3d_split_parse(text, &frame->split))
+        return fail_value(in, row, "split", "train, validation, test or none");
+    C3D_TRY(read_int(in, row, "fold", &frame->fold));
+    C3D_TRY(read_int(in, row, "x", &frame->x));
+    C3D_TRY(read_int(in, row, "y", &frame->y));
+    if (frame->x > in->frames->width_px - in->frames->size_px ||
+        frame->y > in->frames->height_px - in->frames->size_px)
+        return fail_value(in, row, "x", "a place inside the grid");
+    C3D_TRY(read_row_labels(in, row));
+    frame->edited = was_edited(in, row);
+    return C3D_OK;
+}
+
+/* ---- order ----------------------------------------------------------------------------------- */
+
+static int by_frame_id(const void *a, const void *b)
+{
+    const c3d_frame *left = *(const c3d_frame *const *)a, *right = *(const c3d_frame *const *)b;
+
+    return (left->frame_id > right->frame_id) - (left->frame_id < right->frame_id);
+}
+
+/* QGIS may have written the rows in another order. */
+static c3d_status sort_rows(const char *path, c3d_frames *frames)
+{
+    const size_t years = (size_t)frames->n_years, shares = years * (size_t)frames->n_classes;
+    const c3d_frame **order = c3d_calloc(frames->n + 1, sizeof *order);
+    c3d_frames sorted = { 0 };
+    c3d_status st = C3D_OK;
+
+    sorted.rows = c3d_calloc(frames->n + 1, sizeof *sorted.rows);
+    sorted.labels = c3d_calloc(frames->n * years + 1, sizeof *sorted.labels);
+    sorted.shares = c3d_calloc(frames->n * shares + 1, sizeof *sorted.shares);
+    if (order == NULL || sorted.rows == NULL || sorted.labels == NULL || sorted.shares == NULL)
+        C3D_TRY_TO(fail, C3D_ENOMEM);
+    for (size_t i = 0; i < frames->n; i++) order[i] = &frames->rows[i];
+    qsort(order, frames->n, sizeof *order, by_frame_id);
+    for (size_t i = 0; i < frames->n; i++) {
+        const size_t from = (size_t)(order[i] - frames->rows);
+
+        if (i > 0 && order[i]->frame_id == order[i - 1]->frame_id)
+            C3D_TRY_TO(fail, C3D_FAIL(C3D_EDATA, "%s: frame_id %" PRId64 " occurs twice", path,
+                                      order[i]->frame_id));
+        sorted.rows[i] = *order[i];
+        memcpy(&sorted.labels[i * years], &frames->labels[from * years],
+               years * sizeof *sorted.labels);
+        memcpy(&sorted.shares[i * shares], &frames->shares[from * shares],
+               shares * sizeof *sorted.shares);
+    }
+    free(frames->rows);
+    free(frames->labels);
+    free(frames->shares);
+    frames->rows = sorted.rows;
+    frames->labels = sorted.labels;
+    frames->shares = sorted.shares;
+    free(order);
+    return C3D_OK;
+fail:
+    free(order);
+    free(sorted.rows);
+    free(sorted.labels);
+    free(sorted.shares);
+    return st;
+}
+
+c3d_status c3d_frames_read(const char *path, c3d_frames *out)
+{
+    c3d_frames frames = { 0 };
+    c3d_vector *settings = NULL, *layer = NULL;
+    reading in = { .path = path, .frames = &frames };
+    size_t n_labels;
+    c3d_status st;
+
+    C3D_TRY_TO(done, c3d_vector_open(path, "settings", &settings));
+    C3D_TRY_TO(done, read_grid(path, settings, &frames));
+    C3D_TRY_TO(done, read_labelling(path, settings, &frames));
+    C3D_TRY_TO(done, c3d_vector_open(path, "frames", &layer));
+    in.layer = layer;
+    frames.n = c3d_vector_n_rows(layer);
+    n_labels = frames.n * (size_t)frames.n_years;
+    frames.rows = c3d_calloc(frames.n + 1, sizeof *frames.rows);
+    frames.labels = c3d_calloc(n_labels + 1, sizeof *frames.labels);
+    frames.shares = c3d_calloc(n_labels * (size_t)frames.n_classes + 1, sizeof *frames.shares);
+    if (frames.rows == NULL || frames.labels == NULL || frames.shares == NULL)
+        C3D_TRY_TO(done, C3D_ENOMEM);
+    for (size_t row = 0; row < frames.n; row++) C3D_TRY_TO(done, read_row(&in, row));
+    C3D_TRY_TO(done, sort_rows(path, &frames));
+    *out = frames;
+done:
+    c3d_vector_close(settings);
+    c3d_vector_close(layer);
+    if (st != C3D_OK) c3d_frames_free(&frames);
+    return st;
+}

@@ -1,0 +1,237 @@
+#include "frames.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A legend has some dozens of classes; a palette with more colours in use is a photograph. */
+enum { PALETTE_CODES_MAX = 64, CODES_SHOWN = 12 };
+
+static bool has_year(const c3d_archive *archive, int year)
+{
+    for (int m = 0; m < archive->n_months; m++)
+        if (archive->months[m].date / 10000 == year) return true;
+    return false;
+}
+
+static c3d_status fail_years(const c3d_dataset_desc *desc, const c3d_archive *labels,
+                             const c3d_archive *archive)
+{
+    char first[12], last[12];
+
+    return C3D_FAIL(C3D_EDATA,
+                    "%s: label years %d to %d do not touch the months %s to %s of the imagery",
+                    desc->labels, labels->months[0].date / 10000,
+                    labels->months[labels->n_months - 1].date / 10000,
+                    c3d_date_text(archive->months[0].date, first),
+                    c3d_date_text(archive->months[archive->n_months - 1].date, last));
+}
+
+/* One raster without {YYYY}: its year is that of the end of label_period. */
+static c3d_status single_year(const c3d_dataset_desc *desc, const c3d_archive *archive,
+                              c3d_archive *labels)
+{
+    const c3d_date from = archive->months[0].date;
+    const c3d_date to = archive->months[archive->n_months - 1].date;
+    char first[12], last[12];
+
+    if (labels->n_months != 1 || desc->label_last == 0)
+        return C3D_FAIL(C3D_ECONFIG,
+                        "data.labels: \"%s\" has no {YYYY}; then data.label_period is "
+                        "needed (START/END)",
+                        desc->labels);
+    labels->months[0].date = desc->label_last / 10000 * 10000;
+    if (desc->label_last / 100 < from / 100 || desc->label_first / 100 > to / 100)
+        return C3D_FAIL(C3D_EDATA,
+                        "data.label_period: %s to %s does not touch the months of the "
+                        "imagery",
+                        c3d_date_text(desc->label_first, first),
+                        c3d_date_text(desc->label_last, last));
+    return C3D_OK;
+}
+
+c3d_status c3d_label_archive(const c3d_dataset_desc *desc, const c3d_archive *archive,
+                             c3d_archive *out)
+{
+    c3d_archive labels = { 0 };
+    c3d_status st = C3D_OK;
+    int n = 0;
+
+    C3D_TRY(c3d_archive_find(desc->labels, 0, 0, &labels));
+    if (strstr(desc->labels, "{YYYY}") == NULL) {
+        C3D_TRY_TO(fail, single_year(desc, archive, &labels));
+        *out = labels;
+        return C3D_OK;
+    }
+    if (strstr(desc->labels, "{MM}") != NULL)
+        C3D_TRY_TO(fail, C3D_FAIL(C3D_ECONFIG,
+                                  "data.labels: \"%s\": labels are by year, {MM} has "
+                                  "no meaning",
+                                  desc->labels));
+    for (int k = 0; k < labels.n_months; k++) {
+        const int year = labels.months[k].date / 10000;
+        c3d_archive_month kept;
+
+        if (!has_year(archive, year) && !has_year(archive, year + 1)) continue;
+        kept = labels.months[k]; /* swapped, so that all are freed */
+        labels.months[k] = labels.months[n];
+        labels.months[n++] = kept;
+    }
+    if (n == 0) C3D_TRY_TO(fail, fail_years(desc, &labels, archive));
+    for (int k = n; k < labels.n_months; k++) {
+        for (int f = 0; f < labels.months[k].n_files; f++) free(labels.months[k].files[f]);
+        free(labels.months[k].files);
+    }
+    labels.n_months = n;
+    *out = labels;
+    return C3D_OK;
+fail:
+    c3d_archive_free(&labels);
+    return st;
+}
+
+/* ---- codes ----------------------------------------------------------------------------------- */
+
+static int n_codes(const label_report *report)
+{
+    int n = 0;
+
+    for (int code = 0; code < LABEL_CODES_MAX; code++) n += report->code_area[code] > 0;
+    return n;
+}
+
+/* "3 (81.2 %), 15 (12.0 %)": the codes with the largest area. */
+static void list_codes(const label_report *report, c3d_text *out)
+{
+    uint8_t *shown = c3d_calloc(LABEL_CODES_MAX, 1);
+    const int n = n_codes(report);
+
+    for (int i = 0; i < n && i < CODES_SHOWN && shown != NULL; i++) {
+        int best = -1;
+
+        for (int code = 0; code < LABEL_CODES_MAX; code++)
+            if (report->code_area[code] > 0 && !shown[code] &&
+                (best < 0 || report->code_area[code] > report->code_area[best]))
+                best = code;
+        shown[best] = 1;
+        c3d_text_add(out, "%s%d (%.2g %%)", i ? ", " : "", best,
+                     100 * report->code_area[best] / report->total);
+    }
+    if (n > CODES_SHOWN) c3d_text_add(out, " and %d more", n - CODES_SHOWN);
+    if (report->other_area > 0)
+        c3d_text_add(out, "%s%g and the like (%.2g %%)", n ? ", " : "", report->example,
+                     100 * report->other_area / report->total);
+    if (n == 0 && !(report->other_area > 0)) c3d_text_add(out, "none");
+    free(shown);
+}
+
+static bool has_class(const c3d_dataset_desc *desc, const label_report *report, const char *name)
+{
+    for (int c = 0; c < desc->n_classes; c++) {
+        const c3d_label_class *class = &desc->classes[c];
+
+        if (name != NULL && strcmp(name, class->name) != 0) continue;
+        for (int r = 0; r < class->n_ranges; r++)
+            for (int code = class->ranges[r][0]; code <= class->ranges[r][1]; code++)
+                if (report->code_area[code] > 0) return true;
+    }
+    return false;
+}
+
+static c3d_status check_codes(const c3d_dataset_desc *desc, const label_report *report)
+{
+    c3d_text codes = { 0 };
+    c3d_status st = C3D_OK;
+
+    list_codes(report, &codes);
+    if (report->has_palette && n_codes(report) > PALETTE_CODES_MAX)
+        st = C3D_FAIL(C3D_EDATA,
+                      "%s: a picture with a palette of %d colours in use, expected class codes",
+                      report->file, n_codes(report));
+    else if (!has_class(desc, report, NULL))
+        st = C3D_FAIL(
+            C3D_EDATA, "%s: no code of data.label_classes lies under the frames%s; codes there: %s",
+            report->file, report->has_palette ? " (it is a palette picture)" : "", codes.text);
+    else if (!(report->observed > 0))
+        st = C3D_FAIL(C3D_EDATA, "%s: nothing observed under the frames; codes there: %s",
+                      report->file, codes.text);
+    else
+        c3d_log_run("label codes under the frames: %s", codes.text);
+    c3d_text_free(&codes);
+    return st;
+}
+
+/* ---- positives ------------------------------------------------------------------------------- */
+
+typedef struct counts {
+    int64_t frames, with[C3D_FRAME_UNLABELLED + 1]; /* frames that have the label in some year */
+} counts;
+
+static void count_labels(const c3d_frames *frames, counts by_split[C3D_N_SPLITS])
+{
+    for (size_t i = 0; i < frames->n; i++) {
+        const c3d_split split = frames->rows[i].split;
+        bool has[C3D_FRAME_UNLABELLED + 1] = { false };
+
+        if (split == C3D_SPLIT_NONE) continue;
+        for (int k = 0; k < frames->n_years; k++)
+            has[frames->labels[i * (size_t)frames->n_years + (size_t)k]] = true;
+        by_split[split].frames++;
+        for (int l = 0; l <= C3D_FRAME_UNLABELLED; l++) by_split[split].with[l] += has[l];
+    }
+}
+
+static void list_counts(const c3d_dataset_desc *desc, const counts by_split[C3D_N_SPLITS],
+                        c3d_text *out)
+{
+    for (int s = 0; s < C3D_N_SPLITS; s++)
+        if (desc->split_shares[s] > 0)
+            c3d_text_add(out, "%s%s %lld of %lld frames", out->length ? ", " : "",
+                         c3d_split_name((c3d_split)s),
+                         (long long)by_split[s].with[C3D_FRAME_POSITIVE],
+                         (long long)by_split[s].frames);
+}
+
+static c3d_status check_negatives(const label_report *report, const counts by_split[C3D_N_SPLITS])
+{
+    int64_t n = 0;
+
+    for (int s = 0; s < C3D_N_SPLITS; s++) n += by_split[s].with[C3D_FRAME_NEGATIVE];
+    if (n > 0) return C3D_OK;
+    if (report->zero_unseen > 0)
+        return C3D_FAIL(C3D_EDATA,
+                        "%s: no frame is negative; code 0 (%.2g %% of the area) counts as not "
+                        "observed unless a class of data.label_classes has it (other: [0])",
+                        report->file, 100 * report->zero_unseen / report->total);
+    return C3D_FAIL(C3D_EDATA, "%s: no frame is negative; see data.negative_share", report->file);
+}
+
+static c3d_status check_positives(const c3d_dataset_desc *desc, const c3d_frames *frames,
+                                  const label_report *report)
+{
+    counts by_split[C3D_N_SPLITS] = { 0 };
+    c3d_text text = { 0 };
+    c3d_status st = C3D_OK;
+
+    count_labels(frames, by_split);
+    list_counts(desc, by_split, &text);
+    for (int s = 0; s < C3D_N_SPLITS && st == C3D_OK; s++) {
+        if (!(desc->split_shares[s] > 0) || by_split[s].with[C3D_FRAME_POSITIVE] > 0) continue;
+        st = C3D_FAIL(C3D_EDATA,
+                      "%s: no frame of split %s is positive (%s%s); positives: %s; try a smaller "
+                      "data.block_km, data.positive_share or data.stride_px, or other split_shares",
+                      report->file, c3d_split_name((c3d_split)s), desc->positive,
+                      has_class(desc, report, desc->positive) ? "" : ", none of whose codes occur",
+                      text.text);
+    }
+    if (st == C3D_OK) c3d_log_run("positives (%s): %s", desc->positive, text.text);
+    c3d_text_free(&text);
+    if (st == C3D_OK) st = check_negatives(report, by_split);
+    return st;
+}
+
+c3d_status c3d_label_gate(const c3d_dataset_desc *desc, const c3d_frames *frames,
+                          const label_report *report)
+{
+    C3D_TRY(check_codes(desc, report));
+    return check_positives(desc, frames, report);
+}
