@@ -165,7 +165,9 @@ static c3d_status split_by_blocks(const c3d_dataset_desc *desc, const block_grid
 {
     const size_t n_blocks = (size_t)grid->n_x * (size_t)grid->n_y;
     double fold_shares[PARTS_MAX];
-    block_deal deal = { .n_blocks = n_blocks, .n_parts = C3D_N_SPLITS, .shares = desc->split_shares };
+    block_deal deal = { .n_blocks = n_blocks,
+                        .n_parts = C3D_N_SPLITS,
+                        .shares = desc->split_shares };
     c3d_status st = C3D_OK;
 
     deal.blocks = c3d_calloc(n_blocks, sizeof *deal.blocks);
