@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# c3d-report on runs made up here: what the page must say, and what it must say when a file is
+# missing or broken.
+set -euo pipefail
+rm -rf a b data page.html nobin
+mkdir -p a b data
+failures=0
+fail() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+has() { grep -qF -- "$2" "$1" || fail "$1 has no: $2"; }
+ends() { # CODE MESSAGE-PART COMMAND...
+    local code=$1 part=$2 status=0
+    shift 2
+    "$@" >said 2>&1 || status=$?
+    [ "$status" = "$code" ] || fail "$*: exit $status, expected $code: $(cat said)"
+    grep -qF -- "$part" said || fail "$*: does not say '$part' but: $(cat said)"
+}
+
+make_run() { # DIR NETWORK SHIFT
+    printf 'data:\n  root: ""\n  store: data\n  seed: 1\nmodel:\n  network: %s\ntrain:\n  epochs: 6\n' "$2" >"$1/config.yaml"
+    {
+        echo epoch,step,train_loss,train_accuracy,train_precision,train_recall,val_loss,val_accuracy,val_precision,val_recall,val_f1,val_auc,learning_rate,scenes_per_s
+        for e in 1 2 3 4 5 6; do
+            echo "$e,$((e * 20)),0.$((9 - e))$3,0.$((e + 3))1,0.$((e + 2))2,0.$((e + 3))3,0.$((9 - e))8,0.$((e + 3))4,,0.$((e + 2))6,0.5,0.8$e,0.001,41.5"
+        done
+    } >"$1/metrics.csv"
+}
+evaluation() { # HASH TP
+    local m='"metrics":{"accuracy":{"value":0.815,"low":0.75,"high":0.86,"method":"wilson"},"precision":{"value":null,"low":null,"high":null,"method":"wilson"},"recall":{"value":0.7,"low":0.6,"high":0.8,"method":"wilson"},"f1":{"value":0.74,"low":0.64,"high":0.82,"method":"wilson-jaccard"}}'
+    printf '{"schema":1,"split":"test","list_hash":"%s","n":200,"threshold":0.9,"counts":{"tp":%d,"fp":7,"tn":93,"fn":30},%s,"at":{"0.5":{"counts":{"tp":88,"fp":17,"tn":83,"fn":12},%s},"0.9":{"counts":{"tp":%d,"fp":7,"tn":93,"fn":30},%s}},"by":{}}\n' \
+        "$1" "$2" "$m" "$m" "$2" "$m"
+}
+make_run a c3d 1
+make_run b cnn2d 7
+evaluation 00000000000000aa 70 >a/evaluation-test.json
+evaluation 00000000000000aa 71 >b/evaluation-test.json
+echo '{"format":"c3d-dataset","schema":1,"hash":"0123456789abcdef","frame_size_px":32,"dtype":"uint16","bands":["blue","red & <green>"],"classes":["other","mining"],"periods":[{"first":"2021-01","months":["2021-01","2021-02","2021-03"]}],"shards":[]}' >data/dataset.json
+printf 'sample_id,frame_id,first_month,n_months,label_year,label,split,fold\n0,0,2021-01,3,2021,1,test,0\n1,1,2021-01,3,2021,0,train,0\n2,2,2021-01,3,2021,1,train,0\n' >data/samples.csv
+
+report=$C3D_BIN/c3d-report
+ends 0 "page.html: 2 runs" "$report" a b --out page.html --title 'a <script> & "b"'
+has page.html '<title>a &lt;script&gt; &amp; &quot;b&quot;</title>'
+has page.html '<td class=num>71</td><td class=num>7</td><td class=num>93</td><td class=num>30</td>'
+has page.html '<b>0.815</b> <span class=ci>0.750&#8211;0.860</span>'
+has page.html 'undefined'
+has page.html 'All on the same list of 200 samples'
+has page.html 'red &amp; &lt;green&gt;'
+has page.html '3 dates, 2021-01 to 2021-03'
+has page.html '<code>model.network</code></th><td><code>c3d</code></td><td><code>cnn2d</code>'
+if grep -E '(src|href)="?(https?:)?//' page.html; then fail "the page reaches for the network"; fi
+if command -v gnuplot >/dev/null; then
+    [ "$(grep -c '</svg>' page.html)" = 4 ] || fail "not four curves"
+    if [ -n "$(grep -oE " id=['\"][^'\"]*['\"]" page.html | tr -d "\"'" | sort | uniq -d)" ]; then
+        fail "an id stands twice"
+    fi
+fi
+cp page.html first.html
+"$report" a b --out page.html --title 'a <script> & "b"' >/dev/null
+cmp first.html page.html || fail "the same files give another page"
+
+# without gnuplot
+mkdir nobin
+ends 0 "1 run" env PATH="$PWD/nobin" "$report" a --out page.html
+has page.html 'gnuplot: No such file or directory'
+has page.html '<details open>'
+
+# what is missing or broken
+evaluation 00000000000000bb 71 >b/evaluation-test.json
+ends 0 "2 runs" "$report" a b --out page.html
+has page.html 'must not be compared'
+rm b/evaluation-test.json
+ends 0 "2 runs" "$report" a b --out page.html
+has page.html 'b has not been scored on the test split'
+mv data/dataset.json data/gone
+ends 0 "1 run" "$report" a --out page.html
+has page.html 'The dataset is not there now'
+printf '{"schema":' >b/evaluation-test.json
+ends 3 "b/evaluation-test.json" "$report" a b --out page.html
+has page.html 'The dataset is not there now'
+ends 3 "is it a run directory?" "$report" data --out page.html
+ends 3 "nowhere/page.html" "$report" a --out nowhere/page.html
+ends 2 "--out: required" "$report" a
+ends 2 "did you mean --out?" "$report" a --uot page.html
+ends 2 "expected RUN..., got nothing" "$report" --out page.html
+ends 0 "c3d-report RUN... [OPTION...]" "$report" --help
+ends 0 "c3d-report 0." "$report" --version
+
+[ "$failures" = 0 ] && echo "c3d-report: all as expected"
+exit "$((failures > 0))"
