@@ -31,11 +31,11 @@ typedef enum c3d_demo_kind {
     C3D_DEMO_KINDS
 } c3d_demo_kind;
 
-/* Extent (square), frames of 32 px in it, and what a landscape needs:
- *   small   768 px    576 frames      15 s    100 MB
- *   medium  1536 px   2304 frames      1 min   400 MB
- *   large   4096 px   16384 frames     8 min   2.8 GB
- *   tiny    256 px    64 frames        2 s     12 MB, for tests
+/* Extent (square), frames of 32 px in it, and what a landscape takes on one core and on disk
+ * (large: reckoned from its first two quads): small   768 px    576 frames      10 s    130 MB
+ *   medium  1536 px   2304 frames     40 s    520 MB
+ *   large   4096 px   16384 frames    4 min   4 GB
+ *   tiny    256 px    64 frames       2 s     16 MB, for tests
  * Test sets: small 512 px, medium 1024 px, large 2048 px, tiny 256 px. */
 typedef enum c3d_demo_size {
     C3D_DEMO_SMALL,
@@ -58,7 +58,7 @@ typedef struct c3d_demo_desc {
 } c3d_demo_desc;
 
 /* Draws the archive, quad by quad, with progress; needs c3d_raster_start(). Memory: one quad and
- * the label rasters, below 300 MB for every size. A directory that already holds this archive is
+ * the label rasters, about 160 MB for large. A directory that already holds this archive is
  * left as it is; an unfinished one is continued at the first unfinished quad; one of another kind,
  * size or seed is refused (C3D_EDATA). C3D_ESTOPPED when a stop was requested: call again. */
 C3D_CHECKED c3d_status c3d_demo_make(const c3d_demo_desc *desc);

@@ -19,7 +19,9 @@ static c3d_status main_road_make(demo_scene *scene, demo_line *road, int number,
     const uint64_t base = (uint64_t)number * 16;
     const double phase = demo_draw(scene->seed, DEMO_ROAD, base, 0, 2 * DEMO_PI);
     const double sway = demo_draw(scene->seed, DEMO_ROAD, base + 1, 10, 22);
-    for (double x = -MARGIN_PX; x < scene->extent_px + MARGIN_PX; x += STEP_PX) {
+    const int n_points = (int)((scene->extent_px + 2 * MARGIN_PX) / STEP_PX);
+    for (int i = 0; i < n_points; i++) {
+        const double x = i * STEP_PX - MARGIN_PX;
         const double y = axis + sway * sin(x / 110.0 + phase) + 0.4 * sway * sin(x / 37.0 - phase);
         C3D_TRY(demo_line_add(road, (demo_point){ (float)x, (float)y, 1.3f, 0 }));
     }
@@ -34,7 +36,8 @@ static c3d_status side_road_make(demo_scene *scene, demo_line *road, demo_point 
     const int side = demo_draw(scene->seed, DEMO_ROAD, number * 16 + 10, 0, 1) < 0.5 ? -1 : 1;
     const double heading = side * DEMO_PI / 2 + lean;
     double x = from.x, y = from.y;
-    for (double along = 0; along < length; along += STEP_PX) {
+    for (int i = 0; i * STEP_PX < length; i++) {
+        const double along = i * STEP_PX;
         C3D_TRY(demo_line_add(road, (demo_point){ (float)x, (float)y, 0.8f, 0 }));
         x += STEP_PX * cos(heading + 0.2 * sin(along / 31.0));
         y += STEP_PX * sin(heading + 0.2 * sin(along / 31.0));
@@ -162,7 +165,8 @@ static c3d_status parcel_table_open(parcel_table *table, const demo_scene *scene
     float low[2] = { DEMO_FAR, DEMO_FAR }, high[2] = { -DEMO_FAR, -DEMO_FAR };
     for (int corner = 0; corner < 4; corner++) {
         const float x = (float)(w.x + (corner % 2) * w.width);
-        const float y = (float)(w.y + (corner / 2) * w.height);
+        const int bottom = corner / 2;
+        const float y = (float)(w.y + bottom * w.height);
         const float u = table->cosine * x + table->sine * y;
         const float v = table->cosine * y - table->sine * x;
         low[0] = fminf(low[0], u), high[0] = fmaxf(high[0], u);

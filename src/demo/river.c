@@ -95,7 +95,8 @@ static c3d_status stream_make(demo_scene *scene, const spring *from)
     double x = (double)from->at.x, y = (double)from->at.y;
 
     stream->opened = DEMO_FAR;
-    for (double along = 0; along < length; along += STEP_PX) {
+    for (int i = 0; i * STEP_PX < length; i++) {
+        const double along = i * STEP_PX;
         const double turn = 0.55 * sin(along / 23.0 + phase) + 0.4 * sin(along / 61.0 - phase);
         const double heading = from->heading + fmin(along / 40, 1.0) * turn;
         x += STEP_PX * cos(heading);
