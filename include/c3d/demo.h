@@ -24,7 +24,7 @@
 typedef enum c3d_demo_kind {
     C3D_DEMO_LANDSCAPE,
     /* Positive: one random pattern that stays. Negative: a new draw from the same distribution each
-     * month. A single month carries no information about the class. */
+     * month. A single month carries no information about the class (a median over months does). */
     C3D_DEMO_TIME_ONLY,
     /* Positive: bare soil and turbid water. Negative: forest and grass. Every month tells. */
     C3D_DEMO_ONE_FRAME,
