@@ -10,9 +10,9 @@
 #define SAFETENSORS_HEX_DIGITS 16
 
 /* The format's own names: "F32", "U16", ... */
-const char *safetensors_dtype_name(c3d_dtype dtype);
-bool safetensors_dtype_from_name(const char *name, c3d_dtype *out);
+const char *c3d_safetensors_dtype_name(c3d_dtype dtype);
+bool c3d_safetensors_dtype_from_name(const char *name, c3d_dtype *out);
 /* Product of the axes times the element size; false when an axis is negative or it wraps. */
-bool safetensors_n_bytes(c3d_dtype dtype, int rank, const int64_t *shape, uint64_t *out);
+bool c3d_safetensors_n_bytes(c3d_dtype dtype, int rank, const int64_t *shape, uint64_t *out);
 
 #endif

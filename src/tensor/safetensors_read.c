@@ -13,12 +13,12 @@ static const char *const dtype_names[C3D_DTYPES] = {
     [C3D_I32] = "I32", [C3D_U32] = "U32", [C3D_I64] = "I64", [C3D_U64] = "U64",
 };
 
-const char *safetensors_dtype_name(c3d_dtype dtype)
+const char *c3d_safetensors_dtype_name(c3d_dtype dtype)
 {
     return dtype_names[dtype];
 }
 
-bool safetensors_dtype_from_name(const char *name, c3d_dtype *out)
+bool c3d_safetensors_dtype_from_name(const char *name, c3d_dtype *out)
 {
     for (int i = 0; i < C3D_DTYPES; i++) {
         if (strcmp(dtype_names[i], name) != 0) continue;
@@ -28,7 +28,7 @@ bool safetensors_dtype_from_name(const char *name, c3d_dtype *out)
     return false;
 }
 
-bool safetensors_n_bytes(c3d_dtype dtype, int rank, const int64_t *shape, uint64_t *out)
+bool c3d_safetensors_n_bytes(c3d_dtype dtype, int rank, const int64_t *shape, uint64_t *out)
 {
     uint64_t n = c3d_dtype_size(dtype);
 
@@ -114,7 +114,7 @@ static c3d_status read_offsets(const c3d_tensor_file *file, const c3d_json *json
         !c3d_json_int_value(c3d_json_at(offsets, 1), &end) || begin < 0 || end < begin)
         return C3D_FAIL(C3D_EDATA, "%s: %s: data_offsets are not [begin, end]", file->path,
                         entry->name);
-    if (!safetensors_n_bytes(entry->dtype, entry->rank, entry->shape, &n_bytes) ||
+    if (!c3d_safetensors_n_bytes(entry->dtype, entry->rank, entry->shape, &n_bytes) ||
         n_bytes != (uint64_t)(end - begin))
         return C3D_FAIL(C3D_EDATA, "%s: %s: data_offsets span %lld bytes, shape and dtype do not",
                         file->path, entry->name, end - begin);
@@ -131,7 +131,7 @@ static c3d_status read_entry(const c3d_tensor_file *file, const char *name, c3d_
     entry->name = c3d_strdup(name);
     if (!c3d_json_get_string(json, "dtype", &dtype))
         return C3D_FAIL(C3D_EDATA, "%s: %s: has no dtype", file->path, name);
-    if (!safetensors_dtype_from_name(dtype, &entry->dtype))
+    if (!c3d_safetensors_dtype_from_name(dtype, &entry->dtype))
         return C3D_FAIL(C3D_EDATA, "%s: %s: dtype %s is not one this program reads", file->path,
                         name, dtype);
     C3D_TRY(read_shape(file, json, entry));

@@ -74,7 +74,7 @@ c3d_status c3d_tensor_writer_declare(c3d_tensor_writer *writer, const char *name
     if (strcmp(name, SAFETENSORS_METADATA) == 0 || c3d_json_get(writer->tensors, name))
         return C3D_FAIL(C3D_EINVAL, "%s: tensor %s: the name is taken", writer->path, name);
     if (rank < 0 || rank > C3D_TENSOR_MAX_RANK ||
-        !safetensors_n_bytes(dtype, rank, shape, &n_bytes) || n_bytes > INT64_MAX - begin)
+        !c3d_safetensors_n_bytes(dtype, rank, shape, &n_bytes) || n_bytes > INT64_MAX - begin)
         return C3D_FAIL(C3D_EINVAL, "%s: tensor %s: impossible shape", writer->path, name);
     C3D_TRY(remember_size(writer, n_bytes));
     entry = c3d_json_object();
@@ -83,7 +83,7 @@ c3d_status c3d_tensor_writer_declare(c3d_tensor_writer *writer, const char *name
     for (int i = 0; i < rank; i++) c3d_json_append(axes, c3d_json_int(shape[i]));
     c3d_json_append(offsets, c3d_json_int((long long)begin));
     c3d_json_append(offsets, c3d_json_int((long long)(begin + n_bytes)));
-    c3d_json_set(entry, "dtype", c3d_json_string(safetensors_dtype_name(dtype)));
+    c3d_json_set(entry, "dtype", c3d_json_string(c3d_safetensors_dtype_name(dtype)));
     c3d_json_set(entry, "shape", axes);
     c3d_json_set(entry, "data_offsets", offsets);
     c3d_json_set(writer->tensors, name, entry);
