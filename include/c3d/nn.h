@@ -32,6 +32,8 @@ typedef struct c3d_net {
 
 /* NULL when unknown. */
 const c3d_net *c3d_net_find(const char *name);
+/* All networks, to list them; NULL past the last. */
+const c3d_net *c3d_net_at(size_t index);
 
 typedef struct c3d_model_desc {
     const char *network;
@@ -51,7 +53,7 @@ typedef struct c3d_layer_info {
     c3d_shape x, y;
     uint64_t n_params;
     uint64_t multiply_adds; /* forward, one sample */
-    char note[96];          /* "time is 1: not halved"; empty when as published */
+    char note[96];          /* empty when as published */
 } c3d_layer_info;
 
 #define C3D_MAX_LAYERS 64
@@ -61,8 +63,11 @@ typedef struct c3d_shape_table {
     uint64_t n_params, multiply_adds;
 } c3d_shape_table;
 
-/* Walks the table of the network. Time or space too short for a pool: that axis is not halved and
- * the note says so. C3D_ECONFIG with the reason when nothing sensible is left. */
+/* Walks the table of the network. An axis shorter than a pool's window is not halved (nor padded)
+ * there and the note says so ("time is 1: not halved"); where it fits the published layout stays.
+ * Layers marked dropout are followed by one when desc->dropout > 0. C3D_ECONFIG with the reason for
+ * sizes that make no network. Multiply-adds count every kernel position, padding included, and no
+ * biases: the convention of the published figures. */
 C3D_CHECKED c3d_status c3d_shape_table_make(const c3d_model_desc *desc, c3d_shape_table *out);
 /* One line a layer and a total, as printed at start. */
 void c3d_shape_table_print(const c3d_shape_table *table, c3d_text *out);

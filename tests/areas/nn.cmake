@@ -1,1 +1,3 @@
 c3d_test(test_safetensors LABELS unit LINKS c3d_tensor)
+c3d_test(test_shapes LABELS unit LINKS c3d_nn)
+c3d_test(test_model LABELS unit LINKS c3d_nn)

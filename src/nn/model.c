@@ -1,0 +1,186 @@
+#include "c3d/nn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const c3d_backend_ops *ops_of(const c3d_model *model)
+{
+    return model->backend->ops;
+}
+
+/* Plans follow each other: the output of one is the input of the next. */
+static c3d_status plan_layers(c3d_model *model)
+{
+    c3d_activation *x = model->input;
+
+    for (int i = 0; i < model->table.n_layers; i++) {
+        const c3d_layer_info *layer = &model->table.layers[i];
+        c3d_plan *plan = NULL;
+        const c3d_status st = ops_of(model)->plan(model->backend, &layer->op, x, &plan);
+        if (st != C3D_OK) return c3d_error_while("planning layer %s", layer->name);
+        model->plans[i] = plan;
+        if (!c3d_shape_is_equal(plan->y_shape, layer->y))
+            return C3D_FAIL(C3D_EINTERNAL, "layer %s: the plan's shape is not the table's",
+                            layer->name);
+        x = plan->y;
+    }
+    return C3D_OK;
+}
+
+/* conv [K, C, kd, kh, kw], without kd in a network that never looks along time; linear [K, inputs];
+ * bias [K]. */
+static void set_shape(c3d_param *param, const c3d_layer_info *layer, bool has_time)
+{
+    const c3d_op_desc *op = &layer->op;
+
+    param->shape[0] = op->n_filters;
+    param->rank = 1;
+    if (param->which == 1) return;
+    if (op->op == C3D_OP_LINEAR) {
+        param->shape[param->rank++] = (int64_t)c3d_shape_sample_count(layer->x);
+        return;
+    }
+    param->shape[param->rank++] = layer->x.c;
+    for (int axis = has_time ? 0 : 1; axis < 3; axis++)
+        param->shape[param->rank++] = op->kernel[axis];
+}
+
+static void list_params(c3d_model *model, bool has_time)
+{
+    static const char *const which_names[2] = { "weight", "bias" };
+
+    for (int i = 0; i < model->table.n_layers; i++) {
+        const c3d_layer_info *layer = &model->table.layers[i];
+        const c3d_plan *plan = model->plans[i];
+        for (int which = 0; which < plan->n_params; which++) {
+            c3d_param *param = &model->params[model->n_params++];
+            param->layer = i;
+            param->which = which;
+            param->n = plan->param_n[which];
+            param->n_physical = plan->param_n_physical[which];
+            param->fan_in = plan->param_n[0] / (uint64_t)layer->op.n_filters;
+            char name[sizeof param->name];
+            (void)snprintf(name, sizeof name, "%s.%s", layer->name, which_names[which]);
+            memcpy(param->name, name, sizeof name);
+            set_shape(param, layer, has_time);
+        }
+    }
+}
+
+/* Weight and bias of a layer side by side, the last layer first. */
+static void lay_out_arena(c3d_model *model)
+{
+    for (int i = model->table.n_layers - 1; i >= 0; i--)
+        for (int p = 0; p < model->n_params; p++) {
+            if (model->params[p].layer != i) continue;
+            model->params[p].offset = model->n_arena;
+            model->n_arena += model->params[p].n_physical;
+        }
+}
+
+c3d_status c3d_model_create(c3d_model *model, c3d_backend *backend, const c3d_model_desc *desc)
+{
+    void *arena;
+    c3d_status st;
+
+    *model = (c3d_model){ .backend = backend };
+    C3D_TRY_TO(fail, c3d_shape_table_make(desc, &model->table));
+    C3D_TRY_TO(fail, backend->ops->input_create(backend, desc->x, &model->input));
+    C3D_TRY_TO(fail, plan_layers(model));
+    list_params(model, c3d_net_find(desc->network)->kernel[0] > 1);
+    lay_out_arena(model);
+    C3D_TRY_TO(fail, backend->ops->alloc(backend, model->n_arena * sizeof(float), &arena));
+    model->param = arena;
+    if (desc->training) {
+        C3D_TRY_TO(fail, backend->ops->alloc(backend, model->n_arena * sizeof(float), &arena));
+        model->grad = arena;
+    }
+    return C3D_OK;
+fail:
+    c3d_model_destroy(model);
+    return st;
+}
+
+void c3d_model_destroy(c3d_model *model)
+{
+    if (!model || !model->backend) return;
+    if (model->grad) ops_of(model)->free(model->backend, model->grad);
+    if (model->param) ops_of(model)->free(model->backend, model->param);
+    for (int i = C3D_MAX_LAYERS - 1; i >= 0; i--)
+        if (model->plans[i]) ops_of(model)->plan_free(model->backend, model->plans[i]);
+    if (model->input) ops_of(model)->activation_free(model->backend, model->input);
+    *model = (c3d_model){ 0 };
+}
+
+c3d_status c3d_model_import(c3d_model *model, int p, const float *canonical, float *arena)
+{
+    const c3d_param *param = &model->params[p];
+
+    return ops_of(model)->param_import(model->backend, model->plans[param->layer], param->which,
+                                       canonical, arena + param->offset);
+}
+
+c3d_status c3d_model_export(c3d_model *model, int p, const float *arena, float *canonical)
+{
+    const c3d_param *param = &model->params[p];
+
+    return ops_of(model)->param_export(model->backend, model->plans[param->layer], param->which,
+                                       arena + param->offset, canonical);
+}
+
+c3d_status c3d_model_load(c3d_model *model, const c3d_input *input)
+{
+    return ops_of(model)->input_load(model->backend, model->input, input);
+}
+
+/* A layer's range of an arena and pointers to its weight and bias there; empty without any. */
+typedef struct layer_range {
+    size_t begin, end;
+    float *params[2], *grads[2];
+} layer_range;
+
+static layer_range range_of(const c3d_model *model, int layer)
+{
+    layer_range range = { 0 };
+    bool first = true;
+
+    for (int p = 0; p < model->n_params; p++) {
+        const c3d_param *param = &model->params[p];
+        if (param->layer != layer) continue;
+        if (first) range.begin = param->offset;
+        first = false;
+        range.end = param->offset + param->n_physical;
+        range.params[param->which] = model->param + param->offset;
+        if (model->grad) range.grads[param->which] = model->grad + param->offset;
+    }
+    return range;
+}
+
+c3d_status c3d_model_forward(c3d_model *model, const c3d_pass *pass)
+{
+    for (int i = 0; i < model->table.n_layers; i++) {
+        const layer_range range = range_of(model, i);
+        const c3d_status st =
+            ops_of(model)->forward(model->backend, model->plans[i], range.params, pass);
+        if (st != C3D_OK) return c3d_error_while("running layer %s forward", model->table.layers[i].name);
+    }
+    return C3D_OK;
+}
+
+c3d_status c3d_model_loss(c3d_model *model, const c3d_loss *loss)
+{
+    return ops_of(model)->loss(model->backend, model->plans[model->table.n_layers - 1]->y, loss);
+}
+
+c3d_status c3d_model_backward(c3d_model *model, const c3d_pass *pass, const c3d_grad_hook *hook)
+{
+    for (int i = model->table.n_layers - 1; i >= 0; i--) {
+        const layer_range range = range_of(model, i);
+        const c3d_status st = ops_of(model)->backward(model->backend, model->plans[i], range.params,
+                                                      range.grads, pass);
+        if (st != C3D_OK) return c3d_error_while("running layer %s backward", model->table.layers[i].name);
+        if (hook && range.end > range.begin)
+            C3D_TRY(hook->ready(hook->context, range.begin, range.end));
+    }
+    return C3D_OK;
+}

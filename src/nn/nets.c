@@ -1,0 +1,92 @@
+#include "c3d/nn.h"
+
+#include <string.h>
+
+#define CONV(label, factor)                                                                        \
+    {                                                                                              \
+        .kind = C3D_LAYER_CONV, .name = label, .width_factor = factor, .relu = true                \
+    }
+#define POOL(label, d, h, w)                                                                       \
+    {                                                                                              \
+        .kind = C3D_LAYER_POOL, .name = label, .pool = { d, h, w }                                 \
+    }
+#define POOL_PADDED(label, d, h, w)                                                                \
+    {                                                                                              \
+        .kind = C3D_LAYER_POOL, .name = label, .pool = { d, h, w }, .pad_space = true              \
+    }
+#define HIDDEN(label)                                                                              \
+    {                                                                                              \
+        .kind = C3D_LAYER_LINEAR, .name = label, .width_factor = 1, .relu = true, .dropout = true  \
+    }
+#define LOGITS(label)                                                                              \
+    {                                                                                              \
+        .kind = C3D_LAYER_LINEAR, .name = label                                                    \
+    }
+
+/* Tran et al. 2015, "Learning spatiotemporal features with 3D convolutional networks", figure 3:
+ * 64 | 128 | 256, 256 | 512, 512 | 512, 512 | 4096, 4096, outputs for a width of 64. */
+static const c3d_layer_desc c3d_layers[] = {
+    CONV("conv1", 1),
+    POOL("pool1", 1, 2, 2), /* the first pool keeps time */
+    CONV("conv2", 2),
+    POOL("pool2", 2, 2, 2),
+    CONV("conv3a", 4),
+    CONV("conv3b", 4),
+    POOL("pool3", 2, 2, 2),
+    CONV("conv4a", 8),
+    CONV("conv4b", 8),
+    POOL("pool4", 2, 2, 2),
+    CONV("conv5a", 8),
+    CONV("conv5b", 8),
+    POOL_PADDED("pool5", 2, 2, 2),
+    HIDDEN("fc6"),
+    HIDDEN("fc7"),
+    LOGITS("fc8"),
+};
+
+/* Its twin without time. */
+static const c3d_layer_desc cnn2d_layers[] = {
+    CONV("conv1", 1),
+    POOL("pool1", 1, 2, 2),
+    CONV("conv2", 2),
+    POOL("pool2", 1, 2, 2),
+    CONV("conv3a", 4),
+    CONV("conv3b", 4),
+    POOL("pool3", 1, 2, 2),
+    CONV("conv4a", 8),
+    CONV("conv4b", 8),
+    POOL("pool4", 1, 2, 2),
+    CONV("conv5a", 8),
+    CONV("conv5b", 8),
+    POOL_PADDED("pool5", 1, 2, 2),
+    HIDDEN("fc6"),
+    HIDDEN("fc7"),
+    LOGITS("fc8"),
+};
+
+static const c3d_net nets[] = {
+    { .name = "c3d",
+      .help = "3x3x3 convolutions over months, rows and columns",
+      .one_slice = false,
+      .kernel = { 3, 3, 3 },
+      .n_layers = (int)C3D_COUNT(c3d_layers),
+      .layers = c3d_layers },
+    { .name = "cnn2d",
+      .help = "the same network on one month, with 3x3 convolutions",
+      .one_slice = true,
+      .kernel = { 1, 3, 3 },
+      .n_layers = (int)C3D_COUNT(cnn2d_layers),
+      .layers = cnn2d_layers },
+};
+
+const c3d_net *c3d_net_find(const char *name)
+{
+    for (size_t i = 0; i < C3D_COUNT(nets); i++)
+        if (strcmp(nets[i].name, name) == 0) return &nets[i];
+    return NULL;
+}
+
+const c3d_net *c3d_net_at(size_t index)
+{
+    return index < C3D_COUNT(nets) ? &nets[index] : NULL;
+}

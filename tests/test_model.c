@@ -1,0 +1,415 @@
+/* The planned model on the reference backend: gradients against finite differences, accumulation,
+ * short batches, ranges given to the hook, initialisation. */
+#include "c3d/nn.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/cm.h"
+
+#define OK(call)                                                                                   \
+    do {                                                                                           \
+        if ((call) != C3D_OK) fail_msg("%s: %s", #call, c3d_error_last()->message);                \
+    } while (0)
+
+#define N_MAX 4
+
+static const uint64_t row_keys[N_MAX] = { 11, 12, 13, 14 };
+static c3d_backend backend;
+
+static int set_up(void **state)
+{
+    (void)state;
+    return c3d_backend_open(&backend, "ref", 0, 1) == C3D_OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    c3d_backend_close(&backend);
+    return 0;
+}
+
+static c3d_model_desc tiny(const char *network, int n, int outputs)
+{
+    const bool flat = strcmp(network, "cnn2d") == 0;
+
+    return (c3d_model_desc){
+        .network = network,
+        .x = { .n = n, .c = 2, .d = flat ? 1 : 4, .h = 16, .w = 16 },
+        .width = 2,
+        .fc = 8,
+        .outputs = outputs,
+        .dropout = 0.25,
+        .pool5_padding = true,
+        .training = true,
+    };
+}
+
+/* Rows first, first + 1, ... of an endless made-up data set. */
+static void load(c3d_model *model, int first, int n)
+{
+    static const float mean[2] = { 0.25F, 0 }, scale[2] = { 1, 0.5F };
+    const c3d_shape shape = model->table.layers[0].x;
+    const size_t row = c3d_shape_sample_count(shape);
+    float *values = c3d_calloc((size_t)n * row, sizeof *values);
+
+    assert_non_null(values);
+    for (size_t i = 0; i < (size_t)n * row; i++)
+        values[i] =
+            (float)c3d_random_normal(5, C3D_STREAM(C3D_PURPOSE_TEST, 0), (uint64_t)first * row + i);
+    OK(c3d_model_load(
+        model,
+        &(c3d_input){
+            .values = values, .dtype = C3D_F32, .n_samples = n, .mean = mean, .scale = scale }));
+    OK(backend.ops->sync(&backend));
+    free(values);
+}
+
+typedef struct result {
+    float losses[N_MAX], scores[3 * N_MAX];
+    double sum;
+} result;
+
+/* Forward and loss of rows first .. first + n - 1, and backward if asked. */
+static result run(c3d_model *model, int first, int n, bool backward, bool accumulate)
+{
+    static const int32_t labels[N_MAX] = { 1, 0, 0, 1 };
+    const c3d_pass pass = { .training = true,
+                            .n_samples = n,
+                            .seed = 3,
+                            .row_keys = row_keys + first,
+                            .accumulate = accumulate };
+    result r = { .sum = 0 };
+
+    load(model, first, n);
+    OK(c3d_model_forward(model, &pass));
+    OK(c3d_model_loss(model, &(c3d_loss){ .n_samples = n,
+                                          .labels = labels + first,
+                                          .grad_scale = 1,
+                                          .losses = r.losses,
+                                          .scores = r.scores,
+                                          .with_grad = backward }));
+    if (backward) OK(c3d_model_backward(model, &pass, NULL));
+    OK(backend.ops->sync(&backend));
+    for (int i = 0; i < n; i++) r.sum += (double)r.losses[i];
+    return r;
+}
+
+static float *exported(c3d_model *model, int p, const float *arena)
+{
+    float *values = c3d_calloc(model->params[p].n, sizeof *values);
+
+    assert_non_null(values);
+    OK(c3d_model_export(model, p, arena, values));
+    return values;
+}
+
+static double loss_at(c3d_model *model, int p, float *values, size_t i, float value)
+{
+    const float kept = values[i];
+    double sum;
+
+    values[i] = value;
+    OK(c3d_model_import(model, p, values, model->param));
+    sum = run(model, 0, 3, false, false).sum;
+    values[i] = kept;
+    OK(c3d_model_import(model, p, values, model->param));
+    return sum;
+}
+
+/* Central difference of the loss, middle its value in between; false where the slopes to the left
+ * and to the right disagree, because a ReLU or a maximum switches there. Float activations carry a
+ * noise of some units of 2^-24 of the loss, which the width divides. */
+static bool slope(c3d_model *model, int p, float *values, size_t i, double middle, double *out,
+                  double *tolerance)
+{
+    const float at = values[i], h = 0x1p-9F;
+    const double right =
+        (loss_at(model, p, values, i, at + h) - middle) / ((double)(at + h) - (double)at);
+    const double left =
+        (middle - loss_at(model, p, values, i, at - h)) / ((double)at - (double)(at - h));
+
+    *out = (left + right) / 2;
+    *tolerance = 16 * 0x1p-24 / (double)h + 0.01 * fabs(*out);
+    return fabs(right - left) <= *tolerance;
+}
+
+static void check_gradients(const char *network, int outputs)
+{
+    const c3d_model_desc desc = tiny(network, 3, outputs);
+    int n_compared = 0, n_skipped = 0, n_large = 0;
+    c3d_model model;
+
+    OK(c3d_model_create(&model, &backend, &desc));
+    OK(c3d_model_init(&model, 1));
+    const double middle = run(&model, 0, 3, true, false).sum;
+    for (int p = 0; p < model.n_params; p++) {
+        float *values = exported(&model, p, model.param), *grads = exported(&model, p, model.grad);
+        const size_t n = model.params[p].n;
+        for (size_t k = 0; k < 6 && k < n; k++) {
+            const size_t i =
+                n <= 6 ? k : (size_t)c3d_random_below(2, C3D_STREAM(C3D_PURPOSE_TEST, p), k, n);
+            double expected, tolerance;
+            if (!slope(&model, p, values, i, middle, &expected, &tolerance)) {
+                n_skipped++;
+                continue;
+            }
+            n_compared++;
+            n_large += fabs(expected) > 4 * tolerance;
+            if (fabs((double)grads[i] - expected) <= tolerance) continue;
+            fail_msg("%s %s[%zu]: gradient %g, finite difference %g +- %g", network,
+                     model.params[p].name, i, (double)grads[i], expected, tolerance);
+        }
+        free(values);
+        free(grads);
+    }
+    assert_true(n_compared >= 4 * n_skipped);
+    assert_true(n_large >= 20); /* well above the tolerance: the sign is seen */
+    c3d_model_destroy(&model);
+}
+
+static void test_gradients(void **state)
+{
+    (void)state;
+    check_gradients("c3d", 1);
+    check_gradients("c3d", 3);
+    check_gradients("cnn2d", 1);
+}
+
+/* Two micro-batches of two against one of four: the same terms, one rounding more. */
+static void test_accumulate(void **state)
+{
+    const c3d_model_desc desc_4 = tiny("c3d", 4, 1), desc_2 = tiny("c3d", 2, 1);
+    c3d_model whole, half;
+
+    (void)state;
+    OK(c3d_model_create(&whole, &backend, &desc_4));
+    OK(c3d_model_create(&half, &backend, &desc_2));
+    OK(c3d_model_init(&whole, 1));
+    OK(c3d_model_init(&half, 1));
+    run(&whole, 0, 4, true, false);
+    for (int p = 0; p < whole.n_params; p++) {
+        float *expected = exported(&whole, p, whole.grad), *first, *found;
+        size_t n_differ = 0;
+        run(&half, 0, 2, true, false);
+        first = exported(&half, p, half.grad);
+        run(&half, 2, 2, true, true);
+        found = exported(&half, p, half.grad);
+        for (size_t i = 0; i < whole.params[p].n; i++) {
+            const double off = fabs((double)expected[i] - (double)found[i]);
+            const double terms = fabs((double)first[i]) + fabs((double)found[i] - (double)first[i]);
+            if (!(off <= 2 * 0x1p-24 * terms)) fail_msg("%s[%zu]", whole.params[p].name, i);
+            n_differ += found[i] != first[i];
+        }
+        assert_true(n_differ > 0); /* the second half was added */
+        free(expected);
+        free(first);
+        free(found);
+    }
+    c3d_model_destroy(&whole);
+    c3d_model_destroy(&half);
+}
+
+/* Three rows in a model of four: what a model of three computes, bit for bit, also after other rows
+ * have been there. */
+static void test_short_batch(void **state)
+{
+    const c3d_model_desc desc_4 = tiny("c3d", 4, 1), desc_3 = tiny("c3d", 3, 1);
+    c3d_model large, exact;
+    result found, expected;
+
+    (void)state;
+    OK(c3d_model_create(&large, &backend, &desc_4));
+    OK(c3d_model_create(&exact, &backend, &desc_3));
+    OK(c3d_model_init(&large, 1));
+    OK(c3d_model_init(&exact, 1));
+    run(&large, 0, 4, true, false);
+    found = run(&large, 0, 3, true, false);
+    expected = run(&exact, 0, 3, true, false);
+    assert_memory_equal(found.losses, expected.losses, 3 * sizeof(float));
+    assert_memory_equal(found.scores, expected.scores, 3 * sizeof(float));
+    for (int p = 0; p < large.n_params; p++) {
+        float *a = exported(&large, p, large.grad), *b = exported(&exact, p, exact.grad);
+        assert_memory_equal(a, b, large.params[p].n * sizeof *a);
+        free(a);
+        free(b);
+    }
+    c3d_model_destroy(&large);
+    c3d_model_destroy(&exact);
+}
+
+typedef struct seen {
+    const c3d_model *model;
+    size_t end;
+    int n_calls;
+    float *grad; /* [n_arena] as it was when the hook was called */
+} seen;
+
+static c3d_status note_range(void *context, size_t begin, size_t end)
+{
+    seen *s = context;
+
+    assert_int_equal(begin, s->end);
+    assert_true(end > begin && end <= s->model->n_arena);
+    memcpy(s->grad + begin, s->model->grad + begin, (end - begin) * sizeof(float));
+    s->end = end;
+    s->n_calls++;
+    return C3D_OK;
+}
+
+static c3d_status fail_at_third(void *context, size_t begin, size_t end)
+{
+    int *n_calls = context;
+
+    (void)begin, (void)end;
+    return ++*n_calls == 3 ? C3D_FAIL(C3D_ECOMM, "peer gone") : C3D_OK;
+}
+
+static void test_hook(void **state)
+{
+    const c3d_model_desc desc = tiny("c3d", 2, 1);
+    const c3d_pass pass = { .training = true, .n_samples = 2, .seed = 3, .row_keys = row_keys };
+    int n_calls = 0;
+    c3d_model model;
+    seen s = { .model = &model };
+
+    (void)state;
+    assert_true(backend.ops->host_memory);
+    OK(c3d_model_create(&model, &backend, &desc));
+    OK(c3d_model_init(&model, 1));
+    s.grad = c3d_calloc(model.n_arena, sizeof(float));
+    run(&model, 0, 2, true, false);
+    OK(c3d_model_backward(&model, &pass, &(c3d_grad_hook){ note_range, &s }));
+    assert_int_equal(s.end, model.n_arena);
+    assert_int_equal(s.n_calls, 11); /* layers with parameters */
+    assert_memory_equal(s.grad, model.grad, model.n_arena * sizeof(float));
+    assert_int_equal(c3d_model_backward(&model, &pass, &(c3d_grad_hook){ fail_at_third, &n_calls }),
+                     C3D_ECOMM);
+    assert_int_equal(n_calls, 3);
+    free(s.grad);
+    c3d_model_destroy(&model);
+}
+
+static void test_init(void **state)
+{
+    const c3d_model_desc desc_1 = tiny("c3d", 1, 1), desc_2 = tiny("c3d", 4, 1);
+    c3d_model a, b, other;
+
+    (void)state;
+    OK(c3d_model_create(&a, &backend, &desc_1));
+    OK(c3d_model_create(&b, &backend, &desc_2));
+    OK(c3d_model_create(&other, &backend, &desc_1));
+    OK(c3d_model_init(&b, 8));
+    OK(c3d_model_init(&b, 7)); /* what was there before does not matter */
+    OK(c3d_model_init(&a, 7));
+    OK(c3d_model_init(&other, 8));
+    for (int p = 0; p < a.n_params; p++) {
+        const size_t n = a.params[p].n;
+        float *x = exported(&a, p, a.param), *y = exported(&b, p, b.param);
+        float *z = exported(&other, p, other.param);
+        double sum = 0, sum_squares = 0;
+        assert_memory_equal(x, y, n * sizeof *x);
+        for (size_t i = 0; i < n; i++) {
+            sum += (double)x[i];
+            sum_squares += (double)x[i] * (double)x[i];
+            assert_true(a.params[p].which == 1 ? x[i] == 0 : x[i] != z[i]);
+        }
+        if (a.params[p].which == 0) { /* within 5 standard errors of mean 0 and of the variance */
+            const bool is_last = strcmp(a.params[p].name, "fc8.weight") == 0;
+            const double variance = (is_last ? 1.0 : 2.0) / (double)a.params[p].fan_in;
+            assert_true(fabs(sum) <= 5 * sqrt(variance * (double)n));
+            assert_true(fabs(sum_squares / (double)n - variance) <=
+                        5 * variance * sqrt(2 / (double)n));
+        }
+        free(x);
+        free(y);
+        free(z);
+    }
+    c3d_model_destroy(&a);
+    c3d_model_destroy(&b);
+    c3d_model_destroy(&other);
+}
+
+static void test_params(void **state)
+{
+    const c3d_model_desc desc = tiny("c3d", 1, 1), flat = tiny("cnn2d", 1, 1);
+    const int64_t conv2[5] = { 4, 2, 3, 3, 3 }, conv2_flat[4] = { 4, 2, 3, 3 };
+    const int64_t fc6[2] = { 8, 16 };
+    uint64_t n = 0;
+    c3d_model model;
+
+    (void)state;
+    OK(c3d_model_create(&model, &backend, &desc));
+    assert_int_equal(model.n_params, 22);
+    assert_string_equal(model.params[0].name, "conv1.weight");
+    assert_string_equal(model.params[21].name, "fc8.bias");
+    assert_string_equal(model.params[2].name, "conv2.weight");
+    assert_int_equal(model.params[2].rank, 5);
+    assert_memory_equal(model.params[2].shape, conv2, sizeof conv2);
+    assert_int_equal(model.params[2].fan_in, 2 * 27);
+    assert_string_equal(model.params[16].name, "fc6.weight");
+    assert_int_equal(model.params[16].rank, 2);
+    assert_memory_equal(model.params[16].shape, fc6, sizeof fc6);
+    assert_int_equal(model.params[20].offset, 0); /* the last layer comes first */
+    assert_int_equal(model.params[1].offset + model.params[1].n_physical, model.n_arena);
+    for (int p = 0; p < model.n_params; p++) {
+        float *values = exported(&model, p, model.param), *back;
+        uint64_t product = 1;
+        for (int axis = 0; axis < model.params[p].rank; axis++)
+            product *= (uint64_t)model.params[p].shape[axis];
+        assert_int_equal(product, model.params[p].n);
+        n += product;
+        for (size_t i = 0; i < model.params[p].n; i++) values[i] = (float)i + 0.5F;
+        OK(c3d_model_import(&model, p, values, model.param));
+        back = exported(&model, p, model.param);
+        assert_memory_equal(values, back, model.params[p].n * sizeof *values);
+        free(values);
+        free(back);
+    }
+    assert_int_equal(n, model.table.n_params);
+    c3d_model_destroy(&model);
+    OK(c3d_model_create(&model, &backend, &flat));
+    assert_int_equal(model.params[2].rank, 4);
+    assert_memory_equal(model.params[2].shape, conv2_flat, sizeof conv2_flat);
+    c3d_model_destroy(&model);
+    c3d_model_destroy(&model); /* twice is fine */
+}
+
+static void test_forward_only(void **state)
+{
+    c3d_model_desc desc = tiny("c3d", 2, 1);
+    const c3d_pass pass = { .n_samples = 2 };
+    float losses[2][2];
+    c3d_model model;
+
+    (void)state;
+    for (int training = 0; training < 2; training++) { /* dropout is off in both */
+        desc.training = training == 1;
+        OK(c3d_model_create(&model, &backend, &desc));
+        assert_true((model.grad != NULL) == desc.training);
+        OK(c3d_model_init(&model, 1));
+        load(&model, 0, 2);
+        OK(c3d_model_forward(&model, &pass));
+        OK(c3d_model_loss(&model, &(c3d_loss){ .n_samples = 2,
+                                               .labels = (const int32_t[]){ 0, 1 },
+                                               .losses = losses[training] }));
+        OK(backend.ops->sync(&backend));
+        c3d_model_destroy(&model);
+    }
+    assert_memory_equal(losses[0], losses[1], sizeof losses[0]);
+    desc.x.h = 1;
+    assert_int_equal(c3d_model_create(&model, &backend, &desc), C3D_ECONFIG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gradients),    cmocka_unit_test(test_accumulate),
+        cmocka_unit_test(test_short_batch),  cmocka_unit_test(test_hook),
+        cmocka_unit_test(test_init),         cmocka_unit_test(test_params),
+        cmocka_unit_test(test_forward_only),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
