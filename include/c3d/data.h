@@ -175,15 +175,17 @@ typedef struct c3d_list {
     uint32_t *index;
     uint64_t hash; /* of sample ids and labels: two lists are the same if it is */
 } c3d_list;
-/* All samples of a split; max_per_class > 0 keeps that many of each class, drawn by seed. */
+/* All samples of a split; max_per_class > 0 keeps at most that many of each class, drawn by (seed,
+ * sample id). C3D_EDATA when the split has none. */
 C3D_CHECKED c3d_status c3d_list_make(const c3d_dataset *dataset, c3d_split split,
                                      int64_t max_per_class, uint64_t seed, c3d_list *out);
 void c3d_list_free(c3d_list *list);
 
-/* Mean and standard deviation of each band over the valid pixels of the samples' scenes (each frame
- * and month counted once), from the stored sums, in 128-bit integers (compensated doubles for float
- * data): the same for any number of ranks and any order. C3D_EDATA when a band has no valid pixel;
- * a constant band gets deviation 1. */
+/* Mean and (population) standard deviation of each band over the valid pixels of the samples'
+ * scenes (each frame and month counted once), from the stored sums, in 128-bit integers
+ * (compensated doubles for float data): the same for any number of ranks and any order. C3D_EDATA
+ * when a band has no valid pixel; a constant band gets deviation 1. mean_out, deviation_out:
+ * [n_bands]. */
 C3D_CHECKED c3d_status c3d_statistics(const c3d_dataset *dataset, const c3d_list *list,
                                       double *mean_out, double *deviation_out);
 
@@ -193,10 +195,11 @@ C3D_CHECKED c3d_status c3d_statistics(const c3d_dataset *dataset, const c3d_list
 typedef enum c3d_time_mode { C3D_TIME_ALL, C3D_TIME_WINDOW, C3D_TIME_STRIDE } c3d_time_mode;
 typedef enum c3d_slice {
     C3D_SLICE_FIRST,
-    C3D_SLICE_MIDDLE,
+    C3D_SLICE_MIDDLE, /* month n / 2 */
     C3D_SLICE_LAST,
-    C3D_SLICE_RANDOM,
-    C3D_SLICE_MEDIAN
+    C3D_SLICE_RANDOM, /* drawn by (seed, epoch, sample) */
+    C3D_SLICE_MEDIAN  /* of each pixel and band over the months, gap-filled values too; of an even
+                         number the lower of the two in the middle */
 } c3d_slice;
 
 typedef struct c3d_loader_desc {
@@ -205,11 +208,11 @@ typedef struct c3d_loader_desc {
     bool shuffle;               /* order of the list by (seed, epoch), else as it is */
     bool one_slice;             /* one month, chosen by slice, else all of the sample's months */
     c3d_slice slice;
-    bool augment_symmetry; /* flips and quarter turns */
+    bool augment_symmetry; /* flips and quarter turns, drawn by (seed, epoch, sample) */
     uint64_t seed;
     int global_batch, micro_batch;
     int rank, n_ranks;    /* micro-batch j of a global batch belongs to rank j mod n_ranks */
-    int n_readers, depth; /* threads, micro-batches read ahead (8) */
+    int n_readers, depth; /* threads (0: 2), micro-batches in memory (0: 8) */
 } c3d_loader_desc;
 
 /* One micro-batch. values: [n][band, month, y, x], the canonical C, D, H, W order, in the store's
@@ -222,23 +225,29 @@ typedef struct c3d_batch {
     const void *values;
     const int32_t *labels;    /* [n] */
     const uint32_t *index;    /* [n] rows of samples.csv */
-    const uint64_t *row_keys; /* [n] (epoch << 32 | index) hashed: for dropout and augmentation */
-    const uint8_t *symmetry;  /* [n] or NULL */
+    const uint64_t *row_keys; /* [n] XXH3 of the word (epoch << 32 | index): names a sample in an
+                                 epoch, for dropout (c3d_pass.row_keys) */
+    const uint8_t *symmetry;  /* [n] 0..7, c3d_input.symmetry; NULL without augment_symmetry */
 } c3d_batch;
 
 typedef struct c3d_loader c3d_loader;
+/* Allocates all there will be and starts the readers' threads (signals blocked in them). C3D_EDATA
+ * when samples differ in length and all months are asked for. */
 C3D_CHECKED c3d_status c3d_loader_create(const c3d_loader_desc *desc, c3d_loader **out);
 void c3d_loader_destroy(c3d_loader *loader); /* NULL is fine; joins the readers */
-/* Shape of one sample: n = micro_batch, c = bands, d = months, h = w = frame size. C3D_EDATA at
- * create when samples differ in length. */
+/* Shape of a micro-batch: n = micro_batch, c = bands, d = months (1 with one_slice), h = w = frame
+ * size. */
 c3d_shape c3d_loader_shape(const c3d_loader *loader);
 /* Steps an epoch: ceil(n / global_batch); the same on every rank. */
 int64_t c3d_loader_n_steps(const c3d_loader *loader);
-/* Micro-batches of this rank in step `step` (0 possible in the last, short one). */
+/* Micro-batches of this rank in step `step` (0 possible in the last, short one, and always when
+ * there are more ranks than micro-batches in a global batch). */
 int c3d_loader_n_micro(const c3d_loader *loader, int64_t step);
-/* Begins an epoch at a step; readers start to read ahead. */
+/* Begins an epoch (0..2^31-1) at a step; readers start to read ahead. May be called at any time;
+ * what was read ahead before is forgotten, an error too. */
 C3D_CHECKED c3d_status c3d_loader_start(c3d_loader *loader, int64_t epoch, int64_t first_step);
-/* The next micro-batch of this rank in order. A reader's error comes out here, with the sample. */
+/* The next micro-batch of this rank in order. A reader's error comes out here, with the sample, and
+ * in every later call; C3D_EINVAL after the epoch's last. */
 C3D_CHECKED c3d_status c3d_loader_next(c3d_loader *loader, c3d_batch *out);
 /* Seconds next() has waited since start. */
 double c3d_loader_waited_s(const c3d_loader *loader);

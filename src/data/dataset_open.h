@@ -1,0 +1,22 @@
+/* An open dataset: where each sample's months lie. Private to data. */
+#ifndef C3D_DATA_DATASET_OPEN_H
+#define C3D_DATA_DATASET_OPEN_H
+
+#include "c3d/data.h"
+
+/* Months first .. first + n - 1 of a row of a shard. A sample whose months cross the end of a
+ * period has several, in the order of time. */
+typedef struct c3d_segment {
+    int shard, row, first, n;
+} c3d_segment;
+
+struct c3d_dataset {
+    char *dir;
+    c3d_dataset_info info;
+    c3d_samples samples;
+    c3d_shard **shards;    /* [info.n_shards] */
+    c3d_segment *segments; /* of all samples, one after the other */
+    size_t *first_segment; /* [samples.n + 1] */
+};
+
+#endif

@@ -1,0 +1,153 @@
+#include "fetch.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static size_t plane_bytes(const c3d_dataset_info *info)
+{
+    return (size_t)info->frame_size_px * (size_t)info->frame_size_px * c3d_dtype_size(info->dtype);
+}
+
+/* Months first .. first + n - 1 of the sample, [month, band, y, x] as stored. */
+static c3d_status read_months(const c3d_dataset *dataset, uint32_t index, int first, int n,
+                              char *to)
+{
+    const size_t month_bytes = (size_t)dataset->info.n_bands * plane_bytes(&dataset->info);
+
+    for (size_t s = dataset->first_segment[index]; n > 0; s++) {
+        const c3d_segment *part = &dataset->segments[s];
+        int n_here = part->n - first;
+        if (n_here <= 0) {
+            first -= part->n;
+            continue;
+        }
+        if (n_here > n) n_here = n;
+        C3D_TRY(c3d_shard_read_months(dataset->shards[part->shard], part->row, part->first + first,
+                                      n_here, to));
+        to += (size_t)n_here * month_bytes;
+        n -= n_here;
+        first = 0;
+    }
+    return C3D_OK;
+}
+
+/* [month, band, ...] to [band, month, ...] */
+static void turn(const c3d_dataset_info *info, int n_months, const char *from, char *to)
+{
+    const size_t plane = plane_bytes(info);
+    const int n_bands = info->n_bands;
+
+    for (int month = 0; month < n_months; month++)
+        for (int band = 0; band < n_bands; band++)
+            memcpy(to + (size_t)(band * n_months + month) * plane,
+                   from + (size_t)(month * n_bands + band) * plane, plane);
+}
+
+/* The k-th smallest of n, which are reordered (quickselect; indices stay in range for any values,
+ * NaN too). */
+static double select_kth(double *values, int n, int k)
+{
+    int low = 0, high = n - 1;
+
+    while (low < high) {
+        const double pivot = values[low + (high - low) / 2];
+        int end = low; /* values[low..end) are below the pivot */
+        values[low + (high - low) / 2] = values[high];
+        for (int i = low; i < high; i++) {
+            const double x = values[i];
+            if (!(x < pivot)) continue;
+            values[i] = values[end];
+            values[end++] = x;
+        }
+        values[high] = values[end];
+        values[end] = pivot;
+        if (k == end) break;
+        if (k < end)
+            high = end - 1;
+        else
+            low = end + 1;
+    }
+    return values[k];
+}
+
+static void put_value(void *array, c3d_dtype dtype, size_t i, double value)
+{
+    switch (dtype) {
+    case C3D_F32: ((float *)array)[i] = (float)value; break;
+    case C3D_F64: ((double *)array)[i] = value; break;
+    case C3D_U8: ((uint8_t *)array)[i] = (uint8_t)value; break;
+    case C3D_I16: ((int16_t *)array)[i] = (int16_t)value; break;
+    case C3D_U16: ((uint16_t *)array)[i] = (uint16_t)value; break;
+    case C3D_I32: ((int32_t *)array)[i] = (int32_t)value; break;
+    case C3D_U32: ((uint32_t *)array)[i] = (uint32_t)value; break;
+    case C3D_I64: ((int64_t *)array)[i] = (int64_t)value; break;
+    case C3D_U64: ((uint64_t *)array)[i] = (uint64_t)value; break;
+    case C3D_DTYPES: break;
+    }
+}
+
+/* column: [n_months], to work in. */
+static void median(const c3d_dataset_info *info, int n_months, const char *from, double *column,
+                   char *to)
+{
+    const size_t n = (size_t)info->n_bands * (size_t)info->frame_size_px *
+                     (size_t)info->frame_size_px; /* elements of a month */
+
+    for (size_t i = 0; i < n; i++) {
+        for (int month = 0; month < n_months; month++)
+            column[month] = c3d_dtype_get(from, info->dtype, (size_t)month * n + i);
+        put_value(to, info->dtype, i, select_kth(column, n_months, (n_months - 1) / 2));
+    }
+}
+
+static int slice_month(c3d_slice slice, int n_months, int chosen)
+{
+    switch (slice) {
+    case C3D_SLICE_FIRST: return 0;
+    case C3D_SLICE_MIDDLE: return n_months / 2;
+    case C3D_SLICE_LAST: return n_months - 1;
+    case C3D_SLICE_RANDOM: return chosen;
+    case C3D_SLICE_MEDIAN: break;
+    }
+    return 0;
+}
+
+/* As stored, and for the median a column of doubles in front. */
+static size_t column_bytes(int n_months)
+{
+    return ((size_t)n_months * sizeof(double) + 63) / 64 * 64;
+}
+
+size_t c3d_fetch_scratch_bytes(const c3d_fetch_desc *desc, int n_months_most)
+{
+    return column_bytes(n_months_most) + (size_t)n_months_most *
+                                             (size_t)desc->dataset->info.n_bands *
+                                             plane_bytes(&desc->dataset->info);
+}
+
+static c3d_status fetch(const c3d_fetch_desc *desc, uint32_t index, int chosen, void *scratch,
+                        void *to)
+{
+    const c3d_dataset *dataset = desc->dataset;
+    const int n_months = dataset->samples.rows[index].n_months;
+    char *stored = (char *)scratch + column_bytes(n_months);
+
+    if (desc->one_slice && desc->slice != C3D_SLICE_MEDIAN)
+        return read_months(dataset, index, slice_month(desc->slice, n_months, chosen), 1, to);
+    C3D_TRY(read_months(dataset, index, 0, n_months, stored));
+    if (desc->one_slice)
+        median(&dataset->info, n_months, stored, scratch, to);
+    else
+        turn(&dataset->info, n_months, stored, to);
+    return C3D_OK;
+}
+
+c3d_status c3d_fetch_sample(const c3d_fetch_desc *desc, uint32_t index, int chosen, void *scratch,
+                            void *to)
+{
+    const c3d_sample *sample = &desc->dataset->samples.rows[index];
+
+    if (fetch(desc, index, chosen, scratch, to) == C3D_OK) return C3D_OK;
+    return c3d_error_while("reading sample %" PRId64 " (frame %" PRId64 ")", sample->sample_id,
+                           sample->frame_id);
+}

@@ -1,0 +1,278 @@
+#include "dataset_open.h"
+#include "fetch.h"
+#include "prefetch.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* What a slot of the ring holds besides the values. */
+typedef struct micro_batch {
+    int64_t step;
+    int n, n_global;
+    bool last_of_step;
+    char *values;    /* [micro_batch, one sample] */
+    int32_t *labels; /* these four [micro_batch] */
+    uint32_t *index;
+    uint64_t *row_keys;
+    uint8_t *symmetry;
+} micro_batch;
+
+struct c3d_loader {
+    c3d_loader_desc desc;
+    c3d_fetch_desc fetch;
+    c3d_shape shape;
+    size_t sample_bytes;
+    int64_t n_steps, epoch, first_step;
+    micro_batch *slots; /* [depth] */
+    void **scratch;     /* [n_readers] */
+    c3d_prefetch *prefetch;
+};
+
+/* ---- who reads what -------------------------------------------------------------------------- */
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint32_t c3d_loader_order(const c3d_loader *loader, int64_t epoch, uint64_t i)
+{
+    const c3d_list *list = loader->desc.list;
+
+    if (!loader->desc.shuffle) return list->index[i];
+    return list->index[c3d_random_permute(loader->desc.seed, C3D_STREAM(C3D_PURPOSE_EPOCH, epoch),
+                                          list->n, i)];
+}
+
+static int n_samples_of_step(const c3d_loader *loader, int64_t step)
+{
+    const uint64_t begin = (uint64_t)step * (uint64_t)loader->desc.global_batch;
+
+    return (int)least((uint64_t)loader->desc.global_batch, loader->desc.list->n - begin);
+}
+
+int64_t c3d_loader_n_steps(const c3d_loader *loader)
+{
+    return loader->n_steps;
+}
+
+int c3d_loader_n_micro(const c3d_loader *loader, int64_t step)
+{
+    const c3d_loader_desc *desc = &loader->desc;
+    int n;
+
+    if (step < 0 || step >= loader->n_steps) return 0;
+    n = (n_samples_of_step(loader, step) - 1) / desc->micro_batch + 1;
+    return n > desc->rank ? (n - desc->rank - 1) / desc->n_ranks + 1 : 0;
+}
+
+c3d_shape c3d_loader_shape(const c3d_loader *loader)
+{
+    return loader->shape;
+}
+
+double c3d_loader_waited_s(const c3d_loader *loader)
+{
+    return c3d_prefetch_waited_s(loader->prefetch);
+}
+
+/* ---- one micro-batch ------------------------------------------------------------------------- */
+
+static c3d_status fill_row(c3d_loader *loader, int reader, micro_batch *batch, int row)
+{
+    const c3d_loader_desc *desc = &loader->desc;
+    const uint32_t index = batch->index[row];
+    const c3d_sample *sample = &loader->fetch.dataset->samples.rows[index];
+    const uint64_t key = (uint64_t)loader->epoch << 32 | index;
+    const int chosen = (int)c3d_random_below(desc->seed, C3D_STREAM(C3D_PURPOSE_SLICE, 0), key,
+                                             (uint64_t)sample->n_months);
+
+    batch->labels[row] = sample->label;
+    batch->row_keys[row] = c3d_hash(&key, sizeof key);
+    batch->symmetry[row] =
+        (uint8_t)c3d_random_below(desc->seed, C3D_STREAM(C3D_PURPOSE_AUGMENT, 0), key, 8);
+    return c3d_fetch_sample(&loader->fetch, index, chosen, loader->scratch[reader],
+                            batch->values + (size_t)row * loader->sample_bytes);
+}
+
+/* Item i of this rank: all steps but the last have the same number of micro-batches. */
+static c3d_status fill(void *context, int reader, int slot, int64_t item)
+{
+    c3d_loader *loader = context;
+    const c3d_loader_desc *desc = &loader->desc;
+    const int n_micro = c3d_loader_n_micro(loader, 0);
+    micro_batch *batch = &loader->slots[slot];
+    const int64_t step = loader->first_step + item / n_micro;
+    const int nth = (int)(item % n_micro);
+    const int first = (desc->rank + nth * desc->n_ranks) * desc->micro_batch;
+
+    batch->step = step;
+    batch->n_global = n_samples_of_step(loader, step);
+    batch->n = (int)least((uint64_t)desc->micro_batch, (uint64_t)(batch->n_global - first));
+    batch->last_of_step = nth == c3d_loader_n_micro(loader, step) - 1;
+    for (int row = 0; row < batch->n; row++) {
+        batch->index[row] = c3d_loader_order(loader, loader->epoch,
+                                             (uint64_t)step * (uint64_t)desc->global_batch +
+                                                 (uint64_t)(first + row));
+        C3D_TRY(fill_row(loader, reader, batch, row));
+    }
+    return C3D_OK;
+}
+
+/* ---- create ---------------------------------------------------------------------------------- */
+
+static c3d_status check_desc(const c3d_loader_desc *desc)
+{
+    if (desc->global_batch < 1 || desc->micro_batch < 1)
+        return C3D_FAIL(C3D_EINVAL, "loader: global batch %d of micro-batches %d",
+                        desc->global_batch, desc->micro_batch);
+    if (desc->n_ranks < 1 || desc->rank < 0 || desc->rank >= desc->n_ranks)
+        return C3D_FAIL(C3D_EINVAL, "loader: rank %d of %d", desc->rank, desc->n_ranks);
+    if (desc->n_readers < 0 || desc->depth < 0)
+        return C3D_FAIL(C3D_EINVAL, "loader: %d readers, depth %d", desc->n_readers, desc->depth);
+    if (desc->list->n == 0) return C3D_FAIL(C3D_EINVAL, "loader: an empty list of samples");
+    return C3D_OK;
+}
+
+/* The longest sample; all must be as long unless one slice of each is shown. */
+static c3d_status check_months(const c3d_loader_desc *desc, int *n_months_out)
+{
+    const c3d_samples *samples = &desc->dataset->samples;
+    const c3d_sample *longest;
+
+    if (desc->list->index[0] >= samples->n) goto bad_index;
+    longest = &samples->rows[desc->list->index[0]];
+    for (size_t i = 1; i < desc->list->n; i++) {
+        if (desc->list->index[i] >= samples->n) goto bad_index;
+        const c3d_sample *sample = &samples->rows[desc->list->index[i]];
+        if (sample->n_months != longest->n_months && !desc->one_slice)
+            return C3D_FAIL(C3D_EDATA,
+                            "%s/samples.csv: sample %" PRId64 " has %d months, sample %" PRId64
+                            " has %d",
+                            desc->dataset->dir, longest->sample_id, longest->n_months,
+                            sample->sample_id, sample->n_months);
+        if (sample->n_months > longest->n_months) longest = sample;
+    }
+    *n_months_out = longest->n_months;
+    return C3D_OK;
+bad_index:
+    return C3D_FAIL(C3D_EINVAL, "loader: the list is not of this dataset");
+}
+
+static c3d_status allocate(c3d_loader *loader, int n_months_most)
+{
+    const c3d_loader_desc *desc = &loader->desc;
+    const size_t n = (size_t)desc->micro_batch;
+
+    loader->slots = c3d_calloc((size_t)desc->depth, sizeof *loader->slots);
+    loader->scratch = c3d_calloc((size_t)desc->n_readers, sizeof *loader->scratch);
+    if (!loader->slots || !loader->scratch) return C3D_ENOMEM;
+    for (int i = 0; i < desc->depth; i++) {
+        micro_batch *slot = &loader->slots[i];
+        slot->values = c3d_aligned(n * loader->sample_bytes);
+        slot->labels = c3d_calloc(n, sizeof *slot->labels);
+        slot->index = c3d_calloc(n, sizeof *slot->index);
+        slot->row_keys = c3d_calloc(n, sizeof *slot->row_keys);
+        slot->symmetry = c3d_calloc(n, sizeof *slot->symmetry);
+        if (!slot->values || !slot->labels || !slot->index || !slot->row_keys || !slot->symmetry)
+            return C3D_ENOMEM;
+    }
+    for (int i = 0; i < desc->n_readers; i++) {
+        loader->scratch[i] = c3d_aligned(c3d_fetch_scratch_bytes(&loader->fetch, n_months_most));
+        if (!loader->scratch[i]) return C3D_ENOMEM;
+    }
+    return C3D_OK;
+}
+
+c3d_status c3d_loader_create(const c3d_loader_desc *desc, c3d_loader **out)
+{
+    c3d_loader *loader;
+    int n_months = 0;
+    c3d_status st;
+
+    C3D_TRY(check_desc(desc));
+    C3D_TRY(check_months(desc, &n_months));
+    loader = c3d_calloc(1, sizeof *loader);
+    if (!loader) return C3D_ENOMEM;
+    loader->desc = *desc;
+    if (desc->n_readers == 0) loader->desc.n_readers = 2;
+    if (desc->depth == 0) loader->desc.depth = 8;
+    if (desc->depth == 1) loader->desc.depth = 2; /* the caller holds one */
+    loader->fetch = (c3d_fetch_desc){ desc->dataset, desc->one_slice, desc->slice };
+    loader->n_steps = (int64_t)((desc->list->n - 1) / (size_t)desc->global_batch + 1);
+    loader->shape = (c3d_shape){ .n = desc->micro_batch,
+                                 .c = desc->dataset->info.n_bands,
+                                 .d = desc->one_slice ? 1 : n_months,
+                                 .h = desc->dataset->info.frame_size_px,
+                                 .w = desc->dataset->info.frame_size_px };
+    loader->sample_bytes =
+        c3d_shape_sample_count(loader->shape) * c3d_dtype_size(desc->dataset->info.dtype);
+    C3D_TRY_TO(fail, allocate(loader, n_months));
+    C3D_TRY_TO(fail, c3d_prefetch_create(&(c3d_prefetch_desc){ .n_readers = loader->desc.n_readers,
+                                                               .depth = loader->desc.depth,
+                                                               .fill = fill,
+                                                               .context = loader },
+                                         &loader->prefetch));
+    *out = loader;
+    return C3D_OK;
+fail:
+    c3d_loader_destroy(loader);
+    return st;
+}
+
+void c3d_loader_destroy(c3d_loader *loader)
+{
+    if (!loader) return;
+    c3d_prefetch_destroy(loader->prefetch);
+    for (int i = 0; loader->slots && i < loader->desc.depth; i++) {
+        free(loader->slots[i].values);
+        free(loader->slots[i].labels);
+        free(loader->slots[i].index);
+        free(loader->slots[i].row_keys);
+        free(loader->slots[i].symmetry);
+    }
+    for (int i = 0; loader->scratch && i < loader->desc.n_readers; i++) free(loader->scratch[i]);
+    free(loader->slots);
+    free(loader->scratch);
+    free(loader);
+}
+
+/* ---- an epoch -------------------------------------------------------------------------------- */
+
+c3d_status c3d_loader_start(c3d_loader *loader, int64_t epoch, int64_t first_step)
+{
+    const int64_t n_whole = loader->n_steps - 1 - first_step; /* steps before the last */
+    int64_t n_items = 0;
+
+    if (epoch < 0 || epoch > INT32_MAX || first_step < 0 || first_step > loader->n_steps)
+        return C3D_FAIL(C3D_EINVAL, "loader: epoch %" PRId64 ", step %" PRId64 " of %" PRId64,
+                        epoch, first_step, loader->n_steps);
+    if (n_whole >= 0)
+        n_items = n_whole * c3d_loader_n_micro(loader, 0) +
+                  c3d_loader_n_micro(loader, loader->n_steps - 1);
+    c3d_prefetch_stop(loader->prefetch);
+    loader->epoch = epoch;
+    loader->first_step = first_step;
+    c3d_prefetch_start(loader->prefetch, n_items);
+    return C3D_OK;
+}
+
+c3d_status c3d_loader_next(c3d_loader *loader, c3d_batch *out)
+{
+    const micro_batch *slot;
+    int64_t item;
+    int number;
+
+    C3D_TRY(c3d_prefetch_next(loader->prefetch, &number, &item));
+    slot = &loader->slots[number];
+    *out = (c3d_batch){ .n = slot->n,
+                        .step = slot->step,
+                        .n_global = slot->n_global,
+                        .last_of_step = slot->last_of_step,
+                        .values = slot->values,
+                        .labels = slot->labels,
+                        .index = slot->index,
+                        .row_keys = slot->row_keys,
+                        .symmetry = loader->desc.augment_symmetry ? slot->symmetry : NULL };
+    return C3D_OK;
+}

@@ -1,0 +1,824 @@
+/* Reading a scene store: samples found in shards and periods, statistics, and the loader's order
+ * for any number of ranks and readers. */
+#include "c3d/data.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support/cm.h"
+
+#define OK(call)                                                                                   \
+    do {                                                                                           \
+        if ((call) != C3D_OK)                                                                      \
+            fail_msg("%s: %s %s", #call, c3d_error_last()->message, c3d_error_last()->context);    \
+    } while (0)
+
+/* ---- a store --------------------------------------------------------------------------------- */
+
+/* 37 frames of 6 px, 3 bands, two periods of 5 and 3 months, each in two shards. Frame 20 was
+ * dropped. Band 2 is constant. Every frame has a sample of months 1..6, which cross the end of the
+ * first period, and every third a second one of months 2..7. */
+enum { N_FRAMES = 37, DROPPED = 20, PX = 6, N_BANDS = 3, N_MONTHS = 8, N_SHOWN = 6, N_FIRST = 5 };
+#define N_PIXELS (PX * PX)
+
+static const c3d_date months[N_MONTHS] = { 20200900, 20201000, 20201100, 20201200,
+                                           20210100, 20210200, 20210300, 20210400 };
+
+static int64_t frame_id_of(int frame)
+{
+    return 1000 - 7 * frame;
+}
+
+static unsigned value_of(int64_t frame_id, int month, int band, int pixel)
+{
+    const uint64_t index =
+        (((uint64_t)frame_id * N_MONTHS + (unsigned)month) * N_BANDS + (unsigned)band) * N_PIXELS +
+        (unsigned)pixel;
+
+    if (band == 2) return 7;
+    return (unsigned)(c3d_random_u64(9, C3D_STREAM(C3D_PURPOSE_TEST, 1), index) & 0xffff);
+}
+
+static bool is_valid(int64_t frame_id, int month, int pixel)
+{
+    const uint64_t index =
+        ((uint64_t)frame_id * N_MONTHS + (unsigned)month) * N_PIXELS + (unsigned)pixel;
+
+    return c3d_random_unit(9, C3D_STREAM(C3D_PURPOSE_TEST, 2), index) < 0.8;
+}
+
+/* As float: with parts that do not fit, so that a naive sum would round. */
+static float real_of(int64_t frame_id, int month, int band, int pixel)
+{
+    return (float)value_of(frame_id, month, band, pixel) / 3.0F;
+}
+
+typedef struct store {
+    char dir[32];
+    c3d_dtype dtype;
+} store;
+
+static void fill_month(c3d_dtype dtype, int64_t frame_id, int month, int at, c3d_scene *scene)
+{
+    int n_valid = 0;
+
+    for (int pixel = 0; pixel < N_PIXELS; pixel++) {
+        const int y = pixel / PX, x = pixel % PX;
+        const bool valid = is_valid(frame_id, month, pixel);
+        n_valid += valid;
+        if (valid) scene->valid[at * PX + y] |= (uint8_t)(0x80 >> x);
+        for (int band = 0; band < N_BANDS; band++) {
+            const size_t i = (size_t)((at * N_BANDS + band) * N_PIXELS + pixel);
+            const int s = at * N_BANDS + band;
+            const int64_t v = value_of(frame_id, month, band, pixel);
+            const double r = (double)real_of(frame_id, month, band, pixel);
+            if (dtype == C3D_U16) {
+                ((uint16_t *)scene->values)[i] = (uint16_t)v;
+                ((int64_t *)scene->sum)[s] += valid ? v : 0;
+                ((int64_t *)scene->sum_squares)[s] += valid ? v * v : 0;
+            } else {
+                ((float *)scene->values)[i] = (float)r;
+                ((double *)scene->sum)[s] += valid ? r : 0;
+                ((double *)scene->sum_squares)[s] += valid ? r * r : 0;
+            }
+        }
+    }
+    scene->missing_share[at] = (float)(N_PIXELS - n_valid) / (float)N_PIXELS;
+}
+
+static void write_scene(c3d_shard *shard, int row, int64_t frame_id, int first_month)
+{
+    const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
+    const size_t n = (size_t)shape->n_months;
+    c3d_scene scene = { c3d_calloc(c3d_scene_bytes(shape), 1),
+                        c3d_calloc(c3d_valid_bytes(shape), 1), c3d_calloc(n, sizeof(float)),
+                        c3d_calloc(n * N_BANDS, 8), c3d_calloc(n * N_BANDS, 8) };
+
+    for (int at = 0; at < shape->n_months; at++)
+        fill_month(shape->dtype, frame_id, first_month + at, at, &scene);
+    OK(c3d_shard_write(shard, row, &scene));
+    OK(c3d_shard_mark(shard, row, C3D_SCENE_PRESENT, c3d_scene_checksum(shape, &scene)));
+    free(scene.values);
+    free(scene.valid);
+    free(scene.missing_share);
+    free(scene.sum);
+    free(scene.sum_squares);
+}
+
+static const int shard_begin[3] = { 0, 21, N_FRAMES };
+static const char *const bands[N_BANDS] = { "ndvi", "evi", "constant" };
+
+static void make_shard(const store *s, int period, int part, c3d_shard_info *info)
+{
+    const int first_month = period == 0 ? 0 : N_FIRST;
+    const int n = shard_begin[part + 1] - shard_begin[part];
+    const c3d_shard_shape shape = { .n_scenes = n,
+                                    .n_months = period == 0 ? N_FIRST : N_MONTHS - N_FIRST,
+                                    .n_bands = N_BANDS,
+                                    .size_px = PX,
+                                    .dtype = s->dtype };
+    int64_t ids[N_FRAMES];
+    char path[C3D_PATH_MAX];
+    c3d_shard *shard;
+
+    *info = (c3d_shard_info){ .period = period, .n_scenes = n };
+    snprintf(info->file, sizeof info->file, "scenes-%d-%05d.h5", months[first_month] / 100, part);
+    OK(c3d_path_join(path, s->dir, info->file));
+    for (int row = 0; row < n; row++) ids[row] = frame_id_of(shard_begin[part] + row);
+    OK(c3d_shard_create(path, &shape, ids, months + first_month, bands));
+    OK(c3d_shard_open(path, true, &shard));
+    for (int row = 0; row < n; row++) {
+        if (shard_begin[part] + row == DROPPED)
+            OK(c3d_shard_mark(shard, row, C3D_SCENE_DROPPED, 0));
+        else
+            write_scene(shard, row, ids[row], first_month);
+    }
+    c3d_shard_close(shard);
+}
+
+static c3d_split split_of(int frame)
+{
+    if (frame % 9 == 4) return C3D_SPLIT_TEST;
+    return frame % 9 == 7 ? C3D_SPLIT_VALIDATION : C3D_SPLIT_TRAIN;
+}
+
+static void write_samples(const char *dir, const c3d_sample *rows, size_t n)
+{
+    char path[C3D_PATH_MAX];
+    c3d_sample copy[2 * N_FRAMES];
+
+    memcpy(copy, rows, n * sizeof *rows);
+    OK(c3d_path_join(path, dir, "samples.csv"));
+    OK(c3d_samples_write(path, &(c3d_samples){ n, copy }));
+}
+
+static size_t list_samples(c3d_sample *rows)
+{
+    size_t n = 0;
+
+    for (int frame = 0; frame < N_FRAMES; frame++) {
+        if (frame == DROPPED) continue;
+        for (int nth = 0; nth < (frame % 3 == 0 ? 2 : 1); nth++) {
+            rows[n] = (c3d_sample){ .sample_id = 5000 + (int64_t)n * 3,
+                                    .frame_id = frame_id_of(frame),
+                                    .first_month = months[1 + nth],
+                                    .n_months = N_SHOWN,
+                                    .label = frame % 2,
+                                    .split = split_of(frame) };
+            n++;
+        }
+    }
+    return n;
+}
+
+static store make_store(c3d_dtype dtype)
+{
+    store s = { .dir = "loader-XXXXXX", .dtype = dtype };
+    c3d_sample rows[2 * N_FRAMES];
+    c3d_date dates[N_MONTHS];
+    c3d_period periods[2] = { { months[0], N_FIRST, dates },
+                              { months[N_FIRST], N_MONTHS - N_FIRST, dates + N_FIRST } };
+    c3d_shard_info shards[4];
+    char names[5][16] = { "ndvi", "evi", "constant", "other", "mining" };
+    char crs[] = "LOCAL_CS[\"none\"]";
+    const c3d_dataset_info info = {
+        .frame_size_px = PX,
+        .n_bands = N_BANDS,
+        .bands = (char *[]){ names[0], names[1], names[2] },
+        .dtype = dtype,
+        .n_periods = 2,
+        .periods = periods,
+        .n_shards = 4,
+        .shards = shards,
+        .n_classes = 2,
+        .classes = (char *[]){ names[3], names[4] },
+        .crs_wkt = crs,
+        .pixel_m = { 5, 5 },
+    };
+
+    assert_non_null(mkdtemp(s.dir));
+    memcpy(dates, months, sizeof months);
+    for (int i = 0; i < 4; i++) make_shard(&s, i / 2, i % 2, &shards[i]);
+    write_samples(s.dir, rows, list_samples(rows));
+    OK(c3d_dataset_info_write(s.dir, &info));
+    return s;
+}
+
+static void remove_store(const store *s)
+{
+    DIR *dir = opendir(s->dir);
+
+    assert_non_null(dir);
+    for (const struct dirent *e; (e = readdir(dir)) != NULL;) {
+        char path[C3D_PATH_MAX];
+        if (e->d_name[0] == '.') continue;
+        OK(c3d_path_join(path, s->dir, e->d_name));
+        unlink(path);
+    }
+    closedir(dir);
+    rmdir(s->dir);
+}
+
+static store shared; /* read-only for the tests */
+static c3d_dataset *dataset;
+static c3d_list train;
+
+static int set_up(void **state)
+{
+    (void)state;
+    shared = make_store(C3D_U16);
+    OK(c3d_dataset_open(shared.dir, &dataset));
+    OK(c3d_list_make(dataset, C3D_SPLIT_TRAIN, 0, 1, &train));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    c3d_list_free(&train);
+    c3d_dataset_close(dataset);
+    remove_store(&shared);
+    return 0;
+}
+
+/* ---- reading it ------------------------------------------------------------------------------ */
+
+static c3d_loader_desc desc_of(void)
+{
+    return (c3d_loader_desc){ .dataset = dataset,
+                              .list = &train,
+                              .shuffle = true,
+                              .augment_symmetry = true,
+                              .seed = 4,
+                              .global_batch = 12,
+                              .micro_batch = 4,
+                              .n_ranks = 1,
+                              .n_readers = 2,
+                              .depth = 3 };
+}
+
+/* What an epoch delivered, by position in the epoch's order. */
+typedef struct epoch {
+    size_t n;
+    uint32_t index[2 * N_FRAMES];
+    uint64_t row_keys[2 * N_FRAMES];
+    uint8_t symmetry[2 * N_FRAMES];
+    int n_times[2 * N_FRAMES];
+} epoch;
+
+static void check_values(const c3d_batch *batch)
+{
+    const uint16_t *values = batch->values;
+
+    for (int row = 0; row < batch->n; row++) {
+        const c3d_sample *sample = &c3d_dataset_get_samples(dataset)->rows[batch->index[row]];
+        const int first = sample->first_month == months[1] ? 1 : 2;
+        assert_int_equal(batch->labels[row], sample->label);
+        for (int band = 0; band < N_BANDS; band++)
+            for (int month = 0; month < N_SHOWN; month++)
+                for (int pixel = 0; pixel < N_PIXELS; pixel++)
+                    if (*values++ != value_of(sample->frame_id, first + month, band, pixel))
+                        fail_msg("frame %d band %d month %d pixel %d", (int)sample->frame_id, band,
+                                 month, pixel);
+    }
+}
+
+/* Runs one rank's part of an epoch and files it in `into`. */
+static void collect(const c3d_loader_desc *desc, int64_t number, int64_t first_step, epoch *into)
+{
+    c3d_loader *loader;
+    c3d_batch batch;
+
+    OK(c3d_loader_create(desc, &loader));
+    OK(c3d_loader_start(loader, number, first_step));
+    for (int64_t step = first_step; step < c3d_loader_n_steps(loader); step++) {
+        const int n_micro = c3d_loader_n_micro(loader, step);
+        for (int nth = 0; nth < n_micro; nth++) {
+            OK(c3d_loader_next(loader, &batch));
+            const size_t at =
+                (size_t)(step * desc->global_batch) +
+                (size_t)(desc->rank + nth * desc->n_ranks) * (size_t)desc->micro_batch;
+            assert_int_equal(batch.step, step);
+            assert_int_equal(batch.last_of_step, nth == n_micro - 1);
+            assert_true(batch.n > 0 && batch.n <= desc->micro_batch);
+            assert_int_equal(batch.n_global,
+                             step < c3d_loader_n_steps(loader) - 1
+                                 ? (size_t)desc->global_batch
+                                 : desc->list->n - (size_t)(step * desc->global_batch));
+            if (!desc->one_slice) check_values(&batch);
+            for (int row = 0; row < batch.n; row++) {
+                into->index[at + (size_t)row] = batch.index[row];
+                into->row_keys[at + (size_t)row] = batch.row_keys[row];
+                if (batch.symmetry) into->symmetry[at + (size_t)row] = batch.symmetry[row];
+                into->n_times[at + (size_t)row]++;
+                into->n++;
+                assert_int_equal(c3d_loader_order(loader, number, at + (size_t)row),
+                                 batch.index[row]);
+            }
+        }
+    }
+    assert_int_equal(c3d_loader_next(loader, &batch), C3D_EINVAL);
+    assert_true(c3d_loader_waited_s(loader) >= 0);
+    c3d_loader_destroy(loader);
+}
+
+static epoch collected(c3d_loader_desc desc, int n_ranks, int64_t number)
+{
+    epoch e = { 0 };
+
+    desc.n_ranks = n_ranks;
+    for (desc.rank = 0; desc.rank < n_ranks; desc.rank++) collect(&desc, number, 0, &e);
+    return e;
+}
+
+static void expect_each_once(const epoch *e)
+{
+    bool seen[2 * N_FRAMES] = { false };
+
+    assert_int_equal(e->n, train.n);
+    for (size_t i = 0; i < e->n; i++) {
+        assert_int_equal(e->n_times[i], 1);
+        assert_false(seen[e->index[i]]);
+        seen[e->index[i]] = true;
+    }
+    for (size_t i = 0; i < train.n; i++) assert_true(seen[train.index[i]]);
+}
+
+static void test_ranks(void **state)
+{
+    const epoch one = collected(desc_of(), 1, 5);
+
+    (void)state;
+    assert_int_equal(train.n % 12,
+                     5); /* the last global batch is short, its last micro-batch too */
+    expect_each_once(&one);
+    for (int n_ranks = 2; n_ranks <= 5; n_ranks++) { /* more than micro-batches, too */
+        const epoch e = collected(desc_of(), n_ranks, 5);
+        assert_memory_equal(&e, &one, sizeof e);
+    }
+}
+
+static void test_order(void **state)
+{
+    c3d_loader_desc other_seed = desc_of(), as_listed = desc_of();
+    other_seed.seed = 6;
+    as_listed.shuffle = false;
+    const epoch first = collected(desc_of(), 1, 0), again = collected(desc_of(), 1, 0);
+    const epoch next = collected(desc_of(), 1, 1), seed = collected(other_seed, 1, 0);
+    const epoch plain = collected(as_listed, 2, 3);
+    bool codes[8] = { false };
+    size_t n_same_symmetry = 0;
+
+    (void)state;
+    assert_memory_equal(&first, &again, sizeof first);
+    assert_memory_not_equal(first.index, next.index, sizeof first.index);
+    assert_memory_not_equal(first.index, seed.index, sizeof first.index);
+    expect_each_once(&next);
+    expect_each_once(&seed);
+    assert_memory_equal(plain.index, train.index, train.n * sizeof *train.index);
+    for (size_t i = 0; i < first.n; i++) {
+        codes[first.symmetry[i]] = true;
+        for (size_t j = 0; j < next.n; j++)
+            if (next.index[j] == first.index[i]) {
+                n_same_symmetry += next.symmetry[j] == first.symmetry[i];
+                assert_true(next.row_keys[j] != first.row_keys[i]);
+            }
+    }
+    for (int code = 0; code < 8; code++) assert_true(codes[code]);
+    assert_true(n_same_symmetry < first.n / 2);
+}
+
+static void test_middle_of_epoch(void **state)
+{
+    const epoch whole = collected(desc_of(), 1, 2);
+
+    (void)state;
+    for (int n_ranks = 1; n_ranks <= 3; n_ranks++)
+        for (int64_t step = 0; step <= 4; step++) {
+            c3d_loader_desc desc = desc_of();
+            epoch tail = { 0 };
+            const size_t begin = step == 4 ? train.n : (size_t)step * 12;
+            desc.n_ranks = n_ranks;
+            for (desc.rank = 0; desc.rank < n_ranks; desc.rank++) collect(&desc, 2, step, &tail);
+            assert_int_equal(tail.n, train.n - begin);
+            assert_memory_equal(tail.index + begin, whole.index + begin,
+                                tail.n * sizeof *tail.index);
+            for (size_t i = 0; i < begin; i++) assert_int_equal(tail.n_times[i], 0);
+        }
+}
+
+static void test_readers(void **state)
+{
+    const epoch expected = collected(desc_of(), 1, 0);
+
+    (void)state;
+    for (int n_readers = 0; n_readers <= 4; n_readers++)
+        for (int depth = 0; depth <= 5; depth++) {
+            c3d_loader_desc desc = desc_of();
+            desc.n_readers = n_readers;
+            desc.depth = depth;
+            const epoch found = collected(desc, 1, 0);
+            assert_memory_equal(&found, &expected, sizeof found);
+        }
+}
+
+/* Starting anew while readers are at work, and ending in the middle. */
+static void test_restart(void **state)
+{
+    c3d_loader_desc desc = desc_of();
+    c3d_loader *loader;
+    c3d_batch batch;
+
+    (void)state;
+    desc.micro_batch = 1;
+    desc.n_readers = 4;
+    OK(c3d_loader_create(&desc, &loader));
+    assert_int_equal(c3d_loader_next(loader, &batch), C3D_EINVAL); /* not started */
+    for (int64_t number = 0; number < 200; number++) {
+        const int64_t first_step = number % 4;
+        OK(c3d_loader_start(loader, number, first_step));
+        for (int i = 0; i < number % 7 && i < (first_step == 3 ? 2 : 12); i++) {
+            OK(c3d_loader_next(loader, &batch));
+            assert_int_equal(batch.step, first_step);
+            assert_int_equal(batch.index[0],
+                             c3d_loader_order(loader, number, (uint64_t)(first_step * 12 + i)));
+        }
+    }
+    assert_int_equal(c3d_loader_start(loader, 0, 5), C3D_EINVAL);
+    assert_int_equal(c3d_loader_start(loader, -1, 0), C3D_EINVAL);
+    c3d_loader_destroy(loader);
+    c3d_loader_destroy(NULL);
+}
+
+/* ---- one slice ------------------------------------------------------------------------------- */
+
+static int compare_unsigned(const void *a, const void *b)
+{
+    const unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Months, within the sample, whose values are all of the row's. */
+static int matching_month(const uint16_t *row, const c3d_sample *sample)
+{
+    const int first = sample->first_month == months[1] ? 1 : 2;
+
+    for (int month = 0; month < N_SHOWN; month++) {
+        bool same = true;
+        for (int i = 0; i < N_BANDS * N_PIXELS && same; i++)
+            same = row[i] == value_of(sample->frame_id, first + month, i / N_PIXELS, i % N_PIXELS);
+        if (same) return month;
+    }
+    return -1;
+}
+
+static bool is_median(const uint16_t *row, const c3d_sample *sample)
+{
+    const int first = sample->first_month == months[1] ? 1 : 2;
+
+    for (int i = 0; i < N_BANDS * N_PIXELS; i++) {
+        unsigned column[N_SHOWN];
+        for (int month = 0; month < N_SHOWN; month++)
+            column[month] = value_of(sample->frame_id, first + month, i / N_PIXELS, i % N_PIXELS);
+        qsort(column, N_SHOWN, sizeof *column, compare_unsigned);
+        if (row[i] != column[N_SHOWN / 2 - 1]) return false;
+    }
+    return true;
+}
+
+/* Bit m of the result: month m was shown. */
+static unsigned shown_months(c3d_slice slice, int64_t number)
+{
+    c3d_loader_desc desc = desc_of();
+    c3d_loader *loader;
+    c3d_batch batch;
+    unsigned shown = 0;
+
+    desc.one_slice = true;
+    desc.slice = slice;
+    desc.global_batch = (int)train.n;
+    OK(c3d_loader_create(&desc, &loader));
+    assert_int_equal(c3d_loader_shape(loader).d, 1);
+    assert_int_equal(c3d_loader_shape(loader).c, N_BANDS);
+    OK(c3d_loader_start(loader, number, 0));
+    for (int left = c3d_loader_n_micro(loader, 0); left > 0; left--) {
+        OK(c3d_loader_next(loader, &batch));
+        for (int row = 0; row < batch.n; row++) {
+            const c3d_sample *sample = &c3d_dataset_get_samples(dataset)->rows[batch.index[row]];
+            const uint16_t *values =
+                (const uint16_t *)batch.values + (size_t)row * N_BANDS * N_PIXELS;
+            const int month = matching_month(values, sample);
+            if (slice == C3D_SLICE_MEDIAN)
+                assert_true(is_median(values, sample));
+            else
+                assert_in_range(month, 0, N_SHOWN - 1);
+            if (month >= 0) shown |= 1U << month;
+        }
+    }
+    c3d_loader_destroy(loader);
+    return shown;
+}
+
+static void test_slices(void **state)
+{
+    (void)state;
+    assert_int_equal(shown_months(C3D_SLICE_FIRST, 0), 1U << 0);
+    assert_int_equal(shown_months(C3D_SLICE_MIDDLE, 0), 1U << 3); /* 4th of the first period */
+    assert_int_equal(shown_months(C3D_SLICE_LAST, 0), 1U << 5);   /* in the second period */
+    assert_int_equal(shown_months(C3D_SLICE_MEDIAN, 0), 0);
+    assert_int_equal(shown_months(C3D_SLICE_RANDOM, 0), (1U << N_SHOWN) - 1); /* 36 draws of 6 */
+}
+
+static void test_shape(void **state)
+{
+    const c3d_loader_desc desc = desc_of();
+    c3d_loader *loader;
+
+    (void)state;
+    OK(c3d_loader_create(&desc, &loader));
+    assert_true(
+        c3d_shape_is_equal(c3d_loader_shape(loader), (c3d_shape){ 4, N_BANDS, N_SHOWN, PX, PX }));
+    assert_int_equal(c3d_loader_n_steps(loader), 4);
+    assert_int_equal(c3d_loader_n_micro(loader, 0), 3);
+    assert_int_equal(c3d_loader_n_micro(loader, 3), 2);
+    assert_int_equal(c3d_loader_n_micro(loader, 4), 0);
+    c3d_loader_destroy(loader);
+}
+
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+static void test_lists(void **state)
+{
+    const c3d_samples *samples = c3d_dataset_get_samples(dataset);
+    c3d_list drawn, again, other, none;
+    int n_classes[2] = { 0, 0 };
+
+    (void)state;
+    for (size_t i = 0; i < train.n; i++) {
+        assert_int_equal(samples->rows[train.index[i]].split, C3D_SPLIT_TRAIN);
+        assert_true(i == 0 || train.index[i] > train.index[i - 1]);
+    }
+    OK(c3d_list_make(dataset, C3D_SPLIT_TRAIN, 5, 1, &drawn));
+    OK(c3d_list_make(dataset, C3D_SPLIT_TRAIN, 5, 1, &again));
+    OK(c3d_list_make(dataset, C3D_SPLIT_TRAIN, 5, 2, &other));
+    assert_int_equal(drawn.n, 10);
+    for (size_t i = 0; i < drawn.n; i++) {
+        n_classes[samples->rows[drawn.index[i]].label]++;
+        assert_true(i == 0 || drawn.index[i] > drawn.index[i - 1]);
+    }
+    assert_int_equal(n_classes[0], 5);
+    assert_int_equal(n_classes[1], 5);
+    assert_memory_equal(drawn.index, again.index, drawn.n * sizeof *drawn.index);
+    assert_memory_not_equal(drawn.index, other.index, drawn.n * sizeof *drawn.index);
+    assert_true(drawn.hash == again.hash && drawn.hash != other.hash && drawn.hash != train.hash);
+    assert_int_equal(c3d_list_make(dataset, C3D_SPLIT_NONE, 0, 1, &none), C3D_EDATA);
+    c3d_list_free(&drawn);
+    c3d_list_free(&again);
+    c3d_list_free(&other);
+}
+
+/* ---- statistics ------------------------------------------------------------------------------ */
+
+__extension__ typedef __int128 int128;
+
+/* Each frame and month of the train samples once, pixel by pixel. */
+static void naive(int band, int128 *n, int128 *sum, int128 *sum_squares)
+{
+    *n = *sum = *sum_squares = 0;
+    for (int frame = 0; frame < N_FRAMES; frame++) {
+        const int64_t id = frame_id_of(frame);
+        if (frame == DROPPED || split_of(frame) != C3D_SPLIT_TRAIN) continue;
+        for (int month = 1; month < (frame % 3 == 0 ? 8 : 7); month++)
+            for (int pixel = 0; pixel < N_PIXELS; pixel++) {
+                const int128 v = value_of(id, month, band, pixel);
+                if (!is_valid(id, month, pixel)) continue;
+                *n += 1;
+                *sum += v;
+                *sum_squares += v * v;
+            }
+    }
+}
+
+static void test_statistics(void **state)
+{
+    double mean[N_BANDS], deviation[N_BANDS], mean_2[N_BANDS], deviation_2[N_BANDS];
+    c3d_list turned = { train.n, c3d_calloc(train.n, sizeof *turned.index), 0 };
+
+    (void)state;
+    OK(c3d_statistics(dataset, &train, mean, deviation));
+    for (int band = 0; band < N_BANDS; band++) {
+        int128 n, sum, sum_squares;
+        naive(band, &n, &sum, &sum_squares);
+        const double variance = (double)(n * sum_squares - sum * sum) / ((double)n * (double)n);
+        assert_true(mean[band] == (double)sum / (double)n);
+        assert_true(deviation[band] == (band == 2 ? 1 : sqrt(variance)));
+    }
+    for (size_t i = 0; i < train.n; i++) turned.index[i] = train.index[train.n - 1 - i];
+    OK(c3d_statistics(dataset, &turned, mean_2, deviation_2));
+    assert_memory_equal(mean, mean_2, sizeof mean);
+    assert_memory_equal(deviation, deviation_2, sizeof deviation);
+    turned.n = 1;
+    OK(c3d_statistics(dataset, &turned, mean_2, deviation_2));
+    assert_true(mean[0] != mean_2[0]);
+    c3d_list_free(&turned);
+}
+
+/* The naive sums in long double carry 64 bits: they and ours differ by a few units of 2^-53 of the
+ * mean, and of the mean square in the variance. */
+static void test_real_statistics(void **state)
+{
+    const store s = make_store(C3D_F32);
+    double mean[N_BANDS], deviation[N_BANDS], mean_2[N_BANDS], deviation_2[N_BANDS];
+    c3d_dataset *real;
+    c3d_list list;
+
+    (void)state;
+    OK(c3d_dataset_open(s.dir, &real));
+    OK(c3d_list_make(real, C3D_SPLIT_TRAIN, 0, 1, &list));
+    OK(c3d_statistics(real, &list, mean, deviation));
+    for (int band = 0; band < 2; band++) {
+        long double n = 0, sum = 0, sum_squares = 0;
+        for (int frame = 0; frame < N_FRAMES; frame++) {
+            const int64_t id = frame_id_of(frame);
+            if (frame == DROPPED || split_of(frame) != C3D_SPLIT_TRAIN) continue;
+            for (int month = 1; month < (frame % 3 == 0 ? 8 : 7); month++)
+                for (int pixel = 0; pixel < N_PIXELS; pixel++) {
+                    const long double v = (long double)real_of(id, month, band, pixel);
+                    if (!is_valid(id, month, pixel)) continue;
+                    n += 1;
+                    sum += v;
+                    sum_squares += v * v;
+                }
+        }
+        const double expected = (double)(sum / n), square = (double)(sum_squares / n);
+        const double variance = (double)((sum_squares - sum * sum / n) / n);
+        const double unit = 0x1p-53;
+        assert_true(fabs(mean[band] - expected) <= 8 * unit * expected);
+        assert_true(fabs(deviation[band] * deviation[band] - variance) <= 16 * unit * square);
+    }
+    for (size_t i = 0; i < list.n / 2; i++) {
+        const uint32_t kept = list.index[i];
+        list.index[i] = list.index[list.n - 1 - i];
+        list.index[list.n - 1 - i] = kept;
+    }
+    OK(c3d_statistics(real, &list, mean_2, deviation_2));
+    assert_memory_equal(mean, mean_2, sizeof mean);
+    assert_memory_equal(deviation, deviation_2, sizeof deviation);
+    c3d_list_free(&list);
+    c3d_dataset_close(real);
+    remove_store(&s);
+}
+
+/* ---- what can be wrong ----------------------------------------------------------------------- */
+
+static void expect_words(const char *words)
+{
+    const c3d_error *error = c3d_error_last();
+
+    if (!strstr(error->message, words) && !strstr(error->context, words))
+        fail_msg("expected \"%s\" in \"%s\" %s", words, error->message, error->context);
+}
+
+static void cut(const store *s, const char *file, off_t keep)
+{
+    char path[C3D_PATH_MAX];
+
+    OK(c3d_path_join(path, s->dir, file));
+    assert_int_equal(truncate(path, keep), 0);
+}
+
+/* The second shard of the first period shrinks under the open dataset: samples of the first one
+ * still come, then the error with the sample's name, every time. */
+static void test_unreadable_sample(void **state)
+{
+    const store s = make_store(C3D_U16);
+    c3d_loader_desc desc = desc_of();
+    c3d_dataset *own;
+    c3d_list list;
+    c3d_loader *loader;
+    c3d_batch batch;
+    size_t n_good = 0;
+    char name[64];
+
+    (void)state;
+    OK(c3d_dataset_open(s.dir, &own));
+    OK(c3d_list_make(own, C3D_SPLIT_TRAIN, 0, 1, &list));
+    while (c3d_dataset_get_samples(own)->rows[list.index[n_good]].frame_id > frame_id_of(DROPPED))
+        n_good++;
+    cut(&s, "scenes-202009-00001.h5", 4096);
+    desc.dataset = own, desc.list = &list, desc.shuffle = false;
+    desc.micro_batch = 1, desc.n_readers = 4, desc.depth = 8;
+    OK(c3d_loader_create(&desc, &loader));
+    for (int turn = 0; turn < 2; turn++) {
+        OK(c3d_loader_start(loader, 0, 0));
+        for (size_t i = 0; i < n_good; i++) OK(c3d_loader_next(loader, &batch));
+        snprintf(name, sizeof name, "sample %lld",
+                 (long long)c3d_dataset_get_samples(own)->rows[list.index[n_good]].sample_id);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(c3d_loader_next(loader, &batch), C3D_EIO);
+            expect_words(name);
+            expect_words("scenes-202009-00001.h5");
+        }
+    }
+    c3d_loader_destroy(loader);
+    c3d_list_free(&list);
+    c3d_dataset_close(own);
+    assert_int_not_equal(c3d_dataset_open(s.dir, &own), C3D_OK);
+    expect_words("scenes-202009-00001.h5");
+    remove_store(&s);
+}
+
+static void refuse_sample(const store *s, c3d_sample sample, const char *words)
+{
+    c3d_dataset *own;
+
+    write_samples(s->dir, &sample, 1);
+    assert_int_equal(c3d_dataset_open(s->dir, &own), C3D_EDATA);
+    expect_words("sample 77");
+    expect_words(words);
+}
+
+static void test_bad_samples(void **state)
+{
+    const store s = make_store(C3D_U16);
+    const c3d_sample good = { .sample_id = 77,
+                              .frame_id = frame_id_of(3),
+                              .first_month = months[3],
+                              .n_months = 5,
+                              .label = 1 };
+    c3d_sample sample;
+    c3d_dataset *own;
+
+    (void)state;
+    sample = good, sample.frame_id = 3, refuse_sample(&s, sample, "absent");
+    sample = good, sample.frame_id = frame_id_of(DROPPED), refuse_sample(&s, sample, "dropped");
+    sample = good, sample.first_month = 20190100, refuse_sample(&s, sample, "first month");
+    sample = good, sample.n_months = 6, refuse_sample(&s, sample, "beyond");
+    sample = good, sample.label = 2, refuse_sample(&s, sample, "label");
+    write_samples(s.dir, &good, 1);
+    OK(c3d_dataset_open(s.dir, &own));
+    c3d_dataset_close(own);
+    cut(&s, "dataset.json", 0);
+    assert_int_equal(c3d_dataset_open(s.dir, &own), C3D_EDATA);
+    remove_store(&s);
+    assert_int_equal(c3d_dataset_open(s.dir, &own), C3D_EIO);
+}
+
+static void test_lengths_differ(void **state)
+{
+    const store s = make_store(C3D_U16);
+    c3d_loader_desc desc = desc_of();
+    c3d_sample rows[2 * N_FRAMES];
+    const size_t n = list_samples(rows);
+    c3d_dataset *own;
+    c3d_list list;
+    c3d_loader *loader;
+    c3d_batch batch;
+
+    (void)state;
+    rows[2].n_months = 3; /* 5006 */
+    write_samples(s.dir, rows, n);
+    OK(c3d_dataset_open(s.dir, &own));
+    OK(c3d_list_make(own, C3D_SPLIT_TRAIN, 0, 1, &list));
+    desc.dataset = own, desc.list = &list;
+    assert_int_equal(c3d_loader_create(&desc, &loader), C3D_EDATA);
+    expect_words("sample 5000 has 6 months");
+    expect_words("sample 5006 has 3");
+    desc.one_slice = true;
+    desc.slice = C3D_SLICE_MEDIAN;
+    OK(c3d_loader_create(&desc, &loader));
+    OK(c3d_loader_start(loader, 0, 0));
+    OK(c3d_loader_next(loader, &batch));
+    c3d_loader_destroy(loader);
+    desc.micro_batch = 0;
+    assert_int_equal(c3d_loader_create(&desc, &loader), C3D_EINVAL);
+    desc.micro_batch = 4, desc.rank = 1;
+    assert_int_equal(c3d_loader_create(&desc, &loader), C3D_EINVAL);
+    c3d_list_free(&list);
+    c3d_dataset_close(own);
+    remove_store(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shape),
+        cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_middle_of_epoch),
+        cmocka_unit_test(test_readers),
+        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_statistics),
+        cmocka_unit_test(test_real_statistics),
+        cmocka_unit_test(test_unreadable_sample),
+        cmocka_unit_test(test_bad_samples),
+        cmocka_unit_test(test_lengths_differ),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
