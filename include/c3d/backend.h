@@ -23,9 +23,9 @@
  *   conv     y[n,k,o] = b[k] + sum over c, i of w[k,c,i] x[n,c, o stride + i - pad_before]
  *   linear   y[n,k] = b[k] + sum over c,d,h,w of w[k,c,d,h,w] x[n,c,d,h,w];  y is [N, K, 1, 1, 1]
  *   relu     y = y > 0 ? y : 0, so that a NaN becomes 0; backward: dy counts where y > 0
- *   pool     the largest of the window's elements that are no padding: from -FLT_MAX at the first
- *            of them, in d, h, w order, on to each that is greater; so of equal ones the first
- *            wins, a NaN never; the winner alone receives the gradient
+ *   pool     the largest of the window's elements that are no padding; of equal ones the first in
+ *            d, h, w order wins and alone receives the gradient. Only what is greater than -FLT_MAX
+ *            can win, a NaN never; without a winner y is -FLT_MAX and its gradient may get lost
  *   dropout  y = x mask, mask 0 or 1 / (1 - rate) in float; 0 times infinity is NaN
  *
  * A backend object is used by one thread. Calls on it are enqueued where the device allows; sync

@@ -1,1 +1,12 @@
+c3d_test(test_backend_ref LABELS unit LINKS c3d_backend SOURCES support/op_run.c)
 c3d_test(parity_backend LABELS parity LINKS c3d_backend SOURCES support/op_run.c ARGS onednn)
+c3d_test(parity_entries LABELS parity LINKS c3d_backend SOURCES support/op_run.c ARGS onednn)
+
+# The library chooses other layouts and kernels for older processors.
+foreach(isa SSE41 AVX2)
+  foreach(parity parity_backend parity_entries)
+    add_test(NAME ${parity}_${isa} COMMAND ${parity} onednn)
+    c3d_test_environment(${parity}_${isa} parity)
+    set_property(TEST ${parity}_${isa} APPEND PROPERTY ENVIRONMENT "DNNL_MAX_CPU_ISA=${isa}")
+  endforeach()
+endforeach()

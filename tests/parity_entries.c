@@ -1,0 +1,422 @@
+/* What a backend promises beside its operations' values, each backend named as argument against
+ * ref: parity_entries onednn ... input, loss, Adam, sums of squares, special values in a pool,
+ * dropout statistics, independence of rows, and parameters that survive the way through the
+ * physical layout. */
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "c3d/backend.h"
+#include "support/op_run.h"
+
+static int n_failures;
+static c3d_backend ref, other;
+
+static void must(c3d_status st, const char *what)
+{
+    if (st == C3D_OK) return;
+    printf("%s: %s\n", what, c3d_error_last()->message);
+    exit(EXIT_FAILURE);
+}
+
+static void expect(bool holds, const char *what)
+{
+    if (holds) return;
+    n_failures++;
+    printf("%s: %s\n", other.ops->name, what);
+}
+
+/* Equal bits, except that any NaN equals any other. */
+static void expect_same(const char *what, const float *got, const float *expected, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (isnan(got[i]) && isnan(expected[i])) continue;
+        if (memcmp(&got[i], &expected[i], sizeof *got) == 0) continue;
+        if (n_failures++ < 20)
+            printf("%s: %s[%zu]: %.9g, expected %.9g\n", other.ops->name, what, i, (double)got[i],
+                   (double)expected[i]);
+    }
+}
+
+static float *floats(size_t n)
+{
+    float *x = calloc(n + 1, sizeof *x);
+
+    if (!x) abort();
+    return x;
+}
+
+static void fill(float *to, size_t n, unsigned stream)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] = (float)c3d_random_normal(9, C3D_STREAM(C3D_PURPOSE_TEST, stream), i);
+}
+
+/* ---- input ----------------------------------------------------------------------------------- */
+
+static void load(c3d_backend *b, c3d_shape s, const c3d_input *input, float *out)
+{
+    c3d_activation *x;
+
+    must(b->ops->input_create(b, s, &x), "input_create");
+    for (size_t i = 0; i < c3d_shape_count(s); i++) out[i] = 7;
+    must(b->ops->activation_write(b, x, false, out), "activation_write");
+    must(b->ops->input_load(b, x, input), "input_load");
+    must(b->ops->sync(b), "sync");
+    must(b->ops->activation_read(b, x, false, out), "activation_read");
+    b->ops->activation_free(b, x);
+}
+
+static void check_input(void)
+{
+    static const c3d_shape shapes[] = { { 9, 3, 2, 5, 5 }, { 9, 5, 1, 16, 16 } };
+    const uint8_t symmetry[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+    const float mean[5] = { 0.1F, 30, -2, 1e4F, 0 }, scale[5] = { 1, 0.01F, -3, 1e-4F, 1 };
+    /* Random bytes are integers of every type, but no good floats. */
+    static uint64_t values[9 * 5 * 16 * 16];
+    static float reals[9 * 5 * 16 * 16];
+    static double wide[9 * 5 * 16 * 16];
+    float *got = floats(C3D_COUNT(values)), *expected = floats(C3D_COUNT(values));
+
+    for (size_t i = 0; i < C3D_COUNT(values); i++) {
+        values[i] = c3d_random_u64(1, C3D_STREAM(C3D_PURPOSE_TEST, 1), i) >> 12; /* below 2^52 */
+        wide[i] = c3d_random_normal(1, C3D_STREAM(C3D_PURPOSE_TEST, 2), i);
+        reals[i] = (float)wide[i];
+    }
+    for (int k = 0; k < 2; k++)
+        for (int dtype = 0; dtype < C3D_DTYPES; dtype++) {
+            c3d_input input = { .values = values,
+                                .dtype = (c3d_dtype)dtype,
+                                .n_samples = 8,
+                                .mean = mean,
+                                .scale = scale,
+                                .symmetry = symmetry };
+
+            if (dtype == C3D_F32) input.values = reals;
+            if (dtype == C3D_F64) input.values = wide;
+            load(&ref, shapes[k], &input, expected);
+            load(&other, shapes[k], &input, got);
+            expect_same(c3d_dtype_name((c3d_dtype)dtype), got, expected,
+                        c3d_shape_count(shapes[k]));
+        }
+    free(got);
+    free(expected);
+}
+
+/* ---- loss ------------------------------------------------------------------------------------ */
+
+static void loss_of(c3d_backend *b, int k, const float *logits, c3d_loss loss, float *grad)
+{
+    const c3d_op_desc desc = { .op = C3D_OP_LINEAR, .n_filters = k, .training = true };
+    c3d_activation *x;
+    c3d_plan *plan;
+
+    must(b->ops->input_create(b, (c3d_shape){ 6, 3, 1, 1, 1 }, &x), "input_create");
+    must(b->ops->plan(b, &desc, x, &plan), "plan");
+    must(b->ops->activation_write(b, plan->y, false, logits), "activation_write");
+    must(b->ops->loss(b, plan->y, &loss), "loss");
+    must(b->ops->sync(b), "sync");
+    must(b->ops->activation_read(b, plan->y, true, grad), "activation_read");
+    b->ops->plan_free(b, plan);
+    b->ops->activation_free(b, x);
+}
+
+static void check_loss(int k)
+{
+    const int32_t labels[5] = { 0, 1, 1, 0, 1 };
+    const float weights[5] = { 1, 0.5F, 2, 0, 1 };
+    float logits[6 * 4], losses[2][5], scores[2][5 * 4], grads[2][6 * 4];
+    const size_t n = 6 * (size_t)k;
+
+    fill(logits, n, 3);
+    logits[0] = 200;
+    logits[n / 6] = NAN;
+    for (int i = 0; i < 2; i++)
+        loss_of(i == 0 ? &ref : &other, k, logits,
+                (c3d_loss){ .n_samples = 5,
+                            .labels = labels,
+                            .weights = weights,
+                            .grad_scale = 0.125F,
+                            .losses = losses[i],
+                            .scores = scores[i],
+                            .with_grad = true },
+                grads[i]);
+    expect_same("losses", losses[1], losses[0], 5);
+    expect_same("scores", scores[1], scores[0], 5 * (size_t)k);
+    expect_same("gradient of the logits", grads[1], grads[0], n);
+}
+
+/* ---- updates --------------------------------------------------------------------------------- */
+
+/* Both compute the same expression of IEEE operations without contraction: equal bits. */
+static void check_adam(void)
+{
+    const size_t n = 10007;
+    c3d_adam adam = { .rate = 3e-3,
+                      .beta1 = 0.9,
+                      .beta2 = 0.999,
+                      .epsilon = 1e-8,
+                      .weight_decay = 0.1,
+                      .grad_scale = 0.3F };
+    float *grad = floats(n), *state[2][3];
+
+    for (int i = 0; i < 6; i++) state[i / 3][i % 3] = floats(n);
+    fill(state[0][2], n, 4);
+    memcpy(state[1][2], state[0][2], n * sizeof(float));
+    for (adam.t = 1; adam.t <= 3; adam.t++) {
+        fill(grad, n, 5 + (unsigned)adam.t);
+        grad[17] = 0;
+        grad[18] = 1e-30F;
+        for (int i = 0; i < 2; i++) {
+            c3d_backend *b = i == 0 ? &ref : &other;
+
+            must(b->ops->adam(b, &adam, n, grad, state[i][0], state[i][1], state[i][2]), "adam");
+        }
+    }
+    for (int s = 0; s < 3; s++) expect_same("Adam", state[1][s], state[0][s], n);
+    for (int i = 0; i < 6; i++) free(state[i / 3][i % 3]);
+    free(grad);
+}
+
+static double squares(c3d_backend *b, const float *x, size_t n)
+{
+    double sum;
+
+    must(b->ops->sum_squares(b, x, n, &sum), "sum_squares");
+    return sum;
+}
+
+static void check_sum_squares(const char *name)
+{
+    static const size_t sizes[] = { 0, 1, 7, 1024, 1025, 100003 };
+    float *x = floats(100003);
+
+    fill(x, 100003, 8);
+    for (size_t k = 0; k < C3D_COUNT(sizes); k++) {
+        const size_t n = sizes[k];
+        const double a = squares(&ref, x, n), b = squares(&other, x, n);
+
+        /* Positive terms in double, in another order. */
+        expect(fabs(a - b) <= 4 * sqrt((double)n) * 0x1p-53 * a, "sum of squares");
+        for (int n_threads = 1; n_threads <= 3; n_threads++) {
+            c3d_backend threaded;
+
+            must(c3d_backend_open(&threaded, name, 0, n_threads), name);
+            expect(squares(&threaded, x, n) == b, "sum of squares depends on threads");
+            c3d_backend_close(&threaded);
+        }
+    }
+    x[50001] = INFINITY;
+    expect(isinf(squares(&other, x, 100003)), "sum of squares hides an infinity");
+    x[50001] = NAN;
+    expect(isnan(squares(&other, x, 100003)), "sum of squares hides a NaN");
+    free(x);
+}
+
+/* ---- pool: ties and values that are not numbers ------------------------------------------------
+ */
+
+static void check_pool_specials(int channels, int months, int pad)
+{
+    static const float specials[] = { 0, -0.0F, 1, 1, NAN, INFINITY, -INFINITY, -1 };
+    const op_case c = { "pool",
+                        { .op = C3D_OP_POOL,
+                          .kernel = { months > 1 ? 2 : 1, 2, 2 },
+                          .stride = { months > 1 ? 2 : 1, 2, 2 },
+                          .pad_before = { 0, pad, pad },
+                          .pad_after = { 0, pad, 0 },
+                          .training = true,
+                          .needs_x_grad = true },
+                        { 2, channels, months, 12, 12 },
+                        0,
+                        false };
+    op_arrays got, expected;
+
+    op_arrays_create(&got, &c);
+    op_arrays_create(&expected, &c);
+    for (size_t i = 0; i < got.n[OP_X]; i++) {
+        const uint64_t draw = c3d_random_below(2, C3D_STREAM(C3D_PURPOSE_TEST, 10), i, 8);
+
+        got.data[OP_X][i] = expected.data[OP_X][i] = specials[draw];
+    }
+    fill(got.data[OP_DY], got.n[OP_DY], 11);
+    must(op_run(&ref, &c, &expected), "pool");
+    /* Where nothing won, the way of the gradient is not defined. */
+    for (size_t i = 0; i < got.n[OP_DY]; i++)
+        if (expected.data[OP_Y][i] == -FLT_MAX) got.data[OP_DY][i] = 0;
+    memcpy(expected.data[OP_DY], got.data[OP_DY], got.n[OP_DY] * sizeof(float));
+    must(op_run(&ref, &c, &expected), "pool");
+    must(op_run(&other, &c, &got), "pool");
+    expect_same("pool of special values: y", got.data[OP_Y], expected.data[OP_Y], got.n[OP_Y]);
+    expect_same("pool of special values: dx", got.data[OP_DX], expected.data[OP_DX], got.n[OP_DX]);
+    op_arrays_free(&got);
+    op_arrays_free(&expected);
+}
+
+/* ---- dropout --------------------------------------------------------------------------------- */
+
+static void check_dropout_share(double rate)
+{
+    const op_case c = {
+        "dropout",
+        { .op = C3D_OP_DROPOUT, .rate = rate, .dropout_layer = 2, .training = true },
+        { 4, 4096, 1, 1, 1 },
+        0,
+        false
+    };
+    const double n = 4 * 4096, spread = 5 * sqrt(n * rate * (1 - rate));
+    const float kept = (float)(1 / (1 - rate));
+    double n_kept = 0;
+    op_arrays a;
+
+    op_arrays_create(&a, &c);
+    for (size_t i = 0; i < a.n[OP_X]; i++) a.data[OP_X][i] = 1;
+    must(op_run(&other, &c, &a), "dropout");
+    for (size_t i = 0; i < a.n[OP_Y]; i++) {
+        expect(a.data[OP_Y][i] == 0 || a.data[OP_Y][i] == kept, "dropout's two values");
+        n_kept += a.data[OP_Y][i] != 0;
+    }
+    expect(fabs(n_kept - n * (1 - rate)) <= spread, "dropout's share");
+    expect(memcmp(a.data[OP_Y], a.data[OP_Y] + 4096, 4096 * sizeof(float)) != 0,
+           "dropout treats rows alike");
+    op_arrays_free(&a);
+}
+
+/* ---- rows and plans ----------------------------------------------------------------------------
+ */
+
+static const op_case row_cases[] = {
+    { "rows of conv",
+      { .op = C3D_OP_CONV,
+        .n_filters = 32,
+        .kernel = { 3, 3, 3 },
+        .stride = { 1, 1, 1 },
+        .pad_before = { 1, 1, 1 },
+        .pad_after = { 1, 1, 1 },
+        .relu = true,
+        .training = true,
+        .needs_x_grad = true },
+      { 3, 16, 2, 6, 6 },
+      2,
+      false },
+    { "rows of the first conv",
+      { .op = C3D_OP_CONV,
+        .n_filters = 16,
+        .kernel = { 3, 3, 3 },
+        .stride = { 1, 1, 1 },
+        .pad_before = { 1, 1, 1 },
+        .pad_after = { 1, 1, 1 },
+        .relu = true,
+        .training = true },
+      { 3, 4, 4, 8, 8 },
+      2,
+      false },
+    { "rows of linear, from maps",
+      { .op = C3D_OP_LINEAR,
+        .n_filters = 64,
+        .relu = true,
+        .training = true,
+        .needs_x_grad = true },
+      { 3, 32, 1, 2, 2 },
+      2,
+      false },
+    { "rows of linear",
+      { .op = C3D_OP_LINEAR, .n_filters = 100, .training = true, .needs_x_grad = true },
+      { 5, 300, 1, 1, 1 },
+      2,
+      false },
+    { "rows of the last linear",
+      { .op = C3D_OP_LINEAR, .n_filters = 1, .training = true, .needs_x_grad = true },
+      { 7, 256, 1, 1, 1 },
+      2,
+      false },
+};
+
+static void fill_case(op_arrays *a)
+{
+    for (int i = 0; i < OP_ARRAYS; i++) fill(a->data[i], a->n[i], 20 + (unsigned)i);
+}
+
+/* Rows in use give the same bits whatever finite values the unused row holds, forward and in all
+ * gradients; so does a plan without training, forward; so does a second run. */
+static void check_rows(const op_case *c)
+{
+    op_case forward_only = *c;
+    op_arrays a, b;
+
+    forward_only.op.training = forward_only.op.needs_x_grad = false;
+    op_arrays_create(&a, c);
+    op_arrays_create(&b, c);
+    fill_case(&a);
+    fill_case(&b);
+    must(op_run(&other, c, &a), c->name);
+    fill(b.data[OP_X] + op_used(c, OP_X), b.n[OP_X] - op_used(c, OP_X), 40);
+    must(op_run(&other, c, &b), c->name);
+    expect_same(c->name, b.data[OP_Y], a.data[OP_Y], op_used(c, OP_Y));
+    if (c->op.needs_x_grad) expect_same(c->name, b.data[OP_DX], a.data[OP_DX], op_used(c, OP_DX));
+    expect_same(c->name, b.data[OP_DW], a.data[OP_DW], a.n[OP_DW]);
+    expect_same(c->name, b.data[OP_DB], a.data[OP_DB], a.n[OP_DB]);
+    must(op_run(&other, &forward_only, &b), c->name);
+    expect_same(c->name, b.data[OP_Y], a.data[OP_Y], op_used(c, OP_Y));
+    op_arrays_free(&a);
+    op_arrays_free(&b);
+}
+
+/* Import then export gives the same bits, and what only pads is zero. */
+static void check_params(const op_case *c)
+{
+    c3d_activation *x;
+    c3d_plan *plan;
+
+    must(other.ops->input_create(&other, c->x, &x), "input_create");
+    must(other.ops->plan(&other, &c->op, x, &plan), "plan");
+    for (int which = 0; which < 2; which++) {
+        const size_t n = plan->param_n[which], n_physical = plan->param_n_physical[which];
+        float *canonical = floats(n), *back = floats(n);
+        size_t n_zero = 0;
+        void *buffer;
+
+        must(other.ops->alloc(&other, n_physical * sizeof(float), &buffer), "alloc");
+        float *physical = buffer;
+        for (size_t i = 0; i < n_physical; i++) physical[i] = 3; /* import must clear it */
+        for (size_t i = 0; i < n; i++) canonical[i] = (float)(i + 1);
+        must(other.ops->param_import(&other, plan, which, canonical, physical), "param_import");
+        must(other.ops->param_export(&other, plan, which, physical, back), "param_export");
+        expect_same("exported parameter", back, canonical, n);
+        for (size_t i = 0; i < n_physical; i++) n_zero += physical[i] == 0;
+        expect(n_zero == n_physical - n && n_physical % 16 == 0, "padding of a parameter");
+        other.ops->free(&other, buffer);
+        free(canonical);
+        free(back);
+    }
+    other.ops->plan_free(&other, plan);
+    other.ops->activation_free(&other, x);
+}
+
+static void check_backend(const char *name)
+{
+    must(c3d_backend_open(&other, name, 0, 2), name);
+    check_input();
+    check_loss(1);
+    check_loss(4);
+    check_adam();
+    check_sum_squares(name);
+    for (int k = 0; k < 8; k++) check_pool_specials(k & 1 ? 16 : 3, k & 2 ? 4 : 1, k & 4 ? 1 : 0);
+    check_dropout_share(0.5);
+    check_dropout_share(0.1);
+    for (size_t k = 0; k < C3D_COUNT(row_cases); k++) {
+        check_rows(&row_cases[k]);
+        check_params(&row_cases[k]);
+    }
+    c3d_backend_close(&other);
+}
+
+int main(int argc, char **argv)
+{
+    must(c3d_backend_open(&ref, "ref", 0, 0), "ref");
+    for (int i = 1; i < argc; i++) check_backend(argv[i]);
+    c3d_backend_close(&ref);
+    if (n_failures > 0) printf("%d differences\n", n_failures);
+    return n_failures == 0 && argc > 1 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
