@@ -100,7 +100,8 @@ static c3d_status fill(void *context, int reader, int slot, int64_t item)
 {
     c3d_loader *loader = context;
     const c3d_loader_desc *desc = &loader->desc;
-    const int n_micro = c3d_loader_n_micro(loader, 0);
+    const int n_micro = c3d_loader_n_micro(loader, 0); /* not 0, or there were no item */
+    C3D_ASSERT(n_micro > 0);
     micro_batch *batch = &loader->slots[slot];
     const int64_t step = loader->first_step + item / n_micro;
     const int nth = (int)(item % n_micro);

@@ -61,7 +61,7 @@ static c3d_status open_shards(c3d_dataset *dataset)
 {
     const int n = dataset->info.n_shards;
 
-    dataset->shards = c3d_calloc((size_t)n, sizeof *dataset->shards);
+    dataset->shards = c3d_calloc((size_t)n, sizeof(void *));
     if (!dataset->shards) return C3D_ENOMEM;
     for (int i = 0; i < n; i++) {
         char path[C3D_PATH_MAX];

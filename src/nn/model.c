@@ -47,8 +47,6 @@ static void set_shape(c3d_param *param, const c3d_layer_info *layer, bool has_ti
 
 static void list_params(c3d_model *model, bool has_time)
 {
-    static const char *const which_names[2] = { "weight", "bias" };
-
     for (int i = 0; i < model->table.n_layers; i++) {
         const c3d_layer_info *layer = &model->table.layers[i];
         const c3d_plan *plan = model->plans[i];
@@ -59,8 +57,9 @@ static void list_params(c3d_model *model, bool has_time)
             param->n = plan->param_n[which];
             param->n_physical = plan->param_n_physical[which];
             param->fan_in = plan->param_n[0] / (uint64_t)layer->op.n_filters;
+            const char *kind = which == 0 ? "weight" : "bias";
             char name[sizeof param->name];
-            (void)snprintf(name, sizeof name, "%s.%s", layer->name, which_names[which]);
+            (void)snprintf(name, sizeof name, "%s.%s", layer->name, kind);
             memcpy(param->name, name, sizeof name);
             set_shape(param, layer, has_time);
         }
@@ -162,7 +161,8 @@ c3d_status c3d_model_forward(c3d_model *model, const c3d_pass *pass)
         const layer_range range = range_of(model, i);
         const c3d_status st =
             ops_of(model)->forward(model->backend, model->plans[i], range.params, pass);
-        if (st != C3D_OK) return c3d_error_while("running layer %s forward", model->table.layers[i].name);
+        if (st != C3D_OK)
+            return c3d_error_while("running layer %s forward", model->table.layers[i].name);
     }
     return C3D_OK;
 }
@@ -178,7 +178,8 @@ c3d_status c3d_model_backward(c3d_model *model, const c3d_pass *pass, const c3d_
         const layer_range range = range_of(model, i);
         const c3d_status st = ops_of(model)->backward(model->backend, model->plans[i], range.params,
                                                       range.grads, pass);
-        if (st != C3D_OK) return c3d_error_while("running layer %s backward", model->table.layers[i].name);
+        if (st != C3D_OK)
+            return c3d_error_while("running layer %s backward", model->table.layers[i].name);
         if (hook && range.end > range.begin)
             C3D_TRY(hook->ready(hook->context, range.begin, range.end));
     }

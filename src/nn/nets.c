@@ -4,23 +4,24 @@
 
 #define CONV(label, factor)                                                                        \
     {                                                                                              \
-        .kind = C3D_LAYER_CONV, .name = label, .width_factor = factor, .relu = true                \
+        .kind = C3D_LAYER_CONV, .name = (label), .width_factor = (factor), .relu = true            \
     }
 #define POOL(label, d, h, w)                                                                       \
     {                                                                                              \
-        .kind = C3D_LAYER_POOL, .name = label, .pool = { d, h, w }                                 \
+        .kind = C3D_LAYER_POOL, .name = (label), .pool = {(d), (h), (w) }                          \
     }
 #define POOL_PADDED(label, d, h, w)                                                                \
     {                                                                                              \
-        .kind = C3D_LAYER_POOL, .name = label, .pool = { d, h, w }, .pad_space = true              \
+        .kind = C3D_LAYER_POOL, .name = (label), .pool = { (d), (h), (w) }, .pad_space = true      \
     }
 #define HIDDEN(label)                                                                              \
     {                                                                                              \
-        .kind = C3D_LAYER_LINEAR, .name = label, .width_factor = 1, .relu = true, .dropout = true  \
+        .kind = C3D_LAYER_LINEAR, .name = (label), .width_factor = 1, .relu = true,                \
+        .dropout = true                                                                            \
     }
 #define LOGITS(label)                                                                              \
     {                                                                                              \
-        .kind = C3D_LAYER_LINEAR, .name = label                                                    \
+        .kind = C3D_LAYER_LINEAR, .name = (label)                                                  \
     }
 
 /* Tran et al. 2015, "Learning spatiotemporal features with 3D convolutional networks", figure 3:
