@@ -58,7 +58,7 @@ static void list_params(c3d_model *model, bool has_time)
             param->n_physical = plan->param_n_physical[which];
             param->fan_in = plan->param_n[0] / (uint64_t)layer->op.n_filters;
             const char *kind = which == 0 ? "weight" : "bias";
-            char name[sizeof param->name];
+            char name[sizeof param->name] = { 0 };
             (void)snprintf(name, sizeof name, "%s.%s", layer->name, kind);
             memcpy(param->name, name, sizeof name);
             set_shape(param, layer, has_time);

@@ -1,4 +1,6 @@
 c3d_test(test_safetensors LABELS unit LINKS c3d_tensor)
 c3d_test(test_shapes LABELS unit LINKS c3d_nn)
-c3d_test(test_model LABELS unit LINKS c3d_nn)
+c3d_test(test_model LABELS unit LINKS c3d_nn ARGS ref)
+add_test(NAME test_model_onednn COMMAND test_model onednn)
+c3d_test_environment(test_model_onednn parity)
 c3d_test(test_loader LABELS unit LINKS c3d_data)
