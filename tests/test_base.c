@@ -30,6 +30,8 @@ static void errors_travel_with_context(void **state)
     c3d_error_take(&taken);
     assert_int_equal(c3d_error_last()->status, C3D_OK);
     assert_int_equal(c3d_error_put(&taken), C3D_EIO);
+    assert_int_equal(C3D_FAIL(C3D_EDATA, "x: %s", c3d_error_last()->message), C3D_EDATA);
+    assert_string_equal(c3d_error_last()->message, "x: a.tif: gone");
     assert_int_equal(c3d_exit_code(C3D_EIO), 3);
     assert_int_equal(c3d_exit_code(C3D_ESTOPPED), 75);
     assert_int_equal(c3d_exit_code(C3D_ECONFIG), 2);

@@ -197,7 +197,9 @@ typedef struct c3d_config {
         bool autotune;
     } model;
     struct {
-        int epochs, global_batch, micro_batch;
+        int epochs;
+        int64_t max_steps;
+        int global_batch, micro_batch;
         c3d_config_loss loss;
         c3d_config_class_weights class_weights;
         int early_stop;
@@ -221,12 +223,12 @@ typedef struct c3d_config {
     struct {
         double threshold;
         c3d_config_best_by best_by;
-        int batch;
+        int batch, threads;
     } evaluation;
     struct {
         char *dir;
         c3d_config_device device;
-        bool deterministic;
+        bool deterministic, log_samples;
         double log_every_s;
     } run;
     /* where each value came from, by row of the table; and the name of the file */

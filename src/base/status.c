@@ -16,15 +16,17 @@ static const struct {
 
 c3d_status c3d_error_set(c3d_status status, const char *file, int line, const char *format, ...)
 {
+    char message[sizeof last_error.message]; /* the arguments may be the last error's own text */
     va_list arguments;
 
+    va_start(arguments, format);
+    (void)vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
     last_error.status = status;
     last_error.file = file;
     last_error.line = line;
     last_error.context[0] = '\0';
-    va_start(arguments, format);
-    (void)vsnprintf(last_error.message, sizeof last_error.message, format, arguments);
-    va_end(arguments);
+    memcpy(last_error.message, message, sizeof message);
     return status;
 }
 

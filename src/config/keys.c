@@ -82,6 +82,7 @@ const key_row c3d_config_keys[] = {
     BOOL(model.autotune, "false", WARN, "try several algorithms before the first step and keep the fastest"),
 
     INT(train.epochs, "10", 1, 1e6, "", FREE, "times all samples are seen"),
+    LONG(train.max_steps, "0", 0, COUNTS, "steps", FREE, "end after this many steps; 0: after train.epochs"),
     INT(train.global_batch, "16", 1, 1e6, "samples", REFUSE, "samples of a step, over all ranks"),
     INT(train.micro_batch, "8", 1, 65536, "samples", REFUSE, "samples of one forward and backward pass on one rank"),
     CHOICE(train.loss, "cross_entropy", "cross_entropy|focal", REFUSE, "what is minimised"),
@@ -92,7 +93,7 @@ const key_row c3d_config_keys[] = {
     INT(train.keep_last, "2", 1, 1e6, "", FREE, "checkpoints kept besides the best"),
     INT(train.keep_every, "0", 0, 1e6, "epochs", FREE, "also keep the checkpoint of every so many epochs; 0: none"),
 
-    REAL(optimizer.learning_rate, "0.001", 0, 10, "", REFUSE, "step size of Adam"),
+    REAL(optimizer.learning_rate, "0.001", 0, 1000, "", REFUSE, "step size of Adam"),
     REAL(optimizer.beta1, "0.9", 0, 0.999999, "", REFUSE, "decay of the mean of gradients"),
     REAL(optimizer.beta2, "0.999", 0, 0.9999999, "", REFUSE, "decay of the mean of squared gradients"),
     REAL(optimizer.epsilon, "1e-08", 1e-16, 1, "", REFUSE, "added to the root of the mean square"),
@@ -110,10 +111,12 @@ const key_row c3d_config_keys[] = {
     REAL(evaluation.threshold, "0.9", 0, 1, "", WARN, "a score above it counts as positive"),
     CHOICE(evaluation.best_by, "val_loss", "val_loss|val_accuracy|val_f1|val_auc", REFUSE, "what makes a checkpoint the best"),
     INT(evaluation.batch, "8", 1, 65536, "samples", WARN, "samples of one forward pass when scoring"),
+    INT(evaluation.threads, "1", 1, 4096, "threads", WARN, "threads a rank when scoring; a fixed number, so that scores do not depend on the number of ranks"),
 
     TEXT(run.dir, FREE, "directory of the run: curves, checkpoints, log"),
     CHOICE(run.device, "auto", "auto|cpu|cuda", FREE, "what computes; auto says what it took"),
     BOOL(run.deterministic, "false", FREE, "the same bits each time on a GPU, slower"),
+    BOOL(run.log_samples, "false", FREE, "write the samples of each step to samples.jsonl"),
     REAL(run.log_every_s, "10", 0.1, 86400, "s", FREE, "a line of progress this often"),
 };
 /* clang-format on */

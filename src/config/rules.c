@@ -32,13 +32,11 @@ static const later coming[] = {
     { "train.class_weights", "balanced" },
     { "train.early_stop", NULL },
     { "train.checkpoint_every_s", NULL },
-    { "train.keep_every", NULL },
     { "optimizer.schedule", NULL },
     { "optimizer.warmup_steps", NULL },
     { "optimizer.clip_norm", NULL },
     { "optimizer.state", NULL },
     { "distributed.reduction", "ordered" },
-    { "evaluation.best_by", NULL },
 };
 
 static void check_later(reader *r, const later *feature)

@@ -1,0 +1,185 @@
+/* train: a run: training, evaluation, checkpoints, records. Knows everything below it.
+ *
+ * Every function that takes a c3d_comm or a c3d_run is COLLECTIVE unless it says "rank 0" or
+ * "local". Only rank 0 writes files. The training step is in src/train/train.c. */
+#ifndef C3D_TRAIN_H
+#define C3D_TRAIN_H
+
+#include "c3d/comm.h"
+#include "c3d/config.h"
+#include "c3d/data.h"
+#include "c3d/nn.h"
+
+/* ---- scores (local) ---------------------------------------------------------------------------
+ */
+
+typedef struct c3d_counts {
+    int64_t tp, fp, tn, fn;
+} c3d_counts;
+/* A score above the threshold counts as positive (label 1). Arrays of n. */
+c3d_counts c3d_counts_at(const float *scores, const int32_t *labels, size_t n, double threshold);
+
+/* A figure with its interval; all NaN where undefined (0/0). */
+typedef struct c3d_estimate {
+    const char *name;
+    double value, low, high;
+    const char *method; /* "wilson", ... ; static storage */
+} c3d_estimate;
+typedef enum c3d_metric {
+    C3D_METRIC_ACCURACY,    /* (tp + tn) / n */
+    C3D_METRIC_PRECISION,   /* tp / (tp + fp) */
+    C3D_METRIC_RECALL,      /* tp / (tp + fn) */
+    C3D_METRIC_SPECIFICITY, /* tn / (tn + fp) */
+    C3D_METRIC_F1,          /* 2 tp / (2 tp + fp + fn) */
+    C3D_N_METRICS
+} c3d_metric;
+/* 95 % intervals: Wilson (1927) for shares; for F1 = 2j / (1 + j) the Wilson interval of
+ * j = tp / (tp + fp + fn), carried over. They take scenes as independent, which neighbours are not.
+ */
+void c3d_metrics_of(c3d_counts counts, c3d_estimate out[C3D_N_METRICS]);
+/* Area under the ROC curve, ties counted half (Mann and Whitney 1947), interval after Hanley and
+ * McNeil (1982). NaN unless both labels occur. C3D_ENOMEM. */
+C3D_CHECKED c3d_status c3d_auc(const float *scores, const int32_t *labels, size_t n,
+                               c3d_estimate *out);
+
+/* ---- evaluation -------------------------------------------------------------------------------
+ */
+
+/* What a trained network needs to see: from a run's configuration and a checkpoint. */
+typedef struct c3d_network_desc {
+    c3d_model_desc model; /* x.n is set by the user of it */
+    c3d_slice slice;
+    uint64_t seed;
+    float mean[64], scale[64]; /* [bands]; input = (value - mean) * scale */
+} c3d_network_desc;
+
+/* The name c3d_backend_open knows run.device by. */
+const char *c3d_device_name(const c3d_config *config);
+
+/* Forward only, on a backend of its own with a fixed number of threads: the list is cut into blocks
+ * of `batch`, block i goes to rank i mod n_ranks, so that scores do not depend on the number of
+ * ranks. */
+typedef struct c3d_evaluator c3d_evaluator;
+typedef struct c3d_evaluator_desc {
+    c3d_comm *comm;             /* borrowed */
+    const c3d_dataset *dataset; /* borrowed */
+    const c3d_list *list;       /* borrowed; n > 0 */
+    c3d_network_desc network;
+    const char *backend; /* a backend's name */
+    int device_index, n_threads, batch, n_readers;
+} c3d_evaluator_desc;
+C3D_CHECKED c3d_status c3d_evaluator_create(const c3d_evaluator_desc *desc, c3d_evaluator **out);
+void c3d_evaluator_destroy(c3d_evaluator *evaluator); /* NULL is fine */
+/* The parameters to evaluate, from a training model on any backend (local), or from a file. */
+C3D_CHECKED c3d_status c3d_evaluator_copy(c3d_evaluator *evaluator, c3d_model *from);
+C3D_CHECKED c3d_status c3d_evaluator_read(c3d_evaluator *evaluator, c3d_tensor_file *file);
+
+/* Scores and losses in list order, on rank 0 only (n = 0 elsewhere). */
+typedef struct c3d_evaluation {
+    size_t n;
+    float *scores, *losses; /* [n] */
+    int32_t *labels;        /* [n] */
+    double loss;            /* mean, summed in list order */
+} c3d_evaluation;
+C3D_CHECKED c3d_status c3d_evaluator_run(c3d_evaluator *evaluator, const char *label,
+                                         c3d_evaluation *out);
+void c3d_evaluation_free(c3d_evaluation *evaluation);
+
+/* Rank 0: DIR/evaluation-SPLIT.json and DIR/scores-SPLIT.csv (design, section 5). */
+typedef struct c3d_evaluation_files {
+    const char *dir;
+    const char *split;
+    double threshold; /* the one of `counts` and `metrics` */
+    const c3d_samples *samples;
+    const c3d_list *list;
+} c3d_evaluation_files;
+C3D_CHECKED c3d_status c3d_evaluation_write(const c3d_evaluation_files *files,
+                                            const c3d_evaluation *evaluation);
+/* One line for a person: "accuracy 0.93 (0.91..0.95)  precision ...  tp 1 fp 2 tn 3 fn 4". */
+void c3d_evaluation_print(const c3d_evaluation *evaluation, double threshold, c3d_text *out);
+
+/* ---- the state of a run ------------------------------------------------------------------------
+ */
+
+/* Where the training stands: the next step to be done. */
+typedef struct c3d_position {
+    int64_t step;          /* steps done since the beginning */
+    int64_t epoch;         /* from 0 */
+    int64_t step_in_epoch; /* steps done in it */
+} c3d_position;
+
+/* Sums over the steps of the epoch so far, over all ranks; part of a checkpoint. */
+typedef struct c3d_epoch_sums {
+    double loss, n, tp, fp, tn, fn, seconds;
+} c3d_epoch_sums;
+
+typedef struct c3d_best {
+    double value; /* as compared: smaller is better; infinite: none yet */
+    int64_t step;
+} c3d_best;
+
+typedef struct c3d_optimizer {
+    float *m, *v; /* arenas in backend memory, on the rank that keeps the state; else NULL */
+    int64_t t;    /* updates done */
+} c3d_optimizer;
+
+typedef struct c3d_records c3d_records; /* metrics.csv, steps.jsonl, samples.jsonl of rank 0 */
+
+typedef struct c3d_run {
+    c3d_comm *comm;           /* borrowed */
+    const c3d_config *config; /* borrowed */
+    char dir[C3D_PATH_MAX];
+    int lock_fd;   /* rank 0 holds DIR/lock */
+    bool finished; /* the checkpoint was the end of the run: nothing to do */
+    int n_threads;
+
+    c3d_backend backend;
+    c3d_dataset *dataset;
+    c3d_list train_list, validation_list;
+    double mean[64], deviation[64]; /* of the training samples, by band */
+    c3d_network_desc network;
+    c3d_loader *loader;
+    c3d_model model;
+    c3d_optimizer optimizer;
+    c3d_evaluator *evaluator; /* NULL without validation samples */
+
+    c3d_position position;
+    c3d_epoch_sums sums;
+    c3d_best best;
+    c3d_records *records;   /* rank 0 */
+    float *losses, *scores; /* [micro_batch] */
+} c3d_run;
+
+typedef enum c3d_resume { C3D_RESUME_AUTO, C3D_RESUME_NEVER, C3D_RESUME_PATH } c3d_resume;
+
+/* Opens or resumes a run: directory and lock, data, statistics, network, backend; loads the newest
+ * valid checkpoint if resume says so. On failure call c3d_run_close all the same. Fails on all
+ * ranks together. C3D_ECONFIG when the configuration does not fit the checkpoint (with a diff), the
+ * data or the number of ranks; C3D_EIO when the directory is locked or unwritable. */
+C3D_CHECKED c3d_status c3d_run_open(c3d_run *run, c3d_comm *comm, const c3d_config *config,
+                                    c3d_resume resume, const char *resume_path);
+void c3d_run_close(c3d_run *run); /* a zeroed or half-open one is fine */
+
+/* From run->position to the end. C3D_ESTOPPED after a stop request (a checkpoint was saved),
+ * C3D_EDIVERGED on a loss or gradient that is not finite (nothing was updated with it). */
+C3D_CHECKED c3d_status c3d_run_train(c3d_run *run);
+
+/* ---- checkpoints
+ * --------------------------------------------------------------------------------- */
+
+/* Rank 0 writes DIR/checkpoints/step-NNNNNNNN.safetensors and removes what keep_last and keep_every
+ * do not keep. */
+C3D_CHECKED c3d_status c3d_checkpoint_save(c3d_run *run);
+/* Rank 0 writes DIR/best.safetensors: parameters and metadata, no moments. */
+C3D_CHECKED c3d_status c3d_checkpoint_save_best(c3d_run *run);
+/* Parameters on all ranks, moments on the rank that keeps them, position, sums, best. */
+C3D_CHECKED c3d_status c3d_checkpoint_load(c3d_run *run, const char *path);
+/* Rank 0: the newest checkpoint of DIR whose checksum holds, or "" when there is none; older ones
+ * are tried when the newest is broken, and it says so. */
+C3D_CHECKED c3d_status c3d_checkpoint_find(const char *dir, char path_out[C3D_PATH_MAX]);
+/* Local: the network described by an open checkpoint and the configuration saved in it (given,
+ * c3d_config_free). C3D_EDATA when it is no checkpoint of ours. */
+C3D_CHECKED c3d_status c3d_checkpoint_network(c3d_tensor_file *file, c3d_config *config_out,
+                                              c3d_network_desc *out);
+
+#endif

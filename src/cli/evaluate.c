@@ -1,0 +1,183 @@
+/* c3d-evaluate: scores of a trained network on a split. */
+#include "cli/program.h"
+
+#include "c3d/train.h"
+
+#include <string.h>
+
+static const c3d_option options[] = {
+    { .name = "--split",
+      .type = C3D_OPTION_CHOICE,
+      .value = "train|validation|test",
+      .standard = "test",
+      .help = "samples to score" },
+    { .name = "--data",
+      .type = C3D_OPTION_TEXT,
+      .value = "DIR",
+      .help = "another dataset than the one trained on" },
+    { .name = "--threshold",
+      .type = C3D_OPTION_REAL,
+      .value = "T",
+      .min = 0,
+      .max = 1,
+      .standard = "-1",
+      .help = "a score above it counts as positive (default: evaluation.threshold of the run)" },
+    { .name = "--checkpoint",
+      .type = C3D_OPTION_TEXT,
+      .value = "best|last|PATH",
+      .standard = "best",
+      .help = "parameters to use" },
+    { .name = "--out",
+      .type = C3D_OPTION_TEXT,
+      .value = "DIR",
+      .help = "where the files go (default: the run directory)" },
+};
+static const c3d_command commands[] = {
+    { .name = "",
+      .summary = "Score a trained network: evaluation-SPLIT.json and scores-SPLIT.csv.",
+      .operands = "MODEL",
+      .n_operands_min = 1,
+      .n_operands_max = 1,
+      .options = options,
+      .n_options = C3D_COUNT(options) },
+};
+static const c3d_program program = {
+    .name = "c3d-evaluate",
+    .summary = "mpirun -np N c3d-evaluate MODEL [--split test]",
+    .commands = commands,
+    .n_commands = C3D_COUNT(commands),
+    .libraries = C3D_LIBRARIES,
+};
+
+/* What is evaluated: parameters, their network, and the samples. */
+typedef struct subject {
+    char checkpoint[C3D_PATH_MAX], out_dir[C3D_PATH_MAX];
+    c3d_tensor_file *file;
+    c3d_config config;
+    c3d_network_desc network;
+    c3d_dataset *dataset;
+    c3d_list list;
+    c3d_split split;
+} subject;
+
+static c3d_status find_checkpoint(const char *model, const char *which, char out[C3D_PATH_MAX])
+{
+    if (!strcmp(which, "best")) {
+        C3D_TRY(c3d_path_join(out, model, "best.safetensors"));
+        if (c3d_path_exists(out)) return C3D_OK;
+        return C3D_FAIL(C3D_EIO, "%s: no best.safetensors; is it a run directory?", model);
+    }
+    if (strcmp(which, "last") != 0) return c3d_path_join(out, NULL, which);
+    C3D_TRY(c3d_checkpoint_find(model, out));
+    return out[0] ? C3D_OK : C3D_FAIL(C3D_EIO, "%s: no checkpoint", model);
+}
+
+static c3d_status open_data(subject *s, const c3d_args *args)
+{
+    const char *other = c3d_args_text(args, "--data");
+    char dir[C3D_PATH_MAX];
+
+    if (other)
+        C3D_TRY(c3d_path_join(dir, NULL, other));
+    else
+        C3D_TRY(c3d_config_path(&s->config, s->config.data.store, dir));
+    C3D_ASSERT(c3d_split_parse(c3d_args_text(args, "--split"), &s->split));
+    C3D_TRY(c3d_dataset_open(dir, &s->dataset));
+    C3D_TRY(c3d_list_make(s->dataset, s->split, 0, 0, &s->list));
+    if (s->list.n == 0)
+        return C3D_FAIL(C3D_EDATA, "%s: no sample is in split %s", dir, c3d_split_name(s->split));
+    return C3D_OK;
+}
+
+static c3d_status open_subject(subject *s, const c3d_args *args)
+{
+    const char *out = c3d_args_text(args, "--out");
+
+    C3D_TRY(find_checkpoint(args->operands[0], c3d_args_text(args, "--checkpoint"), s->checkpoint));
+    C3D_TRY(c3d_path_join(s->out_dir, NULL, out ? out : args->operands[0]));
+    C3D_TRY(c3d_make_dirs(s->out_dir));
+    C3D_TRY(c3d_tensor_file_open(s->checkpoint, &s->file));
+    C3D_TRY(c3d_tensor_file_verify(s->file));
+    C3D_TRY(c3d_checkpoint_network(s->file, &s->config, &s->network));
+    return open_data(s, args);
+}
+
+static void close_subject(subject *s)
+{
+    c3d_list_free(&s->list);
+    c3d_dataset_close(s->dataset);
+    c3d_tensor_file_close(s->file);
+    c3d_config_free(&s->config);
+}
+
+static c3d_status report(const subject *s, const c3d_evaluation *ev, double threshold)
+{
+    static const double shown[] = { 0.9, 0.5 };
+    const c3d_evaluation_files files = {
+        .dir = s->out_dir,
+        .split = c3d_split_name(s->split),
+        .threshold = threshold,
+        .samples = c3d_dataset_get_samples(s->dataset),
+        .list = &s->list,
+    };
+    c3d_text text = { 0 };
+
+    c3d_text_add(&text, "%s, %s: %zu samples, loss %.4f\n", s->checkpoint, files.split, ev->n,
+                 ev->loss);
+    if (threshold != shown[0] && threshold != shown[1]) { /* NOLINT: as typed */
+        c3d_evaluation_print(ev, threshold, &text);
+        c3d_text_add(&text, "\n");
+    }
+    for (size_t i = 0; i < C3D_COUNT(shown); i++) {
+        c3d_evaluation_print(ev, shown[i], &text);
+        c3d_text_add(&text, i + 1 < C3D_COUNT(shown) ? "\n" : "");
+    }
+    c3d_log_run("%s", text.text);
+    c3d_text_free(&text);
+    return c3d_evaluation_write(&files, ev);
+}
+
+static c3d_status evaluate(c3d_comm *comm, const c3d_args *args, subject *s)
+{
+    c3d_evaluator *evaluator = NULL;
+    c3d_evaluation ev = { 0 };
+    c3d_status st = c3d_comm_agree_status(comm, open_subject(s, args));
+
+    if (st != C3D_OK) return st;
+    const c3d_evaluator_desc desc = {
+        .comm = comm,
+        .dataset = s->dataset,
+        .list = &s->list,
+        .network = s->network,
+        .backend = c3d_device_name(&s->config),
+        .device_index = comm->local_rank,
+        .n_threads = s->config.evaluation.threads,
+        .batch = s->config.evaluation.batch,
+        .n_readers = s->config.data.readers,
+    };
+    const double given = c3d_args_real(args, "--threshold");
+    const double threshold = given < 0 ? s->config.evaluation.threshold : given;
+    st = c3d_comm_agree_status(comm, c3d_evaluator_create(&desc, &evaluator));
+    if (st == C3D_OK) st = c3d_comm_agree_status(comm, c3d_evaluator_read(evaluator, s->file));
+    if (st == C3D_OK) st = c3d_evaluator_run(evaluator, c3d_split_name(s->split), &ev);
+    if (st == C3D_OK)
+        st = c3d_comm_agree_status(comm, comm->rank == 0 ? report(s, &ev, threshold) : C3D_OK);
+    c3d_evaluation_free(&ev);
+    c3d_evaluator_destroy(evaluator);
+    return st;
+}
+
+int main(int argc, char **argv)
+{
+    c3d_comm comm;
+    c3d_args args;
+    subject s = { 0 };
+    c3d_status st = c3d_program_start(&program, argc, argv, &comm, &args);
+
+    if (st == C3D_OK && args.answer)
+        st = c3d_program_print(&comm, args.answer);
+    else if (st == C3D_OK)
+        st = evaluate(&comm, &args, &s);
+    close_subject(&s);
+    return c3d_program_end(&comm, &args, st);
+}

@@ -1,0 +1,78 @@
+/* c3d-train: trains a network on a dataset, alone or as one of many ranks. */
+#include "cli/program.h"
+
+#include "c3d/train.h"
+
+#include <string.h>
+
+static const c3d_option options[] = {
+    { .name = "--resume",
+      .type = C3D_OPTION_TEXT,
+      .value = "auto|never|PATH",
+      .standard = "auto",
+      .help = "continue from the newest checkpoint of run.dir if there is one (auto), move an old "
+              "run away and start anew (never), or continue from a checkpoint (PATH)" },
+};
+static const c3d_command commands[] = {
+    { .name = "",
+      .summary = "Train a 3D or 2D convolutional network on satellite time series.",
+      .operands = "CONFIG",
+      .n_operands_min = 1,
+      .n_operands_max = 1,
+      .options = options,
+      .n_options = C3D_COUNT(options),
+      .has_config = true },
+};
+static const c3d_program program = {
+    .name = "c3d-train",
+    .summary = "mpirun -np N c3d-train CONFIG",
+    .commands = commands,
+    .n_commands = C3D_COUNT(commands),
+    .libraries = C3D_LIBRARIES,
+};
+
+static c3d_resume resume_of(const char *word)
+{
+    if (!strcmp(word, "auto")) return C3D_RESUME_AUTO;
+    return strcmp(word, "never") ? C3D_RESUME_PATH : C3D_RESUME_NEVER;
+}
+
+static c3d_status train(c3d_comm *comm, const c3d_args *args, const c3d_config *config)
+{
+    const char *resume = c3d_args_text(args, "--resume");
+    c3d_run run;
+
+    c3d_progress_set_mode(args->progress, config->run.log_every_s);
+    c3d_status st = c3d_run_open(&run, comm, config, resume_of(resume), resume);
+    if (st == C3D_OK) st = c3d_run_train(&run);
+    c3d_run_close(&run);
+    return st;
+}
+
+static c3d_status print_config(const c3d_comm *comm, const c3d_config *config)
+{
+    c3d_text yaml = { 0 };
+
+    c3d_config_print(config, &yaml);
+    const c3d_status st = c3d_program_print(comm, yaml.text);
+    c3d_text_free(&yaml);
+    return st;
+}
+
+int main(int argc, char **argv)
+{
+    c3d_comm comm;
+    c3d_args args;
+    c3d_config config = { 0 };
+    c3d_status st = c3d_program_start(&program, argc, argv, &comm, &args);
+
+    if (st == C3D_OK && args.answer) {
+        st = c3d_program_print(&comm, args.answer);
+    } else if (st == C3D_OK) {
+        st = c3d_program_config(&comm, &args, C3D_CONFIG_FOR_TRAIN, &config);
+        if (st == C3D_OK)
+            st = args.print_config ? print_config(&comm, &config) : train(&comm, &args, &config);
+    }
+    c3d_config_free(&config);
+    return c3d_program_end(&comm, &args, st);
+}

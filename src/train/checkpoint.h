@@ -1,0 +1,35 @@
+/* Between checkpoint, run and records. */
+#ifndef C3D_TRAIN_CHECKPOINT_H
+#define C3D_TRAIN_CHECKPOINT_H
+
+#include "c3d/train.h"
+
+#define C3D_CHECKPOINT_FORMAT "c3d-train checkpoint"
+#define C3D_CHECKPOINT_SCHEMA 1
+
+/* Facts a resumed run's bits depend on, as saved. */
+typedef struct c3d_conditions {
+    int n_ranks, n_threads;
+    char device[256];
+} c3d_conditions;
+
+/* Local: reads them, and the configuration (given), from an open checkpoint. C3D_EDATA when it is
+ * not one of ours or too new. */
+C3D_CHECKED c3d_status c3d_checkpoint_read_config(c3d_tensor_file *file, const char *path,
+                                                  c3d_config *out);
+C3D_CHECKED c3d_status c3d_checkpoint_read_conditions(c3d_tensor_file *file, c3d_conditions *out);
+/* Local: position, sums and best, without touching parameters. */
+C3D_CHECKED c3d_status c3d_checkpoint_read_state(c3d_tensor_file *file, c3d_run *run);
+C3D_CHECKED c3d_status c3d_checkpoint_read_best(c3d_tensor_file *file, c3d_best *out);
+/* The samples trained on and the dataset must be those of the checkpoint: C3D_ECONFIG otherwise. */
+C3D_CHECKED c3d_status c3d_checkpoint_check_data(c3d_tensor_file *file, const c3d_run *run);
+
+/* Rank 0: removes the files of DIR/checkpoints but the newest keep_last and, if every_steps > 0,
+ * those whose step it divides. */
+C3D_CHECKED c3d_status c3d_checkpoint_prune(const char *dir, int keep_last, int64_t every_steps);
+
+/* What a configuration says of the network; statistics and input shape are added by others. */
+void c3d_network_from_config(const c3d_config *config, c3d_network_desc *out);
+void c3d_network_set_statistics(c3d_network_desc *network, int band, double mean, double deviation);
+
+#endif

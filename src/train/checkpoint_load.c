@@ -1,0 +1,233 @@
+#include "train/checkpoint.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static c3d_status need(c3d_tensor_file *file, const char *key, const char **out)
+{
+    *out = c3d_tensor_file_metadata(file, key);
+    return *out ? C3D_OK : C3D_FAIL(C3D_EDATA, "the checkpoint's metadata has no \"%s\"", key);
+}
+
+static c3d_status need_json(c3d_tensor_file *file, const char *key, c3d_json **out)
+{
+    const char *text;
+
+    C3D_TRY(need(file, key, &text));
+    return c3d_json_parse(text, strlen(text), key, out);
+}
+
+static c3d_status need_int(const c3d_json *json, const char *key, int64_t *out)
+{
+    long long value;
+
+    if (!c3d_json_get_int(json, key, &value))
+        return C3D_FAIL(C3D_EDATA, "the checkpoint's metadata has no integer \"%s\"", key);
+    *out = value;
+    return C3D_OK;
+}
+
+c3d_status c3d_checkpoint_read_config(c3d_tensor_file *file, const char *path, c3d_config *out)
+{
+    const char *format = c3d_tensor_file_metadata(file, "format"), *text, *schema;
+    long long version;
+    c3d_text mistakes = { 0 };
+
+    if (!format || strcmp(format, C3D_CHECKPOINT_FORMAT) != 0)
+        return C3D_FAIL(C3D_EDATA, "%s: a safetensors file, but no checkpoint of c3d-train", path);
+    C3D_TRY(need(file, "schema", &schema));
+    if (!c3d_parse_int(schema, &version) || version > C3D_CHECKPOINT_SCHEMA)
+        return C3D_FAIL(C3D_EDATA,
+                        "%s: written by a newer c3d-train (schema %s, this one reads %d)", path,
+                        schema, C3D_CHECKPOINT_SCHEMA);
+    C3D_TRY(need(file, "config", &text));
+    const c3d_config_source_text source = {
+        .text = text, .n_bytes = strlen(text), .name = path, .use = C3D_CONFIG_FOR_READING
+    };
+    const c3d_status st = c3d_config_parse(&source, out, &mistakes);
+    if (st != C3D_OK) {
+        c3d_config_free(out);
+        (void)C3D_FAIL(C3D_EDATA, "%s: the configuration saved in it is not valid: %s", path,
+                       mistakes.text ? mistakes.text : "");
+    }
+    c3d_text_free(&mistakes);
+    return st == C3D_OK ? C3D_OK : C3D_EDATA;
+}
+
+c3d_status c3d_checkpoint_read_conditions(c3d_tensor_file *file, c3d_conditions *out)
+{
+    const char *ranks, *threads, *device;
+    long long n_ranks, n_threads;
+
+    C3D_TRY(need(file, "ranks", &ranks));
+    C3D_TRY(need(file, "threads", &threads));
+    C3D_TRY(need(file, "device", &device));
+    if (!c3d_parse_int(ranks, &n_ranks) || !c3d_parse_int(threads, &n_threads))
+        return C3D_FAIL(C3D_EDATA, "the checkpoint's ranks or threads are no numbers");
+    out->n_ranks = (int)n_ranks;
+    out->n_threads = (int)n_threads;
+    (void)snprintf(out->device, sizeof out->device, "%s", device);
+    return C3D_OK;
+}
+
+static c3d_status read_position(const c3d_json *json, c3d_run *run)
+{
+    C3D_TRY(need_int(json, "step", &run->position.step));
+    C3D_TRY(need_int(json, "epoch", &run->position.epoch));
+    C3D_TRY(need_int(json, "step_in_epoch", &run->position.step_in_epoch));
+    return need_int(json, "updates", &run->optimizer.t);
+}
+
+c3d_status c3d_checkpoint_read_best(c3d_tensor_file *file, c3d_best *out)
+{
+    c3d_json *json;
+
+    C3D_TRY(need_json(file, "best", &json));
+    const c3d_status st = need_int(json, "step", &out->step);
+    if (!c3d_json_get_real(json, "value", &out->value)) out->value = INFINITY; /* none yet */
+    c3d_json_free(json);
+    return st;
+}
+
+c3d_status c3d_checkpoint_read_state(c3d_tensor_file *file, c3d_run *run)
+{
+    c3d_json *position;
+    const c3d_tensor_entry *sums = c3d_tensor_file_find(file, "epoch.sums");
+
+    C3D_TRY(need_json(file, "position", &position));
+    const c3d_status st = read_position(position, run);
+    c3d_json_free(position);
+    C3D_TRY(st);
+    C3D_TRY(c3d_checkpoint_read_best(file, &run->best));
+    if (!sums)
+        return C3D_FAIL(C3D_EDATA, "a file without the optimiser's state: not to resume from");
+    return c3d_tensor_file_read(file, sums, &run->sums, sizeof run->sums);
+}
+
+static c3d_status check_hash(c3d_tensor_file *file, const char *key, uint64_t now, const char *what)
+{
+    const char *saved;
+    char text[20];
+
+    C3D_TRY(need(file, key, &saved));
+    (void)snprintf(text, sizeof text, "%016" PRIx64, now);
+    if (strcmp(saved, text) == 0) return C3D_OK;
+    return C3D_FAIL(
+        C3D_ECONFIG,
+        "%s changed since the checkpoint was saved (%s, was %s): a resumed run would be "
+        "another run; --resume never starts anew",
+        what, text, saved);
+}
+
+c3d_status c3d_checkpoint_check_data(c3d_tensor_file *file, const c3d_run *run)
+{
+    C3D_TRY(check_hash(file, "train_list_hash", run->train_list.hash, "the list of samples"));
+    return check_hash(file, "dataset_hash", c3d_dataset_get_info(run->dataset)->hash,
+                      "the dataset");
+}
+
+static c3d_status read_arena(c3d_run *run, c3d_tensor_file *file, const char *prefix, float *arena)
+{
+    c3d_status st = C3D_OK;
+
+    for (int p = 0; p < run->model.n_params && st == C3D_OK; p++) {
+        const c3d_param *param = &run->model.params[p];
+        char name[80];
+        (void)snprintf(name, sizeof name, "%s%s", prefix, param->name);
+        const c3d_tensor_entry *entry = c3d_tensor_file_find(file, name);
+        if (!entry) return C3D_FAIL(C3D_EDATA, "the checkpoint has no tensor %s", name);
+        float *canonical = c3d_calloc(param->n, sizeof *canonical);
+        st = canonical ? C3D_OK : C3D_ENOMEM;
+        if (st == C3D_OK)
+            st = c3d_tensor_file_read(file, entry, canonical, param->n * sizeof *canonical);
+        if (st == C3D_OK) st = c3d_model_import(&run->model, p, canonical, arena);
+        free(canonical);
+    }
+    return st;
+}
+
+static c3d_status load_on_rank_0(c3d_run *run, const char *path)
+{
+    c3d_tensor_file *file;
+
+    C3D_TRY(c3d_tensor_file_open(path, &file));
+    c3d_status st = c3d_checkpoint_read_state(file, run);
+    if (st == C3D_OK) st = read_arena(run, file, "", run->model.param);
+    if (st == C3D_OK && run->optimizer.m) st = read_arena(run, file, "adam.m/", run->optimizer.m);
+    if (st == C3D_OK && run->optimizer.v) st = read_arena(run, file, "adam.v/", run->optimizer.v);
+    c3d_tensor_file_close(file);
+    return st == C3D_OK ? st : c3d_error_while("loading %s", path);
+}
+
+c3d_status c3d_checkpoint_load(c3d_run *run, const char *path)
+{
+    c3d_status st = run->comm->rank == 0 ? load_on_rank_0(run, path) : C3D_OK;
+    struct {
+        c3d_position position;
+        c3d_epoch_sums sums;
+        c3d_best best;
+        int64_t updates;
+    } state = { run->position, run->sums, run->best, run->optimizer.t };
+
+    C3D_TRY(c3d_comm_agree_status(run->comm, st));
+    C3D_TRY(c3d_comm_share(run->comm, &state, sizeof state));
+    run->position = state.position;
+    run->sums = state.sums;
+    run->best = state.best;
+    run->optimizer.t = state.updates;
+    C3D_TRY(
+        run->comm->ops->broadcast(run->comm, run->model.param, run->model.n_arena * sizeof(float)));
+    return run->comm->ops->wait(run->comm);
+}
+
+static c3d_status read_statistics(c3d_tensor_file *file, c3d_network_desc *out)
+{
+    c3d_json *json;
+
+    C3D_TRY(need_json(file, "statistics", &json));
+    const c3d_json *mean = c3d_json_get(json, "mean"), *deviation = c3d_json_get(json, "deviation");
+    const size_t n = c3d_json_length(mean);
+    c3d_status st = C3D_OK;
+    if (n < 1 || n > C3D_COUNT(out->mean) || c3d_json_length(deviation) != n)
+        st = C3D_FAIL(C3D_EDATA, "the checkpoint's statistics are not those of 1 to %zu bands",
+                      C3D_COUNT(out->mean));
+    for (size_t b = 0; b < n && st == C3D_OK; b++) {
+        double m, d;
+        if (!c3d_json_real_value(c3d_json_at(mean, b), &m) ||
+            !c3d_json_real_value(c3d_json_at(deviation, b), &d) || d <= 0)
+            st = C3D_FAIL(C3D_EDATA, "the checkpoint's statistics of band %zu are no numbers", b);
+        else
+            c3d_network_set_statistics(out, (int)b, m, d);
+    }
+    c3d_json_free(json);
+    return st;
+}
+
+static c3d_status read_input(c3d_tensor_file *file, c3d_shape *out)
+{
+    c3d_json *json;
+    int64_t bands = 0, months = 0, height = 0, width = 0;
+
+    C3D_TRY(need_json(file, "input", &json));
+    c3d_status st = need_int(json, "bands", &bands);
+    if (st == C3D_OK) st = need_int(json, "months", &months);
+    if (st == C3D_OK) st = need_int(json, "height", &height);
+    if (st == C3D_OK) st = need_int(json, "width", &width);
+    c3d_json_free(json);
+    *out =
+        (c3d_shape){ .n = 1, .c = (int)bands, .d = (int)months, .h = (int)height, .w = (int)width };
+    return st;
+}
+
+c3d_status c3d_checkpoint_network(c3d_tensor_file *file, c3d_config *config_out,
+                                  c3d_network_desc *out)
+{
+    C3D_TRY(c3d_checkpoint_read_config(file, "the checkpoint", config_out));
+    c3d_network_from_config(config_out, out);
+    c3d_status st = read_input(file, &out->model.x);
+    if (st == C3D_OK) st = read_statistics(file, out);
+    if (st != C3D_OK) c3d_config_free(config_out);
+    return st;
+}

@@ -1,0 +1,203 @@
+#include "train/checkpoint.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef c3d_tensor_writer writer;
+
+static c3d_status put_json(writer *w, const char *key, c3d_json *json)
+{
+    char *text = c3d_json_text(json, false);
+    const c3d_status st = c3d_tensor_writer_metadata(w, key, text);
+
+    free(text);
+    c3d_json_free(json);
+    return st;
+}
+
+static c3d_status put_int(writer *w, const char *key, long long value)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof text, "%lld", value);
+    return c3d_tensor_writer_metadata(w, key, text);
+}
+
+static c3d_status put_hash(writer *w, const char *key, uint64_t value)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof text, "%016" PRIx64, value);
+    return c3d_tensor_writer_metadata(w, key, text);
+}
+
+static c3d_json *reals(const double *values, int n)
+{
+    c3d_json *array = c3d_json_array();
+
+    for (int i = 0; i < n; i++) c3d_json_append(array, c3d_json_real(values[i]));
+    return array;
+}
+
+static c3d_json *statistics_json(const c3d_run *run, const c3d_dataset_info *info)
+{
+    c3d_json *json = c3d_json_object(), *bands = c3d_json_array();
+
+    for (int b = 0; b < info->n_bands; b++) c3d_json_append(bands, c3d_json_string(info->bands[b]));
+    c3d_json_set(json, "bands", bands);
+    c3d_json_set(json, "mean", reals(run->mean, info->n_bands));
+    c3d_json_set(json, "deviation", reals(run->deviation, info->n_bands));
+    return json;
+}
+
+static c3d_json *input_json(const c3d_run *run)
+{
+    const c3d_shape x = run->model.table.layers[0].x;
+    c3d_json *json = c3d_json_object();
+
+    c3d_json_set(json, "bands", c3d_json_int(x.c));
+    c3d_json_set(json, "months", c3d_json_int(x.d));
+    c3d_json_set(json, "height", c3d_json_int(x.h));
+    c3d_json_set(json, "width", c3d_json_int(x.w));
+    return json;
+}
+
+static c3d_json *position_json(const c3d_run *run)
+{
+    c3d_json *json = c3d_json_object();
+
+    c3d_json_set(json, "step", c3d_json_int(run->position.step));
+    c3d_json_set(json, "epoch", c3d_json_int(run->position.epoch));
+    c3d_json_set(json, "step_in_epoch", c3d_json_int(run->position.step_in_epoch));
+    c3d_json_set(json, "updates", c3d_json_int(run->optimizer.t));
+    return json;
+}
+
+static c3d_json *best_json(const c3d_best *best)
+{
+    c3d_json *json = c3d_json_object();
+
+    c3d_json_set(json, "value", c3d_json_real(best->value)); /* null: none yet */
+    c3d_json_set(json, "step", c3d_json_int(best->step));
+    return json;
+}
+
+static c3d_status put_metadata(c3d_run *run, writer *w, const char *kind)
+{
+    const c3d_dataset_info *info = c3d_dataset_get_info(run->dataset);
+    char device[256], now[24];
+    c3d_text config = { 0 };
+    c3d_json *classes = c3d_json_array();
+
+    for (int i = 0; i < info->n_classes; i++)
+        c3d_json_append(classes, c3d_json_string(info->classes[i]));
+    c3d_config_print(run->config, &config);
+    c3d_now_text(now);
+    c3d_status st = c3d_tensor_writer_metadata(w, "config", config.text);
+    c3d_text_free(&config);
+    if (st == C3D_OK) st = put_json(w, "classes", classes);
+    C3D_TRY(st);
+    C3D_TRY(c3d_tensor_writer_metadata(w, "format", C3D_CHECKPOINT_FORMAT));
+    C3D_TRY(put_int(w, "schema", C3D_CHECKPOINT_SCHEMA));
+    C3D_TRY(c3d_tensor_writer_metadata(w, "kind", kind));
+    C3D_TRY(c3d_tensor_writer_metadata(w, "software", "c3d-train " C3D_VERSION));
+    C3D_TRY(c3d_tensor_writer_metadata(w, "saved", now));
+    C3D_TRY(
+        c3d_tensor_writer_metadata(w, "device", run->backend.ops->describe(&run->backend, device)));
+    C3D_TRY(put_int(w, "ranks", run->comm->n_ranks));
+    C3D_TRY(put_int(w, "threads", run->n_threads));
+    C3D_TRY(put_hash(w, "dataset_hash", info->hash));
+    C3D_TRY(put_hash(w, "train_list_hash", run->train_list.hash));
+    C3D_TRY(put_json(w, "statistics", statistics_json(run, info)));
+    C3D_TRY(put_json(w, "input", input_json(run)));
+    C3D_TRY(put_json(w, "position", position_json(run)));
+    return put_json(w, "best", best_json(&run->best));
+}
+
+static const int64_t sums_shape[] = { sizeof(c3d_epoch_sums) / sizeof(double) };
+
+/* Parameters and, with moments, Adam's two arenas: three tensors a parameter. */
+static c3d_status declare(const c3d_run *run, writer *w, bool moments)
+{
+    static const char *const prefixes[] = { "", "adam.m/", "adam.v/" };
+
+    for (int kind = 0; kind < (moments ? 3 : 1); kind++) {
+        for (int p = 0; p < run->model.n_params; p++) {
+            const c3d_param *param = &run->model.params[p];
+            char name[80];
+            (void)snprintf(name, sizeof name, "%s%s", prefixes[kind], param->name);
+            C3D_TRY(c3d_tensor_writer_declare(w, name, C3D_F32, param->rank, param->shape));
+        }
+    }
+    if (moments) C3D_TRY(c3d_tensor_writer_declare(w, "epoch.sums", C3D_F64, 1, sums_shape));
+    return C3D_OK;
+}
+
+static c3d_status put_tensors(c3d_run *run, writer *w, bool moments, float *canonical)
+{
+    const float *const arenas[] = { run->model.param, run->optimizer.m, run->optimizer.v };
+
+    for (int kind = 0; kind < (moments ? 3 : 1); kind++) {
+        for (int p = 0; p < run->model.n_params; p++) {
+            C3D_TRY(c3d_model_export(&run->model, p, arenas[kind], canonical));
+            C3D_TRY(c3d_tensor_writer_put(w, canonical, run->model.params[p].n * sizeof(float)));
+        }
+    }
+    if (moments) C3D_TRY(c3d_tensor_writer_put(w, &run->sums, sizeof run->sums));
+    return C3D_OK;
+}
+
+static c3d_status write_file(c3d_run *run, const char *path, bool moments)
+{
+    writer *w = NULL;
+    size_t n_largest = 1;
+
+    for (int p = 0; p < run->model.n_params; p++)
+        if (run->model.params[p].n > n_largest) n_largest = run->model.params[p].n;
+    float *canonical = c3d_calloc(n_largest, sizeof *canonical);
+    c3d_status st = canonical ? C3D_OK : C3D_ENOMEM;
+    if (st == C3D_OK) st = c3d_tensor_writer_create(path, &w);
+    if (st == C3D_OK) st = put_metadata(run, w, moments ? "checkpoint" : "best");
+    if (st == C3D_OK) st = declare(run, w, moments);
+    if (st == C3D_OK) st = put_tensors(run, w, moments, canonical);
+    free(canonical);
+    if (st != C3D_OK) {
+        c3d_tensor_writer_discard(w);
+        return st;
+    }
+    return c3d_tensor_writer_commit(w);
+}
+
+static c3d_status save_on_rank_0(c3d_run *run)
+{
+    char dir[C3D_PATH_MAX], path[C3D_PATH_MAX], name[64];
+
+    C3D_TRY(c3d_path_join(dir, run->dir, "checkpoints"));
+    C3D_TRY(c3d_make_dirs(dir));
+    (void)snprintf(name, sizeof name, "step-%08" PRId64 ".safetensors", run->position.step);
+    C3D_TRY(c3d_path_join(path, dir, name));
+    if (write_file(run, path, true) != C3D_OK)
+        return c3d_error_while("saving a checkpoint; those saved before are whole");
+    return c3d_checkpoint_prune(run->dir, run->config->train.keep_last,
+                                run->config->train.keep_every * c3d_loader_n_steps(run->loader));
+}
+
+c3d_status c3d_checkpoint_save(c3d_run *run)
+{
+    const c3d_status st = run->comm->rank == 0 ? save_on_rank_0(run) : C3D_OK;
+
+    return c3d_comm_agree_status(run->comm, st);
+}
+
+c3d_status c3d_checkpoint_save_best(c3d_run *run)
+{
+    char path[C3D_PATH_MAX];
+    c3d_status st = C3D_OK;
+
+    if (run->comm->rank == 0) {
+        st = c3d_path_join(path, run->dir, "best.safetensors");
+        if (st == C3D_OK) st = write_file(run, path, false);
+    }
+    return c3d_comm_agree_status(run->comm, st);
+}

@@ -1,0 +1,44 @@
+#include "train/checkpoint.h"
+
+static const char *const network_names[] = {
+    [C3D_CONFIG_NETWORK_C3D] = "c3d",
+    [C3D_CONFIG_NETWORK_CNN2D] = "cnn2d",
+    [C3D_CONFIG_NETWORK_TCNN] = "tcnn",
+};
+static const c3d_slice slices[] = {
+    [C3D_CONFIG_SLICE_FIRST] = C3D_SLICE_FIRST,   [C3D_CONFIG_SLICE_MIDDLE] = C3D_SLICE_MIDDLE,
+    [C3D_CONFIG_SLICE_LAST] = C3D_SLICE_LAST,     [C3D_CONFIG_SLICE_RANDOM] = C3D_SLICE_RANDOM,
+    [C3D_CONFIG_SLICE_MEDIAN] = C3D_SLICE_MEDIAN,
+};
+static const char *const backend_names[] = {
+    [C3D_CONFIG_DEVICE_AUTO] = "auto",
+    [C3D_CONFIG_DEVICE_CPU] = "cpu",
+    [C3D_CONFIG_DEVICE_CUDA] = "cuda",
+};
+
+void c3d_network_from_config(const c3d_config *config, c3d_network_desc *out)
+{
+    *out = (c3d_network_desc){
+        .model = {
+            .network = network_names[config->model.network],
+            .width = config->model.width,
+            .fc = config->model.fc,
+            .outputs = config->model.outputs,
+            .dropout = config->model.dropout,
+            .pool5_padding = config->model.pool5_padding,
+        },
+        .slice = slices[config->data.slice],
+        .seed = (uint64_t)config->data.seed,
+    };
+}
+
+void c3d_network_set_statistics(c3d_network_desc *network, int band, double mean, double deviation)
+{
+    network->mean[band] = (float)mean;
+    network->scale[band] = (float)(1 / deviation);
+}
+
+const char *c3d_device_name(const c3d_config *config)
+{
+    return backend_names[config->run.device];
+}

@@ -1,0 +1,56 @@
+/* Adam with its state on rank 0: rank 0 updates a bucket and broadcasts it, bucket after bucket. */
+#include "train/optimizer.h"
+
+static bool keeps_state(const c3d_run *run)
+{
+    return run->comm->rank == 0;
+}
+
+c3d_status c3d_optimizer_open(c3d_run *run)
+{
+    const size_t n_bytes = run->model.n_arena * sizeof(float);
+
+    if (!keeps_state(run)) return C3D_OK;
+    C3D_TRY(run->backend.ops->alloc(&run->backend, n_bytes, (void **)&run->optimizer.m));
+    return run->backend.ops->alloc(&run->backend, n_bytes, (void **)&run->optimizer.v);
+}
+
+void c3d_optimizer_close(c3d_run *run)
+{
+    if (run->optimizer.m) run->backend.ops->free(&run->backend, run->optimizer.m);
+    if (run->optimizer.v) run->backend.ops->free(&run->backend, run->optimizer.v);
+    run->optimizer = (c3d_optimizer){ 0 };
+}
+
+size_t c3d_bucket_floats(const c3d_run *run)
+{
+    const double floats = run->config->distributed.bucket_mb * 1048576.0 / sizeof(float);
+
+    return floats < 1024 ? 1024 : (size_t)floats;
+}
+
+c3d_status c3d_optimizer_step(c3d_run *run, double rate, float grad_scale)
+{
+    const c3d_config *config = run->config;
+    const size_t n = run->model.n_arena, bucket = c3d_bucket_floats(run);
+    const c3d_adam adam = {
+        .rate = rate,
+        .beta1 = config->optimizer.beta1,
+        .beta2 = config->optimizer.beta2,
+        .epsilon = config->optimizer.epsilon,
+        .weight_decay = config->optimizer.weight_decay,
+        .t = ++run->optimizer.t,
+        .grad_scale = grad_scale,
+    };
+
+    for (size_t begin = 0; begin < n; begin += bucket) {
+        const size_t count = n - begin < bucket ? n - begin : bucket;
+        float *param = run->model.param + begin;
+        if (keeps_state(run))
+            C3D_TRY(run->backend.ops->adam(&run->backend, &adam, count, run->model.grad + begin,
+                                           run->optimizer.m + begin, run->optimizer.v + begin,
+                                           param));
+        C3D_TRY(run->comm->ops->broadcast(run->comm, param, count * sizeof(float)));
+    }
+    return run->comm->ops->wait(run->comm);
+}

@@ -1,0 +1,14 @@
+/* The optimiser's part of a run; all COLLECTIVE. */
+#ifndef C3D_TRAIN_OPTIMIZER_H
+#define C3D_TRAIN_OPTIMIZER_H
+
+#include "c3d/train.h"
+
+C3D_CHECKED c3d_status c3d_optimizer_open(c3d_run *run);
+void c3d_optimizer_close(c3d_run *run);
+/* Floats of a bucket (distributed.bucket_mb): what is summed, updated and sent at a time. */
+size_t c3d_bucket_floats(const c3d_run *run);
+/* One update of all parameters from run->model.grad * grad_scale, on all ranks the same. */
+C3D_CHECKED c3d_status c3d_optimizer_step(c3d_run *run, double rate, float grad_scale);
+
+#endif

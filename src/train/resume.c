@@ -1,0 +1,82 @@
+#include "train/checkpoint.h"
+#include "train/run.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static c3d_status compare_config(const c3d_run *run, const c3d_config *saved, const char *path)
+{
+    c3d_config_changes changes;
+    c3d_text refused = { 0 };
+
+    c3d_config_diff(saved, run->config, &changes);
+    for (int i = 0; i < changes.n; i++) {
+        const c3d_config_change *c = &changes.items[i];
+        if (c->policy == C3D_CONFIG_REFUSE)
+            c3d_text_add(&refused, "\n  %s: %s -> %s", c->key, c->from, c->to);
+        else if (c->policy == C3D_CONFIG_WARN)
+            c3d_log_warn("%s changed since the checkpoint: %s -> %s", c->key, c->from, c->to);
+    }
+    c3d_status st = C3D_OK;
+    if (refused.text)
+        st = C3D_FAIL(C3D_ECONFIG,
+                      "%s was saved with another configuration; going on would make another run "
+                      "(--resume never starts anew):%s",
+                      path, refused.text);
+    c3d_text_free(&refused);
+    c3d_config_changes_free(&changes);
+    return st;
+}
+
+static c3d_status check_config(const c3d_run *run, const char *path)
+{
+    c3d_tensor_file *file;
+    c3d_config saved;
+
+    C3D_TRY(c3d_tensor_file_open(path, &file));
+    c3d_status st = c3d_checkpoint_read_config(file, path, &saved);
+    c3d_tensor_file_close(file);
+    C3D_TRY(st);
+    st = compare_config(run, &saved, path);
+    c3d_config_free(&saved);
+    return st;
+}
+
+c3d_status c3d_resume_choose(const c3d_run *run, c3d_resume resume, const char *resume_path,
+                             char path_out[C3D_PATH_MAX])
+{
+    path_out[0] = '\0';
+    if (resume == C3D_RESUME_NEVER) return C3D_OK;
+    if (resume == C3D_RESUME_PATH)
+        C3D_TRY(c3d_path_join(path_out, NULL, resume_path));
+    else
+        C3D_TRY(c3d_checkpoint_find(run->dir, path_out));
+    return path_out[0] ? check_config(run, path_out) : C3D_OK;
+}
+
+static void compare_conditions(const c3d_run *run, const c3d_conditions *saved)
+{
+    char device[256];
+
+    (void)run->backend.ops->describe((c3d_backend *)(uintptr_t)&run->backend, device);
+    if (saved->n_ranks == run->comm->n_ranks && saved->n_threads == run->n_threads &&
+        strcmp(saved->device, device) == 0)
+        return;
+    c3d_log_warn("saved on %d ranks with %d threads (%s), continued on %d with %d (%s): the same "
+                 "samples in the same batches, but bits may differ from an undisturbed run",
+                 saved->n_ranks, saved->n_threads, saved->device, run->comm->n_ranks,
+                 run->n_threads, device);
+}
+
+c3d_status c3d_resume_check(c3d_run *run, const char *path)
+{
+    c3d_tensor_file *file;
+    c3d_conditions conditions;
+
+    C3D_TRY(c3d_tensor_file_open(path, &file));
+    c3d_status st = c3d_checkpoint_check_data(file, run);
+    if (st == C3D_OK) st = c3d_checkpoint_read_conditions(file, &conditions);
+    if (st == C3D_OK) compare_conditions(run, &conditions);
+    c3d_tensor_file_close(file);
+    return st == C3D_OK ? st : c3d_error_while("resuming from %s", path);
+}

@@ -1,0 +1,291 @@
+#include "train/run.h"
+
+#include "train/checkpoint.h"
+#include "train/directory.h"
+#include "train/optimizer.h"
+#include "train/records.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static c3d_status write_config(const c3d_run *run)
+{
+    char path[C3D_PATH_MAX];
+    c3d_text yaml = { 0 };
+
+    C3D_TRY(c3d_path_join(path, run->dir, "config.yaml"));
+    c3d_config_print(run->config, &yaml);
+    const c3d_status st = c3d_file_write(path, yaml.text, yaml.length);
+    c3d_text_free(&yaml);
+    return st;
+}
+
+/* Rank 0: the directory with its lock first, so that nobody else changes it meanwhile; nothing in
+ * it is touched before the checkpoint there agrees with the configuration. */
+static c3d_status open_directory(c3d_run *run, c3d_resume resume, const char *resume_path,
+                                 char checkpoint_out[C3D_PATH_MAX])
+{
+    const bool move_old = resume == C3D_RESUME_NEVER && c3d_path_exists(run->dir);
+    char path[C3D_PATH_MAX];
+
+    C3D_TRY(c3d_directory_open(run->dir, move_old, &run->lock_fd));
+    C3D_TRY(c3d_resume_choose(run, resume, resume_path, checkpoint_out));
+    C3D_TRY(c3d_path_join(path, run->dir, "log.txt"));
+    C3D_TRY(c3d_log_set_file(path));
+    return write_config(run);
+}
+
+static c3d_status check_leak(const c3d_run *run)
+{
+    const c3d_dataset_info *info = c3d_dataset_get_info(run->dataset);
+    bool leaks = false;
+
+    if (!c3d_json_get_bool(c3d_json_get(info->json, "leak"), "leaks", &leaks) || !leaks)
+        return C3D_OK;
+    if (run->config->data.allow_leaking_split) {
+        c3d_log_warn("%s: its splits share pixels; scores on them say little about new places",
+                     run->config->data.store);
+        return C3D_OK;
+    }
+    return C3D_FAIL(C3D_EDATA,
+                    "%s: frames of different splits share pixels (c3d-dataset verify shows where); "
+                    "set data.allow_leaking_split: true to train all the same",
+                    run->config->data.store);
+}
+
+static c3d_status check_labels(const c3d_run *run, const c3d_list *list)
+{
+    const c3d_samples *samples = c3d_dataset_get_samples(run->dataset);
+    const int n_classes = run->config->model.outputs == 1 ? 2 : run->config->model.outputs;
+
+    for (size_t i = 0; i < list->n; i++) {
+        const c3d_sample *s = &samples->rows[list->index[i]];
+        if (s->label < 0 || s->label >= n_classes)
+            return C3D_FAIL(C3D_ECONFIG,
+                            "%s: sample %lld has label %d; model.outputs %d needs 0..%d",
+                            run->config->data.store, (long long)s->sample_id, s->label,
+                            run->config->model.outputs, n_classes - 1);
+    }
+    return C3D_OK;
+}
+
+static c3d_status open_data(c3d_run *run)
+{
+    const c3d_config *config = run->config;
+    const uint64_t seed = (uint64_t)config->data.seed;
+    const int64_t max = config->data.max_per_class;
+    char store[C3D_PATH_MAX];
+
+    C3D_TRY(c3d_config_path(config, config->data.store, store));
+    C3D_TRY(c3d_dataset_open(store, &run->dataset));
+    C3D_TRY(check_leak(run));
+    C3D_TRY(c3d_list_make(run->dataset, C3D_SPLIT_TRAIN, max, seed, &run->train_list));
+    C3D_TRY(c3d_list_make(run->dataset, C3D_SPLIT_VALIDATION, 0, seed, &run->validation_list));
+    if (run->train_list.n == 0)
+        return C3D_FAIL(C3D_EDATA, "%s: no sample is in split train", store);
+    C3D_TRY(check_labels(run, &run->train_list));
+    C3D_TRY(check_labels(run, &run->validation_list));
+    C3D_TRY(c3d_statistics(run->dataset, &run->train_list, run->mean, run->deviation));
+    for (int b = 0; b < c3d_dataset_get_info(run->dataset)->n_bands; b++)
+        c3d_network_set_statistics(&run->network, b, run->mean[b], run->deviation[b]);
+    return C3D_OK;
+}
+
+/* Every rank must get a micro-batch of a full step, or it would only wait for the others. */
+static c3d_status check_batches(const c3d_run *run)
+{
+    const int global = run->config->train.global_batch, micro = run->config->train.micro_batch;
+    const int n_micro = (global + micro - 1) / micro;
+
+    if (run->comm->n_ranks <= n_micro) return C3D_OK;
+    return C3D_FAIL(C3D_ECONFIG,
+                    "%d ranks, but a global batch has %d micro-batches (train.global_batch %d, "
+                    "train.micro_batch %d): use fewer ranks or a smaller train.micro_batch",
+                    run->comm->n_ranks, n_micro, global, micro);
+}
+
+static c3d_status open_loader(c3d_run *run)
+{
+    const c3d_config *config = run->config;
+    const c3d_net *net = c3d_net_find(run->network.model.network);
+    const c3d_loader_desc desc = {
+        .dataset = run->dataset,
+        .list = &run->train_list,
+        .shuffle = true,
+        .one_slice = net && net->one_slice,
+        .slice = run->network.slice,
+        .augment_symmetry = config->data.augment.symmetry,
+        .seed = (uint64_t)config->data.seed,
+        .global_batch = config->train.global_batch,
+        .micro_batch = config->train.micro_batch,
+        .rank = run->comm->rank,
+        .n_ranks = run->comm->n_ranks,
+        .n_readers = config->data.readers,
+        .depth = 8,
+    };
+
+    C3D_TRY(check_batches(run));
+    C3D_TRY(c3d_loader_create(&desc, &run->loader));
+    run->network.model.x = c3d_loader_shape(run->loader);
+    run->losses = c3d_calloc((size_t)config->train.micro_batch, sizeof(float));
+    run->scores =
+        c3d_calloc((size_t)(config->train.micro_batch * config->model.outputs), sizeof(float));
+    return run->losses && run->scores ? C3D_OK : C3D_ENOMEM;
+}
+
+static c3d_status open_network(c3d_run *run)
+{
+    c3d_model_desc desc = run->network.model;
+    c3d_text table = { 0 };
+
+    desc.training = true;
+    C3D_TRY(c3d_backend_open(&run->backend, c3d_device_name(run->config), run->comm->local_rank,
+                             run->n_threads));
+    C3D_TRY(c3d_model_create(&run->model, &run->backend, &desc));
+    c3d_shape_table_print(&run->model.table, &table);
+    if (table.length && table.text[table.length - 1] == '\n') table.text[table.length - 1] = '\0';
+    c3d_log_run("%s", table.text);
+    c3d_text_free(&table);
+    C3D_TRY(c3d_model_init(&run->model, (uint64_t)run->config->data.seed));
+    return c3d_optimizer_open(run);
+}
+
+static c3d_status open_evaluator(c3d_run *run)
+{
+    if (run->validation_list.n == 0) return C3D_OK;
+    const c3d_evaluator_desc desc = {
+        .comm = run->comm,
+        .dataset = run->dataset,
+        .list = &run->validation_list,
+        .network = run->network,
+        .backend = c3d_device_name(run->config),
+        .device_index = run->comm->local_rank,
+        .n_threads = run->config->evaluation.threads,
+        .batch = run->config->evaluation.batch,
+        .n_readers = run->config->data.readers,
+    };
+    return c3d_evaluator_create(&desc, &run->evaluator);
+}
+
+/* Sums over ranks run over whole arenas: they must be laid out alike. */
+static c3d_status check_ranks_alike(c3d_run *run)
+{
+    struct {
+        uint64_t n_arena;
+        char device[256];
+    } of_rank_0 = { 0 };
+    char mine[256] = "";
+
+    (void)run->backend.ops->describe(&run->backend, mine);
+    of_rank_0.n_arena = run->model.n_arena;
+    (void)snprintf(of_rank_0.device, sizeof of_rank_0.device, "%s", mine);
+    C3D_TRY(c3d_comm_share(run->comm, &of_rank_0, sizeof of_rank_0));
+    if (of_rank_0.n_arena == run->model.n_arena && strcmp(of_rank_0.device, mine) == 0)
+        return C3D_OK;
+    return C3D_FAIL(C3D_EUNSUPPORTED,
+                    "%s computes with \"%s\", rank 0 with \"%s\": use hosts alike", run->comm->host,
+                    mine, of_rank_0.device);
+}
+
+/* Best files of a later step than the one resumed from belong to a future that did not happen. */
+static c3d_status set_best_aside(const c3d_run *run)
+{
+    char path[C3D_PATH_MAX], aside[C3D_PATH_MAX];
+    c3d_tensor_file *file;
+    c3d_run of_file = { 0 };
+
+    C3D_TRY(c3d_path_join(path, run->dir, "best.safetensors"));
+    C3D_TRY(c3d_path_join(aside, run->dir, "best.safetensors.aside"));
+    if (!c3d_path_exists(path)) return C3D_OK;
+    C3D_TRY(c3d_tensor_file_open(path, &file));
+    const c3d_status st = c3d_checkpoint_read_best(file, &of_file.best);
+    c3d_tensor_file_close(file);
+    C3D_TRY(st);
+    if (of_file.best.step <= run->position.step) return C3D_OK;
+    if (rename(path, aside) != 0)
+        return C3D_FAIL(C3D_EIO, "%s: cannot be set aside: %s", path, strerror(errno));
+    c3d_log_run("%s is of step %lld, after the step resumed from: set aside as %s", path,
+                (long long)of_file.best.step, aside);
+    return C3D_OK;
+}
+
+static c3d_status start_or_resume(c3d_run *run, const char *checkpoint)
+{
+    const bool resumed = checkpoint[0] != '\0', root = run->comm->rank == 0;
+
+    run->best.value = INFINITY;
+    C3D_TRY(c3d_comm_agree_status(run->comm,
+                                  root && resumed ? c3d_resume_check(run, checkpoint) : C3D_OK));
+    if (resumed) C3D_TRY(c3d_checkpoint_load(run, checkpoint));
+    run->finished = resumed && run->position.epoch >= run->config->train.epochs;
+    if (!root) return C3D_OK;
+    if (resumed)
+        c3d_log_run("resumed from %s: epoch %lld of %d, step %lld", checkpoint,
+                    (long long)run->position.epoch + !run->finished, run->config->train.epochs,
+                    (long long)run->position.step);
+    if (run->finished) return C3D_OK;
+    C3D_TRY(set_best_aside(run));
+    return c3d_records_open(run->dir, run->position.step, run->config->run.log_samples,
+                            &run->records);
+}
+
+static c3d_status open_parts(c3d_run *run)
+{
+    C3D_TRY(open_data(run));
+    C3D_TRY(open_loader(run));
+    C3D_TRY(open_network(run));
+    return open_evaluator(run);
+}
+
+static void print_start(c3d_run *run)
+{
+    char device[256];
+
+    c3d_log_run("%zu training and %zu validation samples; %lld steps of %d an epoch",
+                run->train_list.n, run->validation_list.n,
+                (long long)c3d_loader_n_steps(run->loader), run->config->train.global_batch);
+    c3d_log_run("device: %s; ranks: %d", run->backend.ops->describe(&run->backend, device),
+                run->comm->n_ranks);
+}
+
+c3d_status c3d_run_open(c3d_run *run, c3d_comm *comm, const c3d_config *config, c3d_resume resume,
+                        const char *resume_path)
+{
+    char checkpoint[C3D_PATH_MAX] = "";
+    c3d_status st = C3D_OK;
+
+    *run = (c3d_run){ .comm = comm, .config = config, .lock_fd = -1 };
+    run->n_threads = c3d_run_threads(config, comm);
+    c3d_network_from_config(config, &run->network);
+    C3D_TRY(c3d_path_join(run->dir, NULL, config->run.dir));
+    if (comm->rank == 0) st = open_directory(run, resume, resume_path, checkpoint);
+    C3D_TRY(c3d_comm_agree_status(comm, st));
+    C3D_TRY(c3d_comm_share(comm, checkpoint, sizeof checkpoint));
+    C3D_TRY(c3d_comm_agree_status(comm, open_parts(run)));
+    C3D_TRY(c3d_comm_open(comm, config->distributed.timeout_s));
+    C3D_TRY(c3d_comm_agree_status(comm, check_ranks_alike(run)));
+    print_start(run);
+    return c3d_comm_agree_status(comm, start_or_resume(run, checkpoint));
+}
+
+void c3d_run_close(c3d_run *run)
+{
+    if (!run->comm) return;
+    c3d_records_close(run->records);
+    c3d_evaluator_destroy(run->evaluator);
+    if (run->backend.ops) c3d_optimizer_close(run);
+    c3d_model_destroy(&run->model);
+    c3d_backend_close(&run->backend);
+    c3d_loader_destroy(run->loader);
+    c3d_list_free(&run->train_list);
+    c3d_list_free(&run->validation_list);
+    c3d_dataset_close(run->dataset);
+    free(run->losses);
+    free(run->scores);
+    if (c3d_log_set_file(NULL) != C3D_OK) c3d_log_error(c3d_error_last()); /* closing cannot fail */
+    c3d_directory_close(run->lock_fd);
+    *run = (c3d_run){ 0 };
+}

@@ -1,0 +1,19 @@
+/* Between the sources of a run. */
+#ifndef C3D_TRAIN_RUN_H
+#define C3D_TRAIN_RUN_H
+
+#include "c3d/train.h"
+
+/* distributed.threads, or the cores this rank may use: those it is bound to, else its share of the
+ * host's. Local. */
+int c3d_run_threads(const c3d_config *config, const c3d_comm *comm);
+
+/* Rank 0: which checkpoint to start from ("" for none) and whether the configuration may go on from
+ * it: C3D_ECONFIG with a diff otherwise. */
+C3D_CHECKED c3d_status c3d_resume_choose(const c3d_run *run, c3d_resume resume,
+                                         const char *resume_path, char path_out[C3D_PATH_MAX]);
+/* Rank 0, before loading: the data must be the checkpoint's; says which promise of exactness no
+ * longer holds. */
+C3D_CHECKED c3d_status c3d_resume_check(c3d_run *run, const char *path);
+
+#endif

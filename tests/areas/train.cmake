@@ -1,0 +1,17 @@
+c3d_test(test_scores LABELS unit LINKS c3d_train)
+
+add_executable(compare_tensors compare_tensors.c)
+c3d_compile_options(compare_tensors)
+target_link_libraries(compare_tensors PRIVATE c3d_tensor c3d_base m)
+
+foreach(name train_store train_resume train_ranks train_errors)
+  c3d_script_test(${name} LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
+  set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
+    "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
+    "C3D_TEST_STORE=${CMAKE_CURRENT_BINARY_DIR}/work/train_store")
+  if(name STREQUAL train_store)
+    set_tests_properties(${name} PROPERTIES FIXTURES_SETUP train_store)
+  else()
+    set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED train_store)
+  endif()
+endforeach()

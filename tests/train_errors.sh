@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# What goes wrong ends in one clear message and the right exit code.
+. "$C3D_SOURCE/tests/support/check.sh"
+. "$C3D_SOURCE/tests/support/train.sh"
+train=$C3D_BIN/c3d-train
+rm -rf wild file
+
+touch file
+expect 3 "$train" "$config" --set run.dir=file/run
+says "file"
+expect 2 "$train" no-such.yaml
+says "no-such.yaml"
+expect 2 "$train" "$config" --reusme never
+says "did you mean --resume?"
+expect 3 "$train" "$config" --set run.dir=none --set data.store=/no/such/store
+says "/no/such/store"
+expect 5 "$train" "$config" --set run.dir=wild --set optimizer.learning_rate=1000
+says "not finite"
+says "sample"
+expect 3 "$C3D_BIN/c3d-evaluate" file
+expect 0 "$train" --help
+says "train.global_batch"
+expect 0 "$train" --version
+says "oneDNN"
+
+# a disk that fills up while saving: what was saved before stays whole
+mkdir -p small
+if mount -t tmpfs -o size=5m tmpfs small 2>/dev/null; then
+    expect 3 "$train" "$config" --set run.dir=small/run --set train.checkpoint_every_steps=1 \
+        --set train.keep_last=100000
+    says "No space left on device"
+    kept=$(ls small/run/checkpoints/*.safetensors | wc -l)
+    [ "$kept" -ge 1 ] || fail "no checkpoint was kept"
+    for f in small/run/checkpoints/*.safetensors; do
+        "$C3D_TEST_BIN/compare_tensors" equal "$f" "$f" >/dev/null || fail "$f is broken"
+    done
+    umount small
+else
+    echo "note: no right to mount a tmpfs, a full disk was not tried"
+fi
+finish

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# The number of ranks changes who computes, not what is computed.
+. "$C3D_SOURCE/tests/support/check.sh"
+. "$C3D_SOURCE/tests/support/train.sh"
+train=$C3D_BIN/c3d-train
+rm -rf one two three first1 first2
+# A low learning rate: rounding differences grow with every update, the faster the larger it is.
+more="--set optimizer.learning_rate=0.0003 --set run.log_samples=true --set train.max_steps=50 --set train.epochs=50"
+
+expect 0 ranks 1 "$train" "$config" --set run.dir=one $more
+expect 0 ranks 2 "$train" "$config" --set run.dir=two $more
+expect 0 ranks 3 "$train" "$config" --set run.dir=three $more
+[ "$(wc -l <one/samples.jsonl)" = 50 ] || fail "50 steps expected"
+cmp one/samples.jsonl two/samples.jsonl || fail "2 ranks saw other samples than 1"
+cmp one/samples.jsonl three/samples.jsonl || fail "3 ranks saw other samples than 1"
+# no sample twice in an epoch
+per_epoch=$(awk -F'[][]' '{n += split($2, a, ",")} END {print n}' one/samples.jsonl)
+[ "$per_epoch" -gt 100 ] || fail "too few samples: $per_epoch"
+
+loss() { sed 's/.*"loss": \([^,]*\),.*/\1/' "$1/steps.jsonl"; }
+paste <(loss one) <(loss two) | awk '
+    { d = $1 - $2; if (d < 0) d = -d; if (!(d <= 1e-3)) { print "step", NR ":", $1, $2; bad = 1 } }
+    END { exit bad || NR != 50 }' || fail "losses of 1 and 2 ranks differ by more than 1e-3"
+
+# Adam's first moment after one step is (1 - beta1) times the gradient. A weight's gradient is a sum
+# over 16 samples and at most 16 months of 16 x 16 positions.
+for n in 1 2; do
+    expect 0 ranks $n "$train" "$config" --set run.dir=first$n --set train.max_steps=1
+done
+"$C3D_TEST_BIN/compare_tensors" near first1/checkpoints/step-00000001.safetensors \
+    first2/checkpoints/step-00000001.safetensors adam.m/ $((16 * 16 * 256)) \
+    || fail "first gradients of 1 and 2 ranks differ"
+
+# evaluation: the same bytes on any number of ranks
+for n in 1 2 3; do
+    expect 0 ranks $n "$C3D_BIN/c3d-evaluate" two --out eval$n --split test
+    says "accuracy"
+done
+for n in 2 3; do
+    cmp eval1/evaluation-test.json eval$n/evaluation-test.json || fail "evaluation on $n ranks"
+    cmp eval1/scores-test.csv eval$n/scores-test.csv || fail "scores on $n ranks"
+done
+expect 2 ranks 5 "$train" "$config" --set run.dir=five
+says "micro-batches"
+finish
