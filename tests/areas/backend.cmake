@@ -10,3 +10,6 @@ foreach(isa SSE41 AVX2)
     set_property(TEST ${parity}_${isa} APPEND PROPERTY ENVIRONMENT "DNNL_MAX_CPU_ISA=${isa}")
   endforeach()
 endforeach()
+
+c3d_test(golden_test LABELS parity LINKS c3d_nn
+         ARGS ${CMAKE_CURRENT_SOURCE_DIR}/golden ref onednn)

@@ -1,0 +1,297 @@
+/* A small c3d and a small cnn2d against PyTorch: outputs, all gradients, parameters after three
+ * Adam steps (tests/golden/make.py says what the fixtures hold), on every backend in this build.
+ *
+ * A fixture's "deviation" is the largest difference between PyTorch in float32 and in float64: what
+ * rounding does to that array. Another float32 evaluation differs by another draw of the same kind;
+ * ALLOWED times the largest of the first is demanded. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "c3d/nn.h"
+
+#define ALLOWED    8.0
+#define N_STEPS    3
+#define RATE       1e-3
+#define HALF_ULP   0x1p-24
+#define MAX_VALUES 100000
+
+static int n_failures;
+static double v_roots[N_STEPS][MAX_VALUES]; /* sqrt of the bias-corrected v, all parameters */
+
+static void must(c3d_status st, const char *what)
+{
+    if (st == C3D_OK) return;
+    printf("%s: %s\n", what, c3d_error_last()->message);
+    exit(EXIT_FAILURE);
+}
+
+static void check(const char *what, const char *name, size_t i, double got, double expected,
+                  double bound)
+{
+    if (fabs(got - expected) <= bound) return;
+    if (n_failures++ < 20)
+        printf("%s %s[%zu]: %.9g, PyTorch says %.9g +- %.2g\n", what, name, i, got, expected,
+               bound);
+}
+
+/* A tensor "GROUP.NAME" of the fixture, of n elements; given. */
+static void *tensor(c3d_tensor_file *file, const char *group, const char *name, size_t n)
+{
+    char full[96];
+    const c3d_tensor_entry *entry;
+
+    snprintf(full, sizeof full, "%s%s", group, name);
+    entry = c3d_tensor_file_find(file, full);
+    if (!entry) {
+        printf("%s: not in the fixture\n", full);
+        exit(EXIT_FAILURE);
+    }
+    const size_t n_bytes = n * c3d_dtype_size(entry->dtype);
+    void *const data = malloc(n_bytes);
+    if (!data) abort();
+    must(c3d_tensor_file_read(file, entry, data, n_bytes), full);
+    return data;
+}
+
+typedef struct golden {
+    c3d_tensor_file *file;
+    const char *backend_name;
+    c3d_backend backend;
+    c3d_model model;
+    uint16_t *x;
+    float *mean, *scale;
+    int32_t *labels;
+    float *m, *v;
+} golden;
+
+static int text_number(const c3d_tensor_file *file, const char *key)
+{
+    long long value;
+
+    if (!c3d_parse_int(c3d_tensor_file_metadata(file, key), &value)) exit(EXIT_FAILURE);
+    return (int)value;
+}
+
+static void golden_open(golden *g, const char *path, const char *backend_name)
+{
+    const c3d_tensor_entry *x;
+    void *m, *v;
+
+    *g = (golden){ .backend_name = backend_name };
+    must(c3d_tensor_file_open(path, &g->file), path);
+    must(c3d_backend_open(&g->backend, backend_name, 0, 2), backend_name);
+    x = c3d_tensor_file_find(g->file, "x");
+    const c3d_model_desc desc = {
+        .network = c3d_tensor_file_metadata(g->file, "network"),
+        .x = { (int)x->shape[0], (int)x->shape[1], (int)x->shape[2], (int)x->shape[3],
+               (int)x->shape[4] },
+        .width = text_number(g->file, "width"),
+        .fc = text_number(g->file, "fc"),
+        .outputs = 1,
+        .pool5_padding = true,
+        .training = true,
+    };
+    must(c3d_model_create(&g->model, &g->backend, &desc), path);
+    g->x = tensor(g->file, "x", "", c3d_shape_count(desc.x));
+    g->mean = tensor(g->file, "mean", "", (size_t)desc.x.c);
+    g->scale = tensor(g->file, "scale", "", (size_t)desc.x.c);
+    g->labels = tensor(g->file, "labels", "", (size_t)desc.x.n);
+    must(g->backend.ops->alloc(&g->backend, g->model.n_arena * sizeof(float), &m), "m");
+    must(g->backend.ops->alloc(&g->backend, g->model.n_arena * sizeof(float), &v), "v");
+    g->m = m;
+    g->v = v;
+}
+
+static void golden_close(golden *g)
+{
+    g->backend.ops->free(&g->backend, g->m);
+    g->backend.ops->free(&g->backend, g->v);
+    c3d_model_destroy(&g->model);
+    c3d_backend_close(&g->backend);
+    c3d_tensor_file_close(g->file);
+    free(g->x);
+    free(g->mean);
+    free(g->scale);
+    free(g->labels);
+}
+
+static void import_start(golden *g)
+{
+    for (int p = 0; p < g->model.n_params; p++) {
+        const c3d_param *param = &g->model.params[p];
+        float *start = tensor(g->file, "param.", param->name, param->n);
+
+        must(c3d_model_import(&g->model, p, start, g->model.param), param->name);
+        free(start);
+    }
+}
+
+static void run(golden *g, float *losses)
+{
+    const int n = g->model.input ? (int)g->model.table.layers[0].x.n : 0;
+    uint64_t keys[8] = { 0 };
+    const c3d_pass pass = { .training = true, .n_samples = n, .row_keys = keys };
+    const c3d_input input = {
+        .values = g->x, .dtype = C3D_U16, .n_samples = n, .mean = g->mean, .scale = g->scale
+    };
+    const c3d_loss loss = { .n_samples = n,
+                            .labels = g->labels,
+                            .grad_scale = 1.0F / (float)n,
+                            .losses = losses,
+                            .with_grad = true };
+
+    must(c3d_model_load(&g->model, &input), "load");
+    must(c3d_model_forward(&g->model, &pass), "forward");
+    must(c3d_model_loss(&g->model, &loss), "loss");
+    must(c3d_model_backward(&g->model, &pass, NULL), "backward");
+    must(g->backend.ops->sync(&g->backend), "sync");
+}
+
+static void compare(golden *g, const char *name, const float *got, size_t n)
+{
+    float *expected = tensor(g->file, name, "", n);
+    float *deviation = tensor(g->file, name, ".deviation", 1);
+
+    for (size_t i = 0; i < n; i++)
+        check(g->backend_name, name, i, (double)got[i], (double)expected[i],
+              ALLOWED * (double)deviation[0] + HALF_ULP * fabs((double)expected[i]));
+    free(expected);
+    free(deviation);
+}
+
+static void check_outputs(golden *g, const float *losses)
+{
+    const c3d_plan *last = g->model.plans[g->model.table.n_layers - 1];
+    const size_t n = c3d_shape_count(last->y_shape);
+    float logits[8];
+
+    C3D_ASSERT(n <= C3D_COUNT(logits));
+    must(g->backend.ops->activation_read(&g->backend, last->y, false, logits), "logits");
+    compare(g, "logits", logits, n);
+    compare(g, "losses", losses, n);
+}
+
+static void check_gradients(golden *g)
+{
+    for (int p = 0; p < g->model.n_params; p++) {
+        const c3d_param *param = &g->model.params[p];
+        float *expected = tensor(g->file, "grad.", param->name, param->n);
+        float *deviation = tensor(g->file, "deviation.", param->name, N_STEPS);
+        float *got = malloc(param->n * sizeof *got);
+
+        if (!got) abort();
+        must(c3d_model_export(&g->model, p, g->model.grad, got), param->name);
+        for (size_t i = 0; i < param->n; i++)
+            check(g->backend_name, param->name, i, (double)got[i], (double)expected[i],
+                  ALLOWED * (double)deviation[0] + HALF_ULP * fabs((double)expected[i]));
+        free(expected);
+        free(deviation);
+        free(got);
+    }
+}
+
+static void keep_v_roots(golden *g, int step)
+{
+    const double correction = 1 - pow(0.999, step + 1);
+    size_t at = 0;
+
+    for (int p = 0; p < g->model.n_params; p++) {
+        const c3d_param *param = &g->model.params[p];
+        float *v = malloc(param->n * sizeof *v);
+
+        C3D_ASSERT(at + param->n <= MAX_VALUES);
+        if (!v) abort();
+        must(c3d_model_export(&g->model, p, g->v, v), param->name);
+        for (size_t i = 0; i < param->n; i++) v_roots[step][at++] = sqrt((double)v[i] / correction);
+        free(v);
+    }
+}
+
+/* How far an error of `delta` in every gradient so far can move one Adam step: with u = m' / (sqrt
+ * v'
+ * + epsilon), |u| below 1.2 in three steps, m' moves by at most delta and sqrt v' too (it is a
+ * weighted quadratic mean), so u moves by at most (1 + |u|) delta / (sqrt v' + epsilon); and never
+ * by more than from one end to the other. A gradient that was always 0 moves nothing. */
+static double step_bound(double delta, double v_root)
+{
+    const double slope = v_root > 0 ? 2.2 * delta / (v_root + 1e-8) : 0;
+
+    return RATE * (slope < 2.4 ? slope : 2.4);
+}
+
+static void check_final(golden *g)
+{
+    size_t at = 0, n_sharp = 0, n_all = 0;
+
+    for (int p = 0; p < g->model.n_params; p++) {
+        const c3d_param *param = &g->model.params[p];
+        float *expected = tensor(g->file, "final.", param->name, param->n);
+        float *deviation = tensor(g->file, "deviation.", param->name, N_STEPS);
+        float *got = malloc(param->n * sizeof *got);
+
+        if (!got) abort();
+        must(c3d_model_export(&g->model, p, g->model.param, got), param->name);
+        for (size_t i = 0; i < param->n; i++, at++) {
+            double delta = 0, bound = (N_STEPS + 1) * HALF_ULP * (fabs((double)expected[i]) + RATE);
+
+            for (int t = 0; t < N_STEPS; t++) {
+                delta = fmax(delta, ALLOWED * (double)deviation[t]);
+                bound += step_bound(delta, v_roots[t][at]);
+            }
+            check(g->backend_name, param->name, i, (double)got[i], (double)expected[i], bound);
+            n_sharp += bound < RATE / 20;
+            n_all++;
+        }
+        free(expected);
+        free(deviation);
+        free(got);
+    }
+    /* The test must be able to fail: nearly all bounds are far below one step. */
+    if (n_sharp * 10 < n_all * 9) {
+        printf("%s: only %zu of %zu bounds are sharp\n", g->backend_name, n_sharp, n_all);
+        n_failures++;
+    }
+}
+
+static void check_fixture(const char *path, const char *backend_name)
+{
+    c3d_adam adam = {
+        .rate = RATE, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .grad_scale = 1
+    };
+    float losses[8];
+    golden g;
+
+    golden_open(&g, path, backend_name);
+    import_start(&g);
+    for (int step = 0; step < N_STEPS; step++) {
+        run(&g, losses);
+        if (step == 0) {
+            check_outputs(&g, losses);
+            check_gradients(&g);
+        }
+        adam.t = step + 1;
+        must(g.backend.ops->adam(&g.backend, &adam, g.model.n_arena, g.model.grad, g.m, g.v,
+                                 g.model.param),
+             "adam");
+        keep_v_roots(&g, step);
+    }
+    check_final(&g);
+    golden_close(&g);
+}
+
+/* golden_test DIR BACKEND... */
+int main(int argc, char **argv)
+{
+    static const char *const fixtures[] = { "c3d.safetensors", "cnn2d.safetensors" };
+    char path[C3D_PATH_MAX];
+
+    if (argc < 3) return EXIT_FAILURE;
+    for (int i = 2; i < argc; i++)
+        for (size_t f = 0; f < C3D_COUNT(fixtures); f++) {
+            must(c3d_path_join(path, argv[1], fixtures[f]), fixtures[f]);
+            check_fixture(path, argv[i]);
+        }
+    if (n_failures > 0) printf("%d values differ\n", n_failures);
+    return n_failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
