@@ -48,7 +48,7 @@ static c3d_dataset_desc sinop_settings(char *mosaics, char *labels)
         .negative_share = 0.3,
         .split = C3D_SPLIT_BLOCKS,
         .block_km = 11.12,
-        .split_shares = { 0.6, 0.15, 0.25 },
+        .split_shares = { 0.55, 0.15, 0.3 },
         .seed = 1,
     };
 }
