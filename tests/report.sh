@@ -41,6 +41,7 @@ printf 'sample_id,frame_id,first_month,n_months,label_year,label,split,fold\n0,0
 
 report=$C3D_BIN/c3d-report
 ends 0 "page.html: 2 runs" "$report" a b --out page.html --title 'a <script> & "b"'
+has said '  b                 0.815 (0.750-0.860)  undefined            0.700 (0.600-0.800)  0.740 (0.640-0.820)     71      7     93     30'
 has page.html '<title>a &lt;script&gt; &amp; &quot;b&quot;</title>'
 has page.html '<td class=num>71</td><td class=num>7</td><td class=num>93</td><td class=num>30</td>'
 has page.html '<b>0.815</b> <span class=ci>0.750&#8211;0.860</span>'

@@ -18,7 +18,9 @@ typedef struct c3d_report_desc {
 /* Writes the page. What is not there yet (no evaluation, no dataset) the page says; C3D_EDATA when
  * a file is there and not readable as what it is, C3D_EIO when a directory holds no run or the page
  * cannot be written. Curves are drawn by gnuplot; where it is absent the page says so and has the
- * figures as a table. The same files give the same bytes. */
-C3D_CHECKED c3d_status c3d_report_write(const c3d_report_desc *desc, const char *path);
+ * figures as a table. The same files give the same bytes. `table` (or NULL) gets the scores as
+ * plain text, for a terminal. */
+C3D_CHECKED c3d_status c3d_report_write(const c3d_report_desc *desc, const char *path,
+                                        c3d_text *table);
 
 #endif

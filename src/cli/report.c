@@ -39,9 +39,14 @@ static c3d_status report(const c3d_args *args)
                                    .title = c3d_args_text(args, "--title"),
                                    .made_by = made_by };
     const char *out = c3d_args_text(args, "--out");
-    C3D_TRY(c3d_report_write(&desc, out));
-    c3d_log_run("%s: %d run%s", out, args->n_operands, args->n_operands == 1 ? "" : "s");
-    return C3D_OK;
+    c3d_text table = { 0 };
+    const c3d_status st = c3d_report_write(&desc, out, &table);
+    if (st == C3D_OK) {
+        c3d_log_run("%s%s: %d run%s", table.text ? table.text : "", out, args->n_operands,
+                    args->n_operands == 1 ? "" : "s");
+    }
+    c3d_text_free(&table);
+    return st;
 }
 
 int main(int argc, char **argv)

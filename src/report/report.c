@@ -63,7 +63,7 @@ static void add_page(c3d_text *page, const c3d_report_desc *desc, const report_r
     c3d_text_add(page, "</footer>\n</main>\n</body>\n</html>\n");
 }
 
-c3d_status c3d_report_write(const c3d_report_desc *desc, const char *path)
+c3d_status c3d_report_write(const c3d_report_desc *desc, const char *path, c3d_text *table)
 {
     report_run runs[C3D_REPORT_MAX_RUNS] = { 0 };
     c3d_text page = { 0 };
@@ -78,6 +78,7 @@ c3d_status c3d_report_write(const c3d_report_desc *desc, const char *path)
     }
     label_runs(runs, desc->n_runs);
     add_page(&page, desc, runs);
+    if (table) report_add_scores_text(table, runs, desc->n_runs);
     st = c3d_file_write(path, page.text, page.length);
 done:
     for (int i = 0; i < desc->n_runs; i++) report_run_free(&runs[i]);

@@ -59,6 +59,7 @@ bool report_plot_add(const report_plot *plot, int number, const report_run *runs
 /* ---- parts of the page ----------------------------------------------------------------------- */
 
 void report_add_scores(c3d_text *page, const report_run *runs, int n_runs);
+void report_add_scores_text(c3d_text *table, const report_run *runs, int n_runs);
 void report_add_curves(c3d_text *page, const report_run *runs, int n_runs);
 void report_add_configuration(c3d_text *page, const report_run *runs, int n_runs);
 void report_add_datasets(c3d_text *page, const report_run *runs, int n_runs);

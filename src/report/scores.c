@@ -150,3 +150,53 @@ void report_add_scores(c3d_text *page, const report_run *runs, int n_runs)
     }
     c3d_text_add(page, "</section>\n");
 }
+
+/* ---- the same for a terminal ----------------------------------------------------------------- */
+
+static void add_text_row(c3d_text *table, const report_run *run, const c3d_json *at)
+{
+    const c3d_json *counts = c3d_json_get(at, "counts"), *metrics = c3d_json_get(at, "metrics");
+    static const char *const names[] = { "tp", "fp", "tn", "fn" };
+
+    c3d_text_add(table, "  %-16s", run->label);
+    for (size_t i = 0; i < C3D_COUNT(metric_names); i++) {
+        const c3d_json *estimate = c3d_json_get(metrics, metric_names[i]);
+        double value, low, high;
+        if (c3d_json_get_real(estimate, "value", &value) &&
+            c3d_json_get_real(estimate, "low", &low) &&
+            c3d_json_get_real(estimate, "high", &high)) {
+            c3d_text_add(table, "  %.3f (%.3f-%.3f)", value, low, high);
+        } else {
+            c3d_text_add(table, "  %-19s", "undefined");
+        }
+    }
+    for (size_t i = 0; i < C3D_COUNT(names); i++) {
+        long long n = 0;
+        (void)c3d_json_get_int(counts, names[i], &n);
+        c3d_text_add(table, " %6lld", n);
+    }
+    c3d_text_add(table, "\n");
+}
+
+void report_add_scores_text(c3d_text *table, const report_run *runs, int n_runs)
+{
+    static const char *const thresholds[] = { "0.9", "0.5" };
+
+    for (size_t t = 0; t < C3D_COUNT(thresholds); t++) {
+        bool has_title = false;
+        for (int i = 0; i < n_runs; i++) {
+            const c3d_json *at =
+                c3d_json_get(c3d_json_get(runs[i].evaluations[0], "at"), thresholds[t]);
+            if (!at) continue;
+            if (!has_title) {
+                c3d_text_add(table,
+                             "test split, positive when the score is above %s\n  %-16s"
+                             "  %-19s  %-19s  %-19s  %-19s %6s %6s %6s %6s\n",
+                             thresholds[t], "run", "accuracy (95 %)", "precision", "recall", "F1",
+                             "tp", "fp", "tn", "fn");
+                has_title = true;
+            }
+            add_text_row(table, &runs[i], at);
+        }
+    }
+}
