@@ -55,7 +55,7 @@ static void five_mistakes_are_five_lines(void **state)
                                "model:\n"
                                "  network: c4d\n"
                                "optimizer:\n"
-                               "  learning_rate: 50\n"
+                               "  learning_rate: 5000\n"
                                "train:\n"
                                "  epochs: 2.5\n"
                                "run: {dir: runs/demo}\n";
@@ -70,7 +70,7 @@ static void five_mistakes_are_five_lines(void **state)
         "a.yaml:3:3: data.frame_sise_px: unknown key; did you mean data.frame_size_px?\n"
         "a.yaml:4:12: data.readers: expected an integer, got \"ten\"\n"
         "a.yaml:6:12: model.network: expected c3d|cnn2d|tcnn, got \"c4d\"\n"
-        "a.yaml:8:18: optimizer.learning_rate: 50 is outside [0, 10]\n"
+        "a.yaml:8:18: optimizer.learning_rate: 5000 is outside [0, 1000]\n"
         "a.yaml:10:11: train.epochs: expected an integer, got \"2.5\"\n");
     assert_string_equal(c3d_error_last()->message, "a.yaml: 5 mistakes");
     c3d_text_free(&mistakes);
@@ -543,7 +543,7 @@ static void programs_tell_about_themselves(void **state)
 {
     (void)state;
     expect_answer(&one, "--help", "--resume auto|never|PATH");
-    expect_answer(&one, "-h", "optimizer.learning_rate  (number 0 to 10; default 0.001)");
+    expect_answer(&one, "-h", "optimizer.learning_rate  (number 0 to 1000; default 0.001)");
     expect_answer(&two, "--help", "c3d-two build CONFIG");
     expect_answer(&two, "build --help", "--out DIR");
     expect_answer(&one, "--version", "Open MPI 4.1");
