@@ -13,3 +13,5 @@ endforeach()
 
 c3d_test(golden_test LABELS parity LINKS c3d_nn
          ARGS ${CMAKE_CURRENT_SOURCE_DIR}/golden ref onednn)
+
+c3d_script_test(onednn3 LABELS slow COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/onednn3.sh)
