@@ -3,6 +3,7 @@
 #include "support/rasters.h"
 
 #include "c3d/dataset.h"
+#include "data/frames.h"
 
 static double anything(int band, int x, int y)
 {
@@ -317,6 +318,29 @@ static void settings_that_make_no_sense_are_refused(void **state)
     assert_message("400 x 300");
 }
 
+/* A degree of longitude at 60 degrees is half as long as one of latitude. */
+static void blocks_of_degrees_are_square_on_the_ground(void **state)
+{
+    char wkt[] = "EPSG:4326";
+    const c3d_frames frames = { .crs_wkt = wkt,
+                                .transform = { 10, 1e-4, 0, -59.9, 0, -1e-4 },
+                                .width_px = 2000,
+                                .height_px = 2000,
+                                .size_px = 10 };
+    const c3d_dataset_desc desc = settings();
+    block_grid blocks;
+    double pixel_m[2];
+
+    (void)state;
+    c3d_frames_pixel_m(&frames, pixel_m);
+    assert_near(pixel_m[1], 11.1195, 1e-4);
+    assert_near(pixel_m[0], 11.1195 / 2, 1e-4);
+    assert_int_equal(c3d_frames_blocks(&desc, &frames, &blocks), C3D_OK);
+    assert_int_equal(blocks.width_px, 70); /* 400 m are 71.9 px; whole strides of 5 */
+    assert_int_equal(blocks.height_px, 35);
+    assert_int_equal(blocks.n_x, 29);
+}
+
 /* ---- the file -------------------------------------------------------------------------------- */
 
 static void assert_same_frames(const c3d_frames *a, const c3d_frames *b)
@@ -463,6 +487,7 @@ int main(void)
         cmocka_unit_test(a_buffer_keeps_splits_apart),
         cmocka_unit_test(random_splits_draw_each_frame),
         cmocka_unit_test(settings_that_make_no_sense_are_refused),
+        cmocka_unit_test(blocks_of_degrees_are_square_on_the_ground),
         cmocka_unit_test(the_file_reads_back_the_same),
         cmocka_unit_test(edits_are_honoured),
         cmocka_unit_test(other_settings_make_unedited_frames_again),

@@ -312,12 +312,15 @@ c3d_status c3d_archive_find(const char *pattern, c3d_date first, c3d_date last, 
     C3D_TRY_TO(done, check_pattern(pattern));
     C3D_TRY_TO(done, descend(&walk, is_absolute ? "/" : ".", pattern + strspn(pattern, "/"), 0,
                              (capture){ 0 }));
-    if (walk.n == 0) C3D_TRY_TO(done, fail_none(&walk));
+    if (walk.files == NULL) {
+        st = fail_none(&walk);
+        goto done;
+    }
     qsort(walk.files, walk.n, sizeof *walk.files, by_date_and_path);
     C3D_TRY_TO(done, fill_months(&walk, &archive));
     *out = archive;
 done:
-    for (size_t i = 0; i < walk.n; i++) free(walk.files[i].path);
+    for (size_t i = 0; walk.files != NULL && i < walk.n; i++) free(walk.files[i].path);
     free(walk.files);
     if (st != C3D_OK) c3d_archive_free(&archive);
     return st;

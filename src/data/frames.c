@@ -196,8 +196,8 @@ static bool is_inside(const double aoi[4], const c3d_frames *frames, int x, int 
 
     if (aoi[0] == 0 && aoi[1] == 0 && aoi[2] == 0 && aoi[3] == 0) return true;
     for (int corner = 0; corner < 4; corner++) {
-        const double u = x + (corner % 2) * (double)frames->size_px;
-        const double v = y + (corner / 2) * (double)frames->size_px;
+        const double u = corner % 2 == 0 ? x : (double)x + frames->size_px;
+        const double v = corner < 2 ? y : (double)y + frames->size_px;
         const double east = t[0] + u * t[1] + v * t[2], north = t[3] + u * t[4] + v * t[5];
 
         if (east < aoi[0] - slack || east > aoi[2] + slack) return false;

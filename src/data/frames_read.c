@@ -184,9 +184,14 @@ static c3d_status read_row(reading *in, size_t row)
 
 /* ---- order ----------------------------------------------------------------------------------- */
 
+typedef struct row_place {
+    int64_t frame_id;
+    size_t row;
+} row_place;
+
 static int by_frame_id(const void *a, const void *b)
 {
-    const c3d_frame *left = *(const c3d_frame *const *)a, *right = *(const c3d_frame *const *)b;
+    const row_place *left = a, *right = b;
 
     return (left->frame_id > right->frame_id) - (left->frame_id < right->frame_id);
 }
@@ -195,7 +200,7 @@ static int by_frame_id(const void *a, const void *b)
 static c3d_status sort_rows(const char *path, c3d_frames *frames)
 {
     const size_t years = (size_t)frames->n_years, shares = years * (size_t)frames->n_classes;
-    const c3d_frame **order = c3d_calloc(frames->n + 1, sizeof *order);
+    row_place *order = c3d_calloc(frames->n + 1, sizeof *order);
     c3d_frames sorted = { 0 };
     c3d_status st = C3D_OK;
 
@@ -204,15 +209,15 @@ static c3d_status sort_rows(const char *path, c3d_frames *frames)
     sorted.shares = c3d_calloc(frames->n * shares + 1, sizeof *sorted.shares);
     if (order == NULL || sorted.rows == NULL || sorted.labels == NULL || sorted.shares == NULL)
         C3D_TRY_TO(fail, C3D_ENOMEM);
-    for (size_t i = 0; i < frames->n; i++) order[i] = &frames->rows[i];
+    for (size_t i = 0; i < frames->n; i++) order[i] = (row_place){ frames->rows[i].frame_id, i };
     qsort(order, frames->n, sizeof *order, by_frame_id);
     for (size_t i = 0; i < frames->n; i++) {
-        const size_t from = (size_t)(order[i] - frames->rows);
+        const size_t from = order[i].row;
 
-        if (i > 0 && order[i]->frame_id == order[i - 1]->frame_id)
+        if (i > 0 && order[i].frame_id == order[i - 1].frame_id)
             C3D_TRY_TO(fail, C3D_FAIL(C3D_EDATA, "%s: frame_id %" PRId64 " occurs twice", path,
-                                      order[i]->frame_id));
-        sorted.rows[i] = *order[i];
+                                      order[i].frame_id));
+        sorted.rows[i] = frames->rows[from];
         memcpy(&sorted.labels[i * years], &frames->labels[from * years],
                years * sizeof *sorted.labels);
         memcpy(&sorted.shares[i * shares], &frames->shares[from * shares],

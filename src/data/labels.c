@@ -160,8 +160,10 @@ static c3d_status cover_general(label_grid *grid, const c3d_frame *frame, int si
     const int columns = w.width + 1, n = columns * (w.height + 1);
 
     for (int k = 0; k < n; k++) {
+        const int row = k / columns;
+
         cover->x[k] = w.x + k % columns;
-        cover->y[k] = w.y + k / columns;
+        cover->y[k] = w.y + row;
         apply(grid->label_t, &cover->x[k], &cover->y[k]);
     }
     C3D_TRY(c3d_transformer_apply(grid->to_frames, n, cover->x, cover->y));
@@ -438,10 +440,11 @@ static c3d_status measure_all(measuring *work)
 
 static bool is_same_grid(const label_layer *a, const label_layer *b)
 {
-    return a->grid.width_px == b->grid.width_px && a->grid.height_px == b->grid.height_px &&
-           memcmp(a->grid.label_t, b->grid.label_t, sizeof a->grid.label_t) == 0 &&
-           strcmp(c3d_raster_get_info(a->raster)->crs_wkt,
-                  c3d_raster_get_info(b->raster)->crs_wkt) == 0;
+    bool same = a->grid.width_px == b->grid.width_px && a->grid.height_px == b->grid.height_px;
+
+    for (int i = 0; i < 6; i++) same = same && a->grid.label_t[i] == b->grid.label_t[i];
+    return same && strcmp(c3d_raster_get_info(a->raster)->crs_wkt,
+                          c3d_raster_get_info(b->raster)->crs_wkt) == 0;
 }
 
 static c3d_status open_layers(measuring *work, const c3d_archive *labels)

@@ -89,7 +89,7 @@ enum { PARTS_MAX = 64 };
  * of its share, counted in positives or in frames. */
 static void deal_greedily(block_deal *deal, bool positives)
 {
-    double lack[PARTS_MAX], total = 0;
+    double lack[PARTS_MAX] = { 0 }, total = 0;
 
     for (size_t i = 0; i < deal->n_order; i++) {
         const block *b = &deal->blocks[deal->order[i].index];
