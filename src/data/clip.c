@@ -21,18 +21,6 @@ static void tell_missing_months(const c3d_source *source)
     c3d_text_free(&list);
 }
 
-static c3d_status check_space(const c3d_dataset_desc *desc, const c3d_clip_plan *plan)
-{
-    const double scene = (double)(c3d_scene_bytes(&plan->scene) + c3d_valid_bytes(&plan->scene));
-    const double need = scene * (double)plan->n;
-    uint64_t n_free;
-
-    C3D_TRY(c3d_free_bytes(desc->out_dir, &n_free));
-    if (need <= (double)n_free) return C3D_OK;
-    return C3D_FAIL(C3D_EIO, "%s: %.0f bytes are needed for %zu scenes, %.0f are free",
-                    desc->out_dir, need, plan->n, (double)n_free);
-}
-
 static c3d_status check_stop(size_t done, size_t total)
 {
     if (!c3d_stop_requested()) return C3D_OK;
@@ -74,7 +62,8 @@ static c3d_status clip_absent(const c3d_dataset_desc *desc, const c3d_sharing *s
     c3d_log_run("clip: %zu frames x %d months x %d bands of %d px; %zu are there, %zu to do",
                 frames->n, plan.scene.n_months, plan.scene.n_bands, plan.scene.size_px,
                 frames->n - plan.n, plan.n);
-    st = c3d_sharing_rank(sharing) == 0 ? check_space(desc, &plan) : C3D_OK;
+    st = c3d_sharing_rank(sharing) == 0 ? c3d_clip_check_space(desc->out_dir, &plan.scene, plan.n)
+                                        : C3D_OK;
     if (st == C3D_OK) st = c3d_clip_buffers_make(&plan, &clipper.buffers);
     /* No rank writes before all have read what is absent. */
     st = c3d_sharing_agree(sharing, st);

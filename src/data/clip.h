@@ -26,6 +26,9 @@ typedef struct c3d_clip_plan {
  * asked for now. One rank's work. */
 C3D_CHECKED c3d_status c3d_clip_make_shards(const c3d_dataset_desc *desc, const c3d_frames *frames,
                                             const c3d_source *source);
+/* C3D_EIO, with the bytes, when the directory has no room for n scenes. */
+C3D_CHECKED c3d_status c3d_clip_check_space(const char *dir, const c3d_shard_shape *scene,
+                                            size_t n);
 /* What is absent, in the order it is read; the same on every rank. */
 C3D_CHECKED c3d_status c3d_clip_plan_make(const c3d_dataset_desc *desc, const c3d_frames *frames,
                                           const c3d_store *store, int n_ranks, c3d_clip_plan *out);

@@ -27,6 +27,8 @@ static c3d_json *settings_to_json(const c3d_dataset_desc *desc, const c3d_frames
     c3d_json_set(object, "frame_size_px", c3d_json_int(frames->size_px));
     c3d_json_set(object, "stride_px", c3d_json_int(desc->stride_px));
     c3d_json_set(object, "transform", transform);
+    c3d_json_set(object, "width_px", c3d_json_int(frames->width_px));
+    c3d_json_set(object, "height_px", c3d_json_int(frames->height_px));
     return object;
 }
 
@@ -135,6 +137,17 @@ static c3d_status find_new(const c3d_store *store, const c3d_frames *frames, int
     return C3D_OK;
 }
 
+c3d_status c3d_clip_check_space(const char *dir, const c3d_shard_shape *scene, size_t n)
+{
+    const double each = (double)(c3d_scene_bytes(scene) + c3d_valid_bytes(scene));
+    uint64_t n_free;
+
+    C3D_TRY(c3d_free_bytes(dir, &n_free));
+    if (each * (double)n <= (double)n_free) return C3D_OK;
+    return C3D_FAIL(C3D_EIO, "%s: %.0f bytes are needed for %zu scenes, %.0f are free", dir,
+                    each * (double)n, n, (double)n_free);
+}
+
 static int next_number(const c3d_store *store)
 {
     int number = -1;
@@ -180,8 +193,9 @@ c3d_status c3d_clip_make_shards(const c3d_dataset_desc *desc, const c3d_frames *
 
     C3D_TRY(c3d_store_open(desc->out_dir, false, &store));
     st = check_existing(&store, frames, source);
-    if (st == C3D_OK) st = keep_settings(desc, frames, store.n_shards > 0);
     if (st == C3D_OK) st = find_new(&store, frames, &ids, &n);
+    if (st == C3D_OK) st = c3d_clip_check_space(desc->out_dir, &scene, n);
+    if (st == C3D_OK) st = keep_settings(desc, frames, store.n_shards > 0);
     if (st == C3D_OK) st = create_shards(desc, source, &scene, ids, n, next_number(&store));
     free(ids);
     c3d_store_close(&store);

@@ -11,6 +11,7 @@
 
 #define DATA_ALIGNMENT 4096
 #define BAND_NAME_SIZE 64
+#define H5_TEXT_SIZE   512
 
 static const struct {
     const char *name;
@@ -71,26 +72,38 @@ static herr_t keep_first(unsigned n, const H5E_error2_t *entry, void *context)
     char *text = context;
 
     (void)n;
-    if (text[0] == '\0' && entry->desc) snprintf(text, 256, "%s", entry->desc);
+    if (text[0] == '\0' && entry->desc) snprintf(text, H5_TEXT_SIZE, "%s", entry->desc);
     return 0;
 }
 
-/* HDF5's own innermost words, after ours. */
+/* HDF5 prints nothing, and is not taken down at exit: we close all we open, and a file that a full
+ * disk kept it from closing makes it crash there. */
+static void start_hdf5(void)
+{
+    (void)H5dont_atexit();
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
+
+/* HDF5's own innermost words, after ours: of several lines of facts the system's message. */
 static c3d_status h5_fail(const char *path, const char *what)
 {
-    char text[256] = "";
+    static const char mark[] = "error message = '";
+    char text[H5_TEXT_SIZE] = "";
 
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, text);
-    return C3D_FAIL(C3D_EIO, "%s: %s: HDF5: %s", path, what, text[0] ? text : "no reason given");
+    char *words = strstr(text, mark) ? strstr(text, mark) + strlen(mark) : text;
+    words[strcspn(words, words == text ? "\n" : "'")] = '\0';
+    return C3D_FAIL(C3D_EIO, "%s: %s: HDF5: %s", path, what, words[0] ? words : "no reason given");
 }
 
 /* ---- create ---------------------------------------------------------------------------------- */
 
 /* Early allocation gives each dataset its place when the file is closed; times are left out so that
- * the same content is the same bytes. Pixels are holes in the file until written. */
+ * the same content is the same bytes. All but status and checksum are holes in the file until
+ * written. */
 static hid_t create_part(hid_t file, const c3d_shard_shape *shape, c3d_shard_part part)
 {
-    const bool is_large = part == C3D_PART_SCENES || part == C3D_PART_VALID;
+    const bool is_filled = part == C3D_PART_STATUS || part == C3D_PART_CHECKSUM;
     hsize_t dims[5];
     hid_t dataset = -1;
 
@@ -99,7 +112,7 @@ static hid_t create_part(hid_t file, const c3d_shard_shape *shape, c3d_shard_par
     const hid_t list = H5Pcreate(H5P_DATASET_CREATE);
     if (space >= 0 && list >= 0 && H5Pset_layout(list, H5D_CONTIGUOUS) >= 0 &&
         H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY) >= 0 &&
-        H5Pset_fill_time(list, is_large ? H5D_FILL_TIME_NEVER : H5D_FILL_TIME_ALLOC) >= 0 &&
+        H5Pset_fill_time(list, is_filled ? H5D_FILL_TIME_ALLOC : H5D_FILL_TIME_NEVER) >= 0 &&
         H5Pset_obj_track_times(list, 0) >= 0)
         dataset = H5Dcreate2(file, parts[part].name, native_type(part_dtype(shape, part)), space,
                              H5P_DEFAULT, list, H5P_DEFAULT);
@@ -203,7 +216,7 @@ c3d_status c3d_shard_create(const char *path, const c3d_shard_shape *shape,
     C3D_TRY(c3d_shard_check_shape(path, shape));
     if (snprintf(part, sizeof part, "%s.part", path) >= (int)sizeof part)
         return C3D_FAIL(C3D_EINVAL, "%s: path is too long", path);
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    start_hdf5();
     const hid_t file = create_file(part);
     if (file < 0) return h5_fail(part, "creating it");
     st = create_parts(part, file, &with);
@@ -355,7 +368,7 @@ static c3d_status read_parts(c3d_shard *shard, hid_t file)
 
 c3d_status c3d_shard_read_layout(c3d_shard *shard)
 {
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    start_hdf5();
     const hid_t list = H5Pcreate(H5P_FILE_ACCESS);
     if (list < 0) return h5_fail(shard->path, "opening it");
     const hid_t file =

@@ -1,0 +1,342 @@
+/* c3d-dataset: from an archive of rasters to a dataset that c3d-train reads. */
+#include "cli/program.h"
+
+#include "c3d/dataset.h"
+#include "c3d/demo.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- command line ------------------------------------------------------------------------------
+ */
+
+#define OUT_ROW                                                                                    \
+    {                                                                                              \
+        .name = "--out", .type = C3D_OPTION_TEXT, .value = "DIR",                                  \
+        .help = "directory of the dataset; made when absent"                                       \
+    }
+
+static const c3d_option out_options[] = { OUT_ROW };
+static const c3d_option clip_options[] = {
+    OUT_ROW,
+    { .name = "--memory-mb",
+      .type = C3D_OPTION_INT,
+      .value = "MB",
+      .standard = "512",
+      .min = 1,
+      .max = 1e6,
+      .help = "memory of a rank for scenes that are being clipped" },
+    { .name = "--scenes-per-shard",
+      .type = C3D_OPTION_INT,
+      .value = "N",
+      .standard = "2000",
+      .min = 1,
+      .max = 100000,
+      .help = "frames a scenes-*.h5" },
+};
+static const c3d_option demo_options[] = {
+    { .name = "--size",
+      .type = C3D_OPTION_CHOICE,
+      .value = "small|medium|large|tiny",
+      .standard = "small",
+      .help = "how large an area is drawn" },
+    { .name = "--seed",
+      .type = C3D_OPTION_INT,
+      .value = "N",
+      .standard = "1",
+      .min = 0,
+      .max = 9007199254740992.0,
+      .help = "the same seed draws the same archive" },
+    { .name = "--kind",
+      .type = C3D_OPTION_CHOICE,
+      .value = "landscape|time_only|one_frame",
+      .standard = "landscape",
+      .help = "a landscape with mines, or a test set whose classes differ only in time, or in "
+              "every single month" },
+};
+
+typedef enum command_number {
+    BUILD,
+    FRAMES,
+    CLIP,
+    SAMPLES,
+    INFO,
+    VERIFY,
+    DEMO,
+    UPDATE,
+    IMPORT,
+    PREVIEW
+} command_number;
+
+#define CONFIG_COMMAND(name_, options_, summary_)                                                  \
+    {                                                                                              \
+        .name = name_, .summary = summary_, .operands = "CONFIG", .n_operands_min = 1,             \
+        .n_operands_max = 1, .options = options_, .n_options = C3D_COUNT(options_),                \
+        .has_config = true                                                                         \
+    }
+#define DIR_COMMAND(name_, summary_)                                                               \
+    {                                                                                              \
+        .name = name_, .summary = summary_, .operands = "DIR", .n_operands_min = 1,                \
+        .n_operands_max = 1                                                                        \
+    }
+
+static const c3d_command commands[] = {
+    [BUILD] = CONFIG_COMMAND("build", clip_options,
+                             "frames, clip and samples; goes on with what is not finished"),
+    [FRAMES] = CONFIG_COMMAND("frames", out_options,
+                              "choose and label frames: frames.gpkg, to look at and edit in QGIS"),
+    [CLIP] = CONFIG_COMMAND("clip", clip_options, "cut the frames' pixels out of the archive"),
+    [SAMPLES] = CONFIG_COMMAND("samples", out_options,
+                               "samples.csv and dataset.json, anew after labels were edited"),
+    [INFO] = DIR_COMMAND("info", "what is in a dataset"),
+    [VERIFY] =
+        DIR_COMMAND("verify", "compare every checksum, and measure how far splits are apart"),
+    [DEMO] = { .name = "demo",
+               .summary = "write an artificial archive to try everything on",
+               .operands = "DIR",
+               .n_operands_min = 1,
+               .n_operands_max = 1,
+               .options = demo_options,
+               .n_options = C3D_COUNT(demo_options) },
+    [UPDATE] = CONFIG_COMMAND("update", out_options, "add newly arrived months (comes later)"),
+    [IMPORT] = { .name = "import",
+                 .summary = "scenes from a list (comes later)",
+                 .operands = "LIST.csv",
+                 .n_operands_min = 1,
+                 .n_operands_max = 1,
+                 .options = out_options,
+                 .n_options = C3D_COUNT(out_options) },
+    [PREVIEW] = DIR_COMMAND("preview", "a page of scene strips to look at (comes later)"),
+};
+static const c3d_program program = {
+    .name = "c3d-dataset",
+    .summary = "Make, inspect and check datasets of satellite time series.",
+    .commands = commands,
+    .n_commands = C3D_COUNT(commands),
+    .libraries = C3D_LIBRARIES,
+};
+
+/* ---- what the configuration asks for -----------------------------------------------------------
+ */
+
+_Static_assert((int)C3D_CONFIG_GAPS_ZERO == C3D_GAPS_ZERO &&
+                   (int)C3D_CONFIG_GAPS_LINEAR == C3D_GAPS_LINEAR &&
+                   (int)C3D_CONFIG_SAMPLES_YEARLY == C3D_SAMPLES_YEARLY &&
+                   (int)C3D_CONFIG_SAMPLES_MONTHLY == C3D_SAMPLES_MONTHLY &&
+                   (int)C3D_CONFIG_SERIES_LABEL_LAST == C3D_SERIES_LAST &&
+                   (int)C3D_CONFIG_SERIES_LABEL_ALL == C3D_SERIES_ALL &&
+                   (int)C3D_CONFIG_LABEL_YEAR_PREVIOUS == C3D_YEAR_PREVIOUS &&
+                   (int)C3D_CONFIG_LABEL_YEAR_BOTH_AGREE == C3D_YEAR_BOTH_AGREE &&
+                   (int)C3D_CONFIG_SPLIT_POLYGONS == C3D_SPLIT_POLYGONS &&
+                   (int)C3D_CONFIG_SPLIT_YEARS == C3D_SPLIT_YEARS &&
+                   (int)C3D_CONFIG_SPLIT_RANDOM == C3D_SPLIT_RANDOM,
+               "choices of the configuration are those of the dataset");
+
+/* The description and what it points to. */
+typedef struct request {
+    c3d_dataset_desc desc;
+    char mosaics[C3D_PATH_MAX], labels[C3D_PATH_MAX];
+    c3d_label_class *classes;
+} request;
+
+static c3d_status take_classes(const c3d_config_classes *from, request *out)
+{
+    out->classes = c3d_calloc((size_t)from->n + 1, sizeof *out->classes);
+    if (!out->classes) return C3D_ENOMEM;
+    for (int i = 0; i < from->n; i++) {
+        const c3d_config_class *item = &from->items[i];
+        c3d_label_class *to = &out->classes[i];
+        memcpy(to->name, item->name, sizeof to->name);
+        to->n_ranges = item->n_ranges;
+        memcpy(to->ranges, item->ranges, sizeof to->ranges);
+    }
+    out->desc.n_classes = from->n;
+    out->desc.classes = out->classes;
+    return C3D_OK;
+}
+
+static void take_numbers(const c3d_config *config, c3d_dataset_desc *desc)
+{
+    for (int i = 0; i < config->data.aoi.n && i < 4; i++) desc->aoi[i] = config->data.aoi.items[i];
+    for (int i = 0; i < config->data.split_shares.n && i < C3D_N_SPLITS; i++)
+        desc->split_shares[i] = config->data.split_shares.items[i];
+    desc->frame_size_px = config->data.frame_size_px;
+    desc->stride_px =
+        config->data.stride_px > 0 ? config->data.stride_px : config->data.frame_size_px;
+    desc->positive_share = config->data.positive_share;
+    desc->negative_share = config->data.negative_share;
+    desc->label_year = (c3d_label_year_rule)config->data.label_year;
+    desc->samples = (c3d_samples_mode)config->data.samples;
+    desc->series_label = (c3d_series_label)config->data.series_label;
+    desc->gaps = (c3d_gaps)config->data.gaps;
+    desc->max_missing_share = config->data.max_missing_share;
+    desc->split = (c3d_split_mode)config->data.split;
+    desc->block_km = config->data.block_km;
+    desc->buffer_m = config->data.buffer_m;
+    desc->folds = config->data.folds;
+    desc->max_per_class = config->data.max_per_class;
+    desc->seed = (uint64_t)config->data.seed;
+}
+
+static bool has_option(const c3d_args *args, const char *name)
+{
+    for (int i = 0; i < args->command->n_options; i++)
+        if (strcmp(args->command->options[i].name, name) == 0) return true;
+    return false;
+}
+
+static c3d_status take_request(const c3d_args *args, const c3d_config *config, request *out)
+{
+    c3d_dataset_desc *desc = &out->desc;
+
+    desc->out_dir = c3d_args_text(args, "--out");
+    if (!desc->out_dir || !desc->out_dir[0])
+        return C3D_FAIL(C3D_ECONFIG, "--out: expected the directory of the dataset");
+    C3D_TRY(c3d_config_path(config, config->data.mosaics, out->mosaics));
+    desc->mosaics = out->mosaics;
+    if (config->data.labels[0]) {
+        C3D_TRY(c3d_config_path(config, config->data.labels, out->labels));
+        desc->labels = out->labels;
+    }
+    desc->label_first = config->data.label_period.first;
+    desc->label_last = config->data.label_period.last;
+    desc->month_first = config->data.months.first;
+    desc->month_last = config->data.months.last;
+    desc->positive = config->data.positive[0] ? config->data.positive : NULL;
+    desc->n_bands = config->data.bands.n;
+    desc->bands = (const char *const *)config->data.bands.items;
+    take_numbers(config, desc);
+    if (has_option(args, "--memory-mb")) {
+        desc->memory_bytes = (size_t)c3d_args_int(args, "--memory-mb") << 20;
+        desc->scenes_per_shard = (int)c3d_args_int(args, "--scenes-per-shard");
+    }
+    return take_classes(&config->data.label_classes, out);
+}
+
+/* ---- commands ----------------------------------------------------------------------------------
+ */
+
+static c3d_status agree(void *context, c3d_status status)
+{
+    return c3d_comm_agree_status(context, status);
+}
+
+static c3d_sharing share(c3d_comm *comm)
+{
+    return (c3d_sharing){
+        .rank = comm->rank, .n_ranks = comm->n_ranks, .agree = agree, .context = comm
+    };
+}
+
+static c3d_status print_info(const c3d_comm *comm, const char *dir)
+{
+    c3d_text text = { 0 };
+    c3d_status st = C3D_OK;
+
+    if (comm->rank == 0) {
+        st = c3d_dataset_describe(dir, &text);
+        if (st == C3D_OK) st = c3d_program_print(comm, text.text);
+    }
+    c3d_text_free(&text);
+    return st;
+}
+
+static c3d_status run_stages(c3d_comm *comm, command_number command, const request *of)
+{
+    const c3d_sharing sharing = share(comm);
+
+    c3d_raster_start();
+    C3D_TRY(
+        c3d_comm_agree_status(comm, comm->rank == 0 ? c3d_make_dirs(of->desc.out_dir) : C3D_OK));
+    if (command == BUILD || command == FRAMES) C3D_TRY(c3d_dataset_frames(&of->desc, &sharing));
+    if (command == BUILD || command == CLIP) C3D_TRY(c3d_dataset_clip(&of->desc, &sharing));
+    if (command == BUILD || command == SAMPLES) C3D_TRY(c3d_dataset_samples(&of->desc, &sharing));
+    return c3d_comm_agree_status(comm, print_info(comm, of->desc.out_dir));
+}
+
+static c3d_status run_with_config(c3d_comm *comm, const c3d_args *args, command_number command)
+{
+    c3d_config config = { 0 };
+    request *of = c3d_calloc(1, sizeof *of);
+    c3d_text yaml = { 0 };
+    c3d_status st = of ? C3D_OK : C3D_ENOMEM;
+
+    if (st == C3D_OK) st = c3d_program_config(comm, args, C3D_CONFIG_FOR_DATASET, &config);
+    if (st == C3D_OK && args->print_config) {
+        c3d_config_print(&config, &yaml);
+        st = c3d_program_print(comm, yaml.text);
+    } else if (st == C3D_OK) {
+        st = c3d_comm_agree_status(comm, take_request(args, &config, of));
+        if (st == C3D_OK) st = run_stages(comm, command, of);
+    }
+    c3d_text_free(&yaml);
+    c3d_config_free(&config);
+    if (of) free(of->classes);
+    free(of);
+    return st;
+}
+
+static c3d_status verify(c3d_comm *comm, const char *dir)
+{
+    const c3d_sharing sharing = share(comm);
+    c3d_text text = { 0 };
+
+    c3d_raster_start();
+    c3d_status st = c3d_dataset_verify(dir, &sharing, &text);
+    /* What was found so far is worth saying also when something is wrong. */
+    if (text.length > 0) {
+        const c3d_error error = *c3d_error_last();
+        const c3d_status printed = c3d_program_print(comm, text.text);
+        st = st == C3D_OK ? printed : c3d_error_put(&error);
+    }
+    c3d_text_free(&text);
+    return st;
+}
+
+/* Drawn by rank 0: a demo is made once, on a desk. */
+static c3d_status demo(c3d_comm *comm, const c3d_args *args)
+{
+    c3d_demo_desc desc = { .directory = args->operands[0],
+                           .seed = (uint64_t)c3d_args_int(args, "--seed") };
+    c3d_status st = C3D_OK;
+
+    if (!c3d_demo_size_parse(c3d_args_text(args, "--size"), &desc.size) ||
+        !c3d_demo_kind_parse(c3d_args_text(args, "--kind"), &desc.kind))
+        return C3D_FAIL(C3D_ECONFIG, "--size or --kind: unknown");
+    c3d_raster_start();
+    if (comm->rank == 0) st = c3d_demo_make(&desc);
+    return c3d_comm_agree_status(comm, st);
+}
+
+static c3d_status run(c3d_comm *comm, const c3d_args *args)
+{
+    const command_number command = (command_number)(args->command - commands);
+
+    c3d_progress_set_mode(args->progress, 10);
+    switch (command) {
+    case BUILD:
+    case FRAMES:
+    case CLIP:
+    case SAMPLES: return run_with_config(comm, args, command);
+    case INFO:
+        c3d_raster_start();
+        return c3d_comm_agree_status(comm, print_info(comm, args->operands[0]));
+    case VERIFY: return verify(comm, args->operands[0]);
+    case DEMO: return demo(comm, args);
+    case UPDATE:
+    case IMPORT:
+    case PREVIEW: break;
+    }
+    return c3d_comm_agree_status(
+        comm, C3D_FAIL(C3D_ECONFIG, "%s: comes later, with another version", args->command->name));
+}
+
+int main(int argc, char **argv)
+{
+    c3d_comm comm;
+    c3d_args args;
+    c3d_status st = c3d_program_start(&program, argc, argv, &comm, &args);
+
+    if (st == C3D_OK) st = args.answer ? c3d_program_print(&comm, args.answer) : run(&comm, &args);
+    return c3d_program_end(&comm, &args, st);
+}
