@@ -70,13 +70,13 @@ typedef enum command_number {
 
 #define CONFIG_COMMAND(name_, options_, summary_)                                                  \
     {                                                                                              \
-        .name = name_, .summary = summary_, .operands = "CONFIG", .n_operands_min = 1,             \
-        .n_operands_max = 1, .options = options_, .n_options = C3D_COUNT(options_),                \
+        .name = (name_), .summary = (summary_), .operands = "CONFIG", .n_operands_min = 1,         \
+        .n_operands_max = 1, .options = (options_), .n_options = C3D_COUNT(options_),              \
         .has_config = true                                                                         \
     }
 #define DIR_COMMAND(name_, summary_)                                                               \
     {                                                                                              \
-        .name = name_, .summary = summary_, .operands = "DIR", .n_operands_min = 1,                \
+        .name = (name_), .summary = (summary_), .operands = "DIR", .n_operands_min = 1,            \
         .n_operands_max = 1                                                                        \
     }
 

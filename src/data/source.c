@@ -97,7 +97,7 @@ static c3d_status fit_month(const c3d_dataset_desc *desc, c3d_source_month *mont
 {
     const c3d_raster_info *info = c3d_raster_get_info(month->raster);
     const char *path = c3d_raster_path(month->raster);
-    int n_bands;
+    int n_bands = 0;
 
     C3D_TRY(resolve_bands(desc, month, &n_bands));
     if (source->n_bands == 0) {
