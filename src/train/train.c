@@ -375,7 +375,6 @@ static c3d_status train_epoch(c3d_run *run, step *s)
         if (every > 0 && run->position.step % every == 0 && run->position.step_in_epoch < n_steps)
             C3D_TRY(save(run));
     }
-    c3d_progress_end(&progress);
     if (run->position.step_in_epoch == n_steps)
         C3D_TRY(finish_epoch(run));
     else

@@ -4,7 +4,7 @@ add_executable(compare_tensors compare_tensors.c)
 c3d_compile_options(compare_tensors)
 target_link_libraries(compare_tensors PRIVATE c3d_tensor c3d_base m)
 
-foreach(name train_store train_resume train_ranks train_errors)
+foreach(name train_store train_resume train_ranks train_errors train_readers)
   c3d_script_test(${name} LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
     "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
@@ -15,3 +15,5 @@ foreach(name train_store train_resume train_ranks train_errors)
     set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED train_store)
   endif()
 endforeach()
+
+c3d_script_test(train_time LABELS "slow;mpi" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_time.sh)
