@@ -68,7 +68,7 @@ c3d_status c3d_onednn_view(const c3d_activation *x, int n_axes, layout *out)
 
 c3d_status c3d_onednn_input_create(c3d_backend *self, c3d_shape shape, c3d_activation **out)
 {
-    layout plain;
+    layout plain = NULL;
 
     (void)self;
     C3D_TRY(c3d_shape_check(shape));

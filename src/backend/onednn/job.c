@@ -33,6 +33,7 @@ c3d_status c3d_onednn_job_add(onednn *o, jobs *list, const_dnnl_primitive_desc_t
     const_layout scratch;
     size_t n_bytes;
 
+    *out = j;
     C3D_DNNL(dnnl_primitive_create(&j->primitive, desc));
     scratch = dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
     n_bytes = scratch ? dnnl_memory_desc_get_size(scratch) : 0;
@@ -41,7 +42,6 @@ c3d_status c3d_onednn_job_add(onednn *o, jobs *list, const_dnnl_primitive_desc_t
         C3D_TRY(c3d_onednn_job_arg(o, j, DNNL_ARG_SCRATCHPAD,
                                    (place){ scratch, &o->slots[SLOT_LIBRARY].data }));
     }
-    *out = j;
     return C3D_OK;
 }
 
@@ -58,7 +58,7 @@ static c3d_status reorder_add(onednn *o, jobs *list, const_dnnl_primitive_desc_t
 c3d_status c3d_onednn_job_reorder(onednn *o, jobs *list, place from, place to)
 {
     dnnl_primitive_attr_t attr = NULL;
-    dnnl_primitive_desc_t desc;
+    dnnl_primitive_desc_t desc = NULL;
 
     C3D_TRY(c3d_onednn_attr_create(false, &attr));
     const dnnl_status_t made = dnnl_reorder_primitive_desc_create(&desc, from.layout, o->engine,

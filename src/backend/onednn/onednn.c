@@ -3,13 +3,6 @@
 #include <omp.h>
 #include <stdio.h>
 
-c3d_status c3d_onednn_refused(dnnl_status_t status, const char *call, const char *file, int line)
-{
-    const c3d_status ours = status == dnnl_out_of_memory ? C3D_ENOMEM : C3D_EBACKEND;
-
-    return c3d_error_set(ours, file, line, "oneDNN: %s: %s", call, dnnl_status2str(status));
-}
-
 void c3d_onednn_use_threads(const onednn *o)
 {
     omp_set_num_threads(o->n_threads);

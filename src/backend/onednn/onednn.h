@@ -10,6 +10,15 @@
 #include "backend/host.h"
 #include "backend/onednn/compat.h"
 
+/* In the header so that an analyser sees that it never returns C3D_OK. */
+static inline c3d_status c3d_onednn_refused(dnnl_status_t status, const char *call,
+                                            const char *file, int line)
+{
+    const c3d_status ours = status == dnnl_out_of_memory ? C3D_ENOMEM : C3D_EBACKEND;
+
+    c3d_error_set(ours, file, line, "oneDNN: %s: %s", call, dnnl_status2str(status));
+    return ours;
+}
 /* Returns from the calling function when the library refuses: the call as written, its words. */
 #define C3D_DNNL(call)                                                                             \
     do {                                                                                           \
@@ -17,7 +26,6 @@
         if (c3d_dnnl_status != dnnl_success)                                                       \
             return c3d_onednn_refused(c3d_dnnl_status, #call, __FILE__, __LINE__);                 \
     } while (0)
-c3d_status c3d_onednn_refused(dnnl_status_t status, const char *call, const char *file, int line);
 
 /* Buffers shared by all plans of a backend, as large as the largest need: plans run one at a time,
  * and nothing in them outlives a forward or backward call. */

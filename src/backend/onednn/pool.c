@@ -73,7 +73,7 @@ static c3d_status make_backward(making *m)
     const c3d_plan *p = &m->plan->base;
     const op_layouts l = { .x = m->x, .y = p->y->layout };
     dnnl_primitive_attr_t attr = NULL;
-    dnnl_primitive_desc_t desc;
+    dnnl_primitive_desc_t desc = NULL;
 
     C3D_TRY(c3d_onednn_want_grad(p->y));
     if (!p->desc.needs_x_grad) return C3D_OK;

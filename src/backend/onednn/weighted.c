@@ -162,7 +162,7 @@ static c3d_status make_backward(making *m, describe *describe_pass,
 {
     const op_layouts l = { m->x_any, m->w_any, m->b, m->y_any };
     dnnl_primitive_attr_t attr = NULL;
-    dnnl_primitive_desc_t desc;
+    dnnl_primitive_desc_t desc = NULL;
 
     C3D_TRY(c3d_onednn_attr_create(false, &attr));
     const dnnl_status_t made = describe_pass(&desc, m->o->engine, &l, &m->window, m->hint, attr);
