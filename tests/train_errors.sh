@@ -18,6 +18,14 @@ expect 5 "$train" "$config" --set run.dir=wild --set optimizer.learning_rate=100
 says "not finite"
 says "sample"
 expect 3 "$C3D_BIN/c3d-evaluate" file
+# splits that share pixels are refused unless one insists
+sed -e 's/"overlapping_frames": 0/"overlapping_frames": 3/' "$C3D_TEST_STORE/store/dataset.json" >leaky.json
+grep -q '"overlapping_frames": 3' leaky.json || fail "dataset.json has no leak facts"
+rm -rf leaky && cp -r "$C3D_TEST_STORE/store" leaky && mv leaky.json leaky/dataset.json
+expect 3 "$train" "$config" --set run.dir=leak --set data.store=leaky
+says "3 frames overlap"
+expect 0 "$train" "$config" --set run.dir=leak --set data.store=leaky --set train.max_steps=1 \
+    --set data.allow_leaking_split=true
 expect 0 "$train" --help
 says "train.global_batch"
 expect 0 "$train" --version

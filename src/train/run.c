@@ -41,19 +41,20 @@ static c3d_status open_directory(c3d_run *run, c3d_resume resume, const char *re
 static c3d_status check_leak(const c3d_run *run)
 {
     const c3d_dataset_info *info = c3d_dataset_get_info(run->dataset);
-    bool leaks = false;
+    long long n = 0;
 
-    if (!c3d_json_get_bool(c3d_json_get(info->json, "leak"), "leaks", &leaks) || !leaks)
+    if (!c3d_json_get_int(c3d_json_get(info->json, "leak"), "overlapping_frames", &n) || n == 0)
         return C3D_OK;
     if (run->config->data.allow_leaking_split) {
-        c3d_log_warn("%s: its splits share pixels; scores on them say little about new places",
-                     run->config->data.store);
+        c3d_log_warn("%s: %lld frames overlap a frame of another split; scores on them say little "
+                     "about new places",
+                     run->config->data.store, n);
         return C3D_OK;
     }
     return C3D_FAIL(C3D_EDATA,
-                    "%s: frames of different splits share pixels (c3d-dataset verify shows where); "
-                    "set data.allow_leaking_split: true to train all the same",
-                    run->config->data.store);
+                    "%s: %lld frames overlap a frame of another split (c3d-dataset verify shows "
+                    "more); set data.allow_leaking_split: true to train all the same",
+                    run->config->data.store, n);
 }
 
 static c3d_status check_labels(const c3d_run *run, const c3d_list *list)
