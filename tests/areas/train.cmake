@@ -17,3 +17,4 @@ foreach(name train_store train_resume train_ranks train_errors train_readers)
 endforeach()
 
 c3d_script_test(train_time LABELS "slow;mpi" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_time.sh)
+c3d_script_test(train_sinop LABELS "slow;mpi;data" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_sinop.sh)
