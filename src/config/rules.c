@@ -25,6 +25,7 @@ static const later coming[] = {
     { "data.stage", "memory" },
     { "model.network", "tcnn" },
     { "model.normalization", "batch" },
+    { "model.outputs", NULL },
     { "model.init_from", NULL },
     { "model.precision", NULL },
     { "model.autotune", "true" },
