@@ -74,7 +74,8 @@ void c3d_evaluator_destroy(c3d_evaluator *evaluator); /* NULL is fine */
 C3D_CHECKED c3d_status c3d_evaluator_copy(c3d_evaluator *evaluator, c3d_model *from);
 C3D_CHECKED c3d_status c3d_evaluator_read(c3d_evaluator *evaluator, c3d_tensor_file *file);
 
-/* Scores and losses in list order, on rank 0 only (n = 0 elsewhere). */
+/* Scores and losses in list order, on rank 0 only (n = 0 elsewhere). C3D_ESTOPPED on all ranks when
+ * one was asked to stop; what was scored until then is dropped. */
 typedef struct c3d_evaluation {
     size_t n;
     float *scores, *losses; /* [n] */

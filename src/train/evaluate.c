@@ -145,6 +145,11 @@ static c3d_status run_blocks(c3d_evaluator *e, const char *label, outcome *mine,
     if (st == C3D_OK) st = c3d_loader_start(e->loader, 0, 0);
     for (int64_t step = 0; st == C3D_OK && step < n_steps; step++) {
         int n = 0;
+        if (c3d_stop_requested()) {
+            st =
+                C3D_FAIL(C3D_ESTOPPED, "%s: stopped on request; run the same command again", label);
+            break;
+        }
         if (c3d_loader_n_micro(e->loader, step) == 0) continue; /* the last, short step */
         st = run_block(e, losses, scores, mine + *n_mine, &n);
         *n_mine += (size_t)n;

@@ -309,6 +309,26 @@ static void say_epoch(const c3d_run *run, const c3d_epoch_record *row)
     c3d_text_free(&line);
 }
 
+static c3d_status stopped(const c3d_run *run)
+{
+    run->comm->agreed = true;
+    return C3D_FAIL(C3D_ESTOPPED,
+                    "stopped on request after step %" PRId64 "; everything is saved in %s; run the "
+                    "same command again to go on",
+                    run->position.step, run->dir);
+}
+
+/* Scores of the parameters as they are; none without validation samples. */
+static c3d_status validate(c3d_run *run, c3d_evaluation *out)
+{
+    if (!run->evaluator) return C3D_OK;
+    C3D_TRY(c3d_comm_agree_status(run->comm, c3d_evaluator_copy(run->evaluator, &run->model)));
+    const c3d_status st = c3d_evaluator_run(run->evaluator, "validation", out);
+    if (st != C3D_ESTOPPED) return st;
+    C3D_TRY(save(run)); /* at the end of the epoch's steps: the resumed run begins by validating */
+    return stopped(run);
+}
+
 /* Validation, the epoch's row, the best parameters; then the epoch is over and saved. */
 static c3d_status finish_epoch(c3d_run *run)
 {
@@ -317,10 +337,7 @@ static c3d_status finish_epoch(c3d_run *run)
     double value = INFINITY;
     c3d_status st = C3D_OK;
 
-    if (run->evaluator) {
-        C3D_TRY(c3d_comm_agree_status(run->comm, c3d_evaluator_copy(run->evaluator, &run->model)));
-        C3D_TRY(c3d_evaluator_run(run->evaluator, "validation", &ev));
-    }
+    C3D_TRY(validate(run, &ev));
     if (run->comm->rank == 0) {
         st = fill_record(run, &ev, &row);
         if (st == C3D_OK) c3d_records_epoch(run->records, &row);
@@ -338,15 +355,6 @@ static c3d_status finish_epoch(c3d_run *run)
     run->position.step_in_epoch = 0;
     run->sums = (c3d_epoch_sums){ 0 };
     return save(run);
-}
-
-static c3d_status stopped(const c3d_run *run)
-{
-    run->comm->agreed = true;
-    return C3D_FAIL(C3D_ESTOPPED,
-                    "stopped on request after step %" PRId64 "; everything is saved in %s; run the "
-                    "same command again to go on",
-                    run->position.step, run->dir);
 }
 
 /* True when the step just done ends the run by train.max_steps. */
