@@ -127,7 +127,7 @@ typedef struct c3d_backend_ops {
     const char *name;
     bool host_memory; /* alloc gives memory the CPU may touch */
 
-    /* n_threads: 0 = what the environment gives. */
+    /* n_threads: 0 = what the environment gives; never more than its limit (OMP_THREAD_LIMIT). */
     c3d_status (*open)(c3d_backend *self, int device_index, int n_threads);
     void (*close)(c3d_backend *self);
     c3d_status (*sync)(c3d_backend *self);

@@ -15,3 +15,9 @@ c3d_test(golden_test LABELS parity LINKS c3d_nn
          ARGS ${CMAKE_CURRENT_SOURCE_DIR}/golden ref onednn)
 
 c3d_script_test(onednn3 LABELS slow COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/onednn3.sh)
+
+# Fewer threads than asked for once left the library waiting for ever.
+add_test(NAME parity_entries_thread_limit COMMAND parity_entries onednn)
+c3d_test_environment(parity_entries_thread_limit parity)
+set_property(TEST parity_entries_thread_limit APPEND PROPERTY ENVIRONMENT "OMP_THREAD_LIMIT=1"
+                                                                         "OMP_DYNAMIC=true")

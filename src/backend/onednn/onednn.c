@@ -5,6 +5,7 @@
 
 void c3d_onednn_use_threads(const onednn *o)
 {
+    omp_set_dynamic(0);
     omp_set_num_threads(o->n_threads);
 }
 
@@ -21,6 +22,9 @@ static c3d_status onednn_open(c3d_backend *self, int device_index, int n_threads
                         library->major, library->minor, library->patch, DNNL_VERSION_MAJOR,
                         DNNL_VERSION_MINOR);
     o->n_threads = n_threads > 0 ? n_threads : omp_get_max_threads();
+    /* The library waits for as many threads as it was planned for: promise no more than will come.
+     */
+    if (o->n_threads > omp_get_thread_limit()) o->n_threads = omp_get_thread_limit();
     c3d_onednn_use_threads(o);
     C3D_DNNL(dnnl_engine_create(&o->engine, dnnl_cpu, 0));
     C3D_DNNL(dnnl_stream_create(&o->stream, o->engine, dnnl_stream_default_flags));
