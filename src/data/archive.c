@@ -316,6 +316,7 @@ c3d_status c3d_archive_find(const char *pattern, c3d_date first, c3d_date last, 
         st = fail_none(&walk);
         goto done;
     }
+    C3D_ASSERT(walk.files);
     qsort(walk.files, walk.n, sizeof *walk.files, by_date_and_path);
     C3D_TRY_TO(done, fill_months(&walk, &archive));
     *out = archive;

@@ -107,6 +107,7 @@ static void deal_greedily(block_deal *deal, bool positives)
         if ((b->n_positive > 0) != positives) continue;
         for (int p = 0; p < deal->n_parts; p++)
             if (deal->shares[p] > 0 && (best < 0 || lack[p] > lack[best])) best = p;
+        C3D_ASSERT(best >= 0); /* shares sum to 1 */
         b->parts[deal->which] = best;
         lack[best] -= (double)(positives ? b->n_positive : b->n_frames);
     }

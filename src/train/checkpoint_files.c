@@ -110,6 +110,7 @@ c3d_status c3d_checkpoint_prune(const char *dir, int keep_last, int64_t every_st
     C3D_TRY(c3d_path_join(folder, dir, "checkpoints"));
     C3D_TRY(list_steps(folder, &list));
     for (size_t i = (size_t)keep_last; i < list.n && st == C3D_OK; i++) {
+        C3D_ASSERT(list.steps);
         if (every_steps > 0 && list.steps[i] % every_steps == 0) continue;
         st = path_of(folder, list.steps[i], path);
         if (st == C3D_OK && unlink(path) != 0 && errno != ENOENT)

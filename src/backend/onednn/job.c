@@ -19,7 +19,7 @@ c3d_status c3d_onednn_job_arg(onednn *o, job *j, int arg, place p)
 {
     dnnl_memory_t memory;
 
-    C3D_ASSERT(j->n_args < MAX_ARGS);
+    C3D_ASSERT(j && j->n_args < MAX_ARGS);
     C3D_DNNL(dnnl_memory_create(&memory, p.layout, o->engine, DNNL_MEMORY_NONE));
     j->args[j->n_args] = (dnnl_exec_arg_t){ arg, memory };
     j->at[j->n_args++] = p.at;
@@ -48,7 +48,7 @@ c3d_status c3d_onednn_job_add(onednn *o, jobs *list, const_dnnl_primitive_desc_t
 static c3d_status reorder_add(onednn *o, jobs *list, const_dnnl_primitive_desc_t desc, place from,
                               place to)
 {
-    job *j;
+    job *j = NULL;
 
     C3D_TRY(c3d_onednn_job_add(o, list, desc, &j));
     C3D_TRY(c3d_onednn_job_arg(o, j, DNNL_ARG_FROM, from));

@@ -20,11 +20,16 @@ static inline c3d_status c3d_onednn_refused(dnnl_status_t status, const char *ca
     return ours;
 }
 /* Returns from the calling function when the library refuses: the call as written, its words. */
+static inline c3d_status c3d_onednn_status(dnnl_status_t status)
+{
+    return status == dnnl_out_of_memory ? C3D_ENOMEM : C3D_EBACKEND;
+}
 #define C3D_DNNL(call)                                                                             \
     do {                                                                                           \
         const dnnl_status_t c3d_dnnl_status = (call);                                              \
         if (c3d_dnnl_status != dnnl_success)                                                       \
-            return c3d_onednn_refused(c3d_dnnl_status, #call, __FILE__, __LINE__);                 \
+            return C3D_FAIL(c3d_onednn_status(c3d_dnnl_status), "oneDNN: %s: %s", #call,           \
+                            dnnl_status2str(c3d_dnnl_status));                                     \
     } while (0)
 
 /* Buffers shared by all plans of a backend, as large as the largest need: plans run one at a time,
