@@ -29,7 +29,6 @@ say "3 of 7: draw 45 months of a landscape with mines, in Planet's and MapBiomas
 $bin/c3d-dataset demo $root/archive
 say "4 of 7: cut scenes out of it and deal them to training, validation and test by blocks"
 mpi $bin/c3d-dataset build configs/dataset-demo.yaml --out $root/data
-$bin/c3d-dataset info $root/data
 for net in 2d 3d; do
     say "5 of 7: train, $net, $ranks ranks"
     mpi $bin/c3d-train configs/demo-$net.yaml

@@ -18,6 +18,12 @@ static void add_legend(c3d_text *page, const report_run *runs, int n_runs)
         report_add_text(page, runs[i].label);
         c3d_text_add(page, "</li>");
     }
+    const char *threshold = report_run_setting(&runs[0], "evaluation.threshold");
+    if (threshold) {
+        c3d_text_add(page, "<li>shares: score above ");
+        report_add_text(page, threshold);
+        c3d_text_add(page, "</li>");
+    }
     c3d_text_add(page, "<li>solid: validation</li><li>dashed: training, as it ran (dropout on)</li>"
                        "</ul>\n");
 }

@@ -49,7 +49,7 @@ static bool write_script(const report_plot *plot, const report_run *runs, int n_
 
     c3d_text_add(script, "set term svg size 520,300 dynamic font 'sans-serif,13' noenhanced\n"
                          "set border 3\nset tics nomirror out\nset xlabel 'epoch'\nunset key\n"
-                         "set datafile missing 'nan'\nset xtics autofreq\n");
+                         "set xtics autofreq\n");
     if (plot->is_share)
         c3d_text_add(script, "set yrange [0:1]\n");
     else
