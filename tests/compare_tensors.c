@@ -62,13 +62,13 @@ static c3d_status compare(int argc, char **argv)
     const bool near = argc == 6 && strcmp(argv[1], "near") == 0;
     const char *prefix = near ? argv[4] : "";
     double n_terms = 0;
-    c3d_tensor_file *a, *b;
+    c3d_tensor_file *a = NULL, *b = NULL;
     int n_compared = 0;
 
     if ((!near && argc != 4) || (near && !c3d_parse_real(argv[5], &n_terms)))
         return C3D_FAIL(C3D_ECONFIG, "usage: compare_tensors equal|near A B [PREFIX N]");
-    C3D_TRY(c3d_tensor_file_open(argv[2], &a));
-    c3d_status st = c3d_tensor_file_open(argv[3], &b);
+    c3d_status st = c3d_tensor_file_open(argv[2], &a);
+    if (st == C3D_OK) st = c3d_tensor_file_open(argv[3], &b);
     if (st == C3D_OK && !near && c3d_tensor_file_count(a) != c3d_tensor_file_count(b))
         st = C3D_FAIL(C3D_EDATA, "the files hold different tensors");
     for (size_t i = 0; st == C3D_OK && i < c3d_tensor_file_count(a); i++) {
@@ -82,6 +82,8 @@ static c3d_status compare(int argc, char **argv)
     if (st == C3D_OK && n_compared == 0)
         st = C3D_FAIL(C3D_EDATA, "no tensor begins with \"%s\"", prefix);
     if (st == C3D_OK) printf("%d tensors compared\n", n_compared);
+    c3d_tensor_file_close(a);
+    c3d_tensor_file_close(b);
     return st;
 }
 

@@ -26,6 +26,26 @@ expect 3 "$train" "$config" --set run.dir=leak --set data.store=leaky
 says "3 frames overlap"
 expect 0 "$train" "$config" --set run.dir=leak --set data.store=leaky --set train.max_steps=1 \
     --set data.allow_leaking_split=true
+# no validation samples: trained on the training loss alone
+rm -rf novalid && cp -r "$C3D_TEST_STORE/store" novalid && sed -i '/,validation,/d' novalid/samples.csv
+expect 0 "$train" "$config" --set run.dir=novalid/run --set data.store=novalid --set train.epochs=1
+[ -e novalid/run/best.safetensors ] || fail "no best.safetensors without validation samples"
+sed -i '/,train,/d' novalid/samples.csv
+expect 3 "$train" "$config" --set run.dir=none --set data.store=novalid
+says "no sample is in split train"
+# another dataset than trained on is scored only if one insists, other bands never
+rm -rf other && cp -r "$C3D_TEST_STORE/store" other
+expect 0 "$train" "$config" --set run.dir=run --set data.store=other --set train.max_steps=1
+expect 3 "$C3D_BIN/c3d-evaluate" run
+says "best.safetensors"
+expect 0 "$C3D_BIN/c3d-evaluate" run --checkpoint last
+sed -i 's/"hash": "[0-9a-f]*"/"hash": "0123456789abcdef"/' other/dataset.json
+expect 3 "$C3D_BIN/c3d-evaluate" run --checkpoint last
+says "which is now 0123456789abcdef"
+expect 0 "$C3D_BIN/c3d-evaluate" run --checkpoint last --data other
+sed -i 's/"blue"/"azul"/' other/dataset.json
+expect 3 "$C3D_BIN/c3d-evaluate" run --checkpoint last --data other
+says "blue, green, red, nir"
 expect 0 "$train" --help
 says "train.global_batch"
 expect 0 "$train" --version

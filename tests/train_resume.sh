@@ -14,7 +14,7 @@ steps=$(basename "$(last whole)")
 tries=0
 while [ ! -e "killed/checkpoints/$steps" ] && [ $tries -lt 6 ]; do
     tries=$((tries + 1))
-    $mpi -np 2 "$train" "$config" --set run.dir=killed --set train.checkpoint_every_steps=2 \
+    $mpi -np 2 "$train" "$config" --set run.dir="$PWD/killed" --set train.checkpoint_every_steps=2 \
         >>killed.txt 2>&1 &
     mpirun_pid=$!
     if [ $tries -lt 4 ]; then
@@ -23,7 +23,7 @@ while [ ! -e "killed/checkpoints/$steps" ] && [ $tries -lt 6 ]; do
             [ "$(ls killed/checkpoints 2>/dev/null | tail -1)" != "$before" ] && break
             sleep 0.05
         done
-        pkill -9 -f "run.dir=killed" 2>/dev/null
+        pkill -9 -f "run.dir=$PWD/killed" 2>/dev/null # these processes and no others
     fi
     wait $mpirun_pid 2>/dev/null
 done
@@ -64,7 +64,26 @@ printf x | dd of="$(last stopped)" bs=1 seek=3000 conv=notrunc status=none
 expect 0 ranks 2 "$train" "$config" --set run.dir=stopped
 says "trying the checkpoint before it"
 same "$(last whole)" "$(last stopped)"
+# from an earlier checkpoint: what came after it is set aside, and the run goes on from there
+expect 0 ranks 2 "$train" "$config" --set run.dir=killed --set train.checkpoint_every_steps=2 \
+    --set train.keep_last=100 --set train.max_steps=6 --resume never
+expect 0 ranks 2 "$train" "$config" --set run.dir=killed --set train.checkpoint_every_steps=2 \
+    --set train.keep_last=1
+first=$(ls killed/checkpoints/*.safetensors.aside 2>/dev/null | head -1)
+[ -z "$first" ] || fail "a plain resume set checkpoints aside"
+cp "$(last whole)" later.safetensors
+expect 0 ranks 2 "$train" "$config" --set run.dir=whole --set train.max_steps=18 \
+    --resume "$(ls whole/checkpoints/*.safetensors | head -1)"
+says "set aside"
+[ "$(basename "$(last whole)")" = step-00000018.safetensors ] || fail "later checkpoints stayed"
+expect 0 ranks 2 "$train" "$config" --set run.dir=whole --set train.max_steps=18
+says "finished"
+expect 0 ranks 2 "$train" "$config" --set run.dir=whole
+same later.safetensors "$(last whole)"
+[ -e whole/best.safetensors ] || fail "no best.safetensors after going back"
+# log.txt says how a run ended
+grep -q "optimizer.learning_rate: 0.001 -> 0.01" whole/log.txt || fail "log.txt lacks the refusal"
 # never: the old run is moved away
-expect 0 "$train" "$config" --set run.dir=stopped --resume never --set train.max_steps=1
+expect 0 "$train" "$config" --set run.dir=stopped/ --resume never --set train.max_steps=1
 [ -e stopped.1/metrics.csv ] || fail "--resume never did not move the old run to stopped.1"
 finish

@@ -175,8 +175,8 @@ typedef struct c3d_list {
     uint32_t *index;
     uint64_t hash; /* of sample ids and labels: two lists are the same if it is */
 } c3d_list;
-/* All samples of a split; max_per_class > 0 keeps at most that many of each class, drawn by (seed,
- * sample id). C3D_EDATA when the split has none. */
+/* All samples of a split, none if it has none; max_per_class > 0 keeps at most that many of each
+ * class, drawn by (seed, sample id). C3D_EDATA when the split has none. */
 C3D_CHECKED c3d_status c3d_list_make(const c3d_dataset *dataset, c3d_split split,
                                      int64_t max_per_class, uint64_t seed, c3d_list *out);
 void c3d_list_free(c3d_list *list);

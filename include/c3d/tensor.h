@@ -74,6 +74,7 @@ void c3d_tensor_file_close(c3d_tensor_file *file); /* NULL is fine */
 C3D_CHECKED c3d_status c3d_tensor_file_verify(c3d_tensor_file *file);
 const char *c3d_tensor_file_metadata(const c3d_tensor_file *file, const char *key); /* NULL: none */
 const c3d_tensor_entry *c3d_tensor_file_find(const c3d_tensor_file *file, const char *name);
+const char *c3d_tensor_file_path(const c3d_tensor_file *file);
 size_t c3d_tensor_file_count(const c3d_tensor_file *file);
 const c3d_tensor_entry *c3d_tensor_file_entry(const c3d_tensor_file *file, size_t index);
 /* The whole tensor into `to` (n_bytes must be its size: C3D_EDATA otherwise). */

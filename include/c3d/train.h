@@ -178,6 +178,16 @@ C3D_CHECKED c3d_status c3d_checkpoint_load(c3d_run *run, const char *path);
 /* Rank 0: the newest checkpoint of DIR whose checksum holds, or "" when there is none; older ones
  * are tried when the newest is broken, and it says so. */
 C3D_CHECKED c3d_status c3d_checkpoint_find(const char *dir, char path_out[C3D_PATH_MAX]);
+/* Rank 0: checkpoints of DIR of a later step get the suffix .aside. */
+C3D_CHECKED c3d_status c3d_checkpoint_set_aside(const char *dir, int64_t step);
+/* Local: the parameters named PREFIX + name of an open file, into an arena of the model. C3D_EDATA
+ * names the file. */
+C3D_CHECKED c3d_status c3d_checkpoint_read_params(c3d_tensor_file *file, const char *prefix,
+                                                  c3d_model *model, float *arena);
+/* Local: C3D_EDATA unless the dataset has the bands and the frame size the checkpoint was trained
+ * on; with same_data also unless its content is the same. */
+C3D_CHECKED c3d_status c3d_checkpoint_check_input(c3d_tensor_file *file, const c3d_dataset *dataset,
+                                                  bool same_data);
 /* Local: the network described by an open checkpoint and the configuration saved in it (given,
  * c3d_config_free). C3D_EDATA when it is no checkpoint of ours. */
 C3D_CHECKED c3d_status c3d_checkpoint_network(c3d_tensor_file *file, c3d_config *config_out,

@@ -108,6 +108,7 @@ void c3d_progress_end(c3d_progress *progress)
 
     if (is_silent() || !progress->shown) return;
     c3d_progress_clear_line();
+    if (progress->end_is_said && mode != C3D_PROGRESS_JSON) return;
     duration_text(c3d_now_s() - progress->start_s, took);
     if (mode == C3D_PROGRESS_JSON)
         show_json(progress, c3d_now_s() - progress->start_s, 0);

@@ -99,7 +99,8 @@ static c3d_status open_subject(subject *s, const c3d_args *args)
     C3D_TRY(c3d_tensor_file_open(s->checkpoint, &s->file));
     C3D_TRY(c3d_tensor_file_verify(s->file));
     C3D_TRY(c3d_checkpoint_network(s->file, &s->config, &s->network));
-    return open_data(s, args);
+    C3D_TRY(open_data(s, args));
+    return c3d_checkpoint_check_input(s->file, s->dataset, !c3d_args_text(args, "--data"));
 }
 
 static void close_subject(subject *s)

@@ -65,5 +65,5 @@ int c3d_program_end(c3d_comm *comm, c3d_args *args, c3d_status status)
     c3d_args_free(args);
     if (status != C3D_OK) c3d_comm_abort(comm, &error);
     c3d_comm_leave(comm);
-    return 0;
+    return c3d_exit_code(c3d_log_set_file(NULL));
 }

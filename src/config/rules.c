@@ -38,6 +38,7 @@ static const later coming[] = {
     { "optimizer.clip_norm", NULL },
     { "optimizer.state", NULL },
     { "distributed.reduction", "ordered" },
+    { "distributed.timeout_s", NULL },
 };
 
 static void check_later(reader *r, const later *feature)

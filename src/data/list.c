@@ -78,10 +78,6 @@ c3d_status c3d_list_make(const c3d_dataset *dataset, c3d_split split, int64_t ma
     if (!list.index) return C3D_ENOMEM;
     for (size_t i = 0; i < samples->n; i++)
         if (samples->rows[i].split == split) list.index[list.n++] = (uint32_t)i;
-    if (list.n == 0) {
-        st = C3D_FAIL(C3D_EDATA, "samples.csv: no sample of split %s", c3d_split_name(split));
-        goto fail;
-    }
     for (int label = 0; max_per_class > 0 && label < n_classes; label++)
         C3D_TRY_TO(fail, draw_class(samples, &list, label, (size_t)max_per_class, seed));
     qsort(list.index, list.n, sizeof *list.index, compare_index);

@@ -136,6 +136,9 @@ static c3d_status check_splits(const char *dir, c3d_text *out)
     else if (st == C3D_OK && leak.distance_px >= 0)
         c3d_text_add(out, "no two splits share a pixel; the nearest frames are %.1f px apart\n",
                      leak.distance_px);
+    if (st == C3D_OK && leak.n_pairs > 0)
+        st = C3D_FAIL(C3D_EDATA, "%s: its splits leak: %zu frames overlap a frame of another split",
+                      dir, leak.n_frames);
     c3d_samples_free(&samples);
     c3d_frames_free(&frames);
     return st;

@@ -283,6 +283,11 @@ const c3d_tensor_entry *c3d_tensor_file_find(const c3d_tensor_file *file, const 
     return NULL;
 }
 
+const char *c3d_tensor_file_path(const c3d_tensor_file *file)
+{
+    return file->path;
+}
+
 size_t c3d_tensor_file_count(const c3d_tensor_file *file)
 {
     return file->n_entries;

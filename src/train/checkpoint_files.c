@@ -101,6 +101,28 @@ c3d_status c3d_checkpoint_find(const char *dir, char path_out[C3D_PATH_MAX])
     return C3D_OK;
 }
 
+c3d_status c3d_checkpoint_set_aside(const char *dir, int64_t step)
+{
+    char folder[C3D_PATH_MAX], path[C3D_PATH_MAX], aside[C3D_PATH_MAX + 8];
+    step_list list;
+    c3d_status st = C3D_OK;
+    size_t n = 0;
+
+    C3D_TRY(c3d_path_join(folder, dir, "checkpoints"));
+    C3D_TRY(list_steps(folder, &list));
+    for (size_t i = 0; i < list.n && list.steps[i] > step && st == C3D_OK; i++, n++) {
+        st = path_of(folder, list.steps[i], path);
+        if (st != C3D_OK) break;
+        (void)snprintf(aside, sizeof aside, "%s.aside", path);
+        if (rename(path, aside) != 0)
+            st = C3D_FAIL(C3D_EIO, "%s: cannot be set aside: %s", path, strerror(errno));
+    }
+    free(list.steps);
+    if (st == C3D_OK && n > 0)
+        c3d_log_run("%s: %zu checkpoints of later steps set aside (.aside)", folder, n);
+    return st;
+}
+
 c3d_status c3d_checkpoint_prune(const char *dir, int keep_last, int64_t every_steps)
 {
     char folder[C3D_PATH_MAX], path[C3D_PATH_MAX];

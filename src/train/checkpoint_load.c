@@ -8,7 +8,8 @@
 static c3d_status need(c3d_tensor_file *file, const char *key, const char **out)
 {
     *out = c3d_tensor_file_metadata(file, key);
-    return *out ? C3D_OK : C3D_FAIL(C3D_EDATA, "the checkpoint's metadata has no \"%s\"", key);
+    if (*out) return C3D_OK;
+    return C3D_FAIL(C3D_EDATA, "%s: its metadata has no \"%s\"", c3d_tensor_file_path(file), key);
 }
 
 static c3d_status need_json(c3d_tensor_file *file, const char *key, c3d_json **out)
@@ -65,7 +66,8 @@ c3d_status c3d_checkpoint_read_conditions(c3d_tensor_file *file, c3d_conditions 
     C3D_TRY(need(file, "threads", &threads));
     C3D_TRY(need(file, "device", &device));
     if (!c3d_parse_int(ranks, &n_ranks) || !c3d_parse_int(threads, &n_threads))
-        return C3D_FAIL(C3D_EDATA, "the checkpoint's ranks or threads are no numbers");
+        return C3D_FAIL(C3D_EDATA, "%s: its ranks or threads are no numbers",
+                        c3d_tensor_file_path(file));
     out->n_ranks = (int)n_ranks;
     out->n_threads = (int)n_threads;
     (void)snprintf(out->device, sizeof out->device, "%s", device);
@@ -128,24 +130,32 @@ c3d_status c3d_checkpoint_check_data(c3d_tensor_file *file, const c3d_run *run)
                       "the dataset");
 }
 
-static c3d_status read_arena(c3d_run *run, c3d_tensor_file *file, const char *prefix, float *arena)
+static c3d_status read_param(c3d_tensor_file *file, const char *name, c3d_model *model, int p,
+                             float *arena)
 {
-    c3d_status st = C3D_OK;
+    const size_t n_bytes = model->params[p].n * sizeof(float);
+    const c3d_tensor_entry *entry = c3d_tensor_file_find(file, name);
 
-    for (int p = 0; p < run->model.n_params && st == C3D_OK; p++) {
-        const c3d_param *param = &run->model.params[p];
-        char name[80];
-        (void)snprintf(name, sizeof name, "%s%s", prefix, param->name);
-        const c3d_tensor_entry *entry = c3d_tensor_file_find(file, name);
-        if (!entry) return C3D_FAIL(C3D_EDATA, "the checkpoint has no tensor %s", name);
-        float *canonical = c3d_calloc(param->n, sizeof *canonical);
-        st = canonical ? C3D_OK : C3D_ENOMEM;
-        if (st == C3D_OK)
-            st = c3d_tensor_file_read(file, entry, canonical, param->n * sizeof *canonical);
-        if (st == C3D_OK) st = c3d_model_import(&run->model, p, canonical, arena);
-        free(canonical);
-    }
+    if (!entry)
+        return C3D_FAIL(C3D_EDATA, "%s: has no tensor %s", c3d_tensor_file_path(file), name);
+    float *canonical = c3d_calloc(n_bytes, 1);
+    c3d_status st = canonical ? C3D_OK : C3D_ENOMEM;
+    if (st == C3D_OK) st = c3d_tensor_file_read(file, entry, canonical, n_bytes);
+    if (st == C3D_OK) st = c3d_model_import(model, p, canonical, arena);
+    free(canonical);
     return st;
+}
+
+c3d_status c3d_checkpoint_read_params(c3d_tensor_file *file, const char *prefix, c3d_model *model,
+                                      float *arena)
+{
+    char name[80];
+
+    for (int p = 0; p < model->n_params; p++) {
+        (void)snprintf(name, sizeof name, "%s%s", prefix, model->params[p].name);
+        C3D_TRY(read_param(file, name, model, p, arena));
+    }
+    return C3D_OK;
 }
 
 static c3d_status load_on_rank_0(c3d_run *run, const char *path)
@@ -154,9 +164,11 @@ static c3d_status load_on_rank_0(c3d_run *run, const char *path)
 
     C3D_TRY(c3d_tensor_file_open(path, &file));
     c3d_status st = c3d_checkpoint_read_state(file, run);
-    if (st == C3D_OK) st = read_arena(run, file, "", run->model.param);
-    if (st == C3D_OK && run->optimizer.m) st = read_arena(run, file, "adam.m/", run->optimizer.m);
-    if (st == C3D_OK && run->optimizer.v) st = read_arena(run, file, "adam.v/", run->optimizer.v);
+    if (st == C3D_OK) st = c3d_checkpoint_read_params(file, "", &run->model, run->model.param);
+    if (st == C3D_OK && run->optimizer.m)
+        st = c3d_checkpoint_read_params(file, "adam.m/", &run->model, run->optimizer.m);
+    if (st == C3D_OK && run->optimizer.v)
+        st = c3d_checkpoint_read_params(file, "adam.v/", &run->model, run->optimizer.v);
     c3d_tensor_file_close(file);
     return st == C3D_OK ? st : c3d_error_while("loading %s", path);
 }
@@ -224,10 +236,57 @@ static c3d_status read_input(c3d_tensor_file *file, c3d_shape *out)
 c3d_status c3d_checkpoint_network(c3d_tensor_file *file, c3d_config *config_out,
                                   c3d_network_desc *out)
 {
-    C3D_TRY(c3d_checkpoint_read_config(file, "the checkpoint", config_out));
+    C3D_TRY(c3d_checkpoint_read_config(file, c3d_tensor_file_path(file), config_out));
     c3d_network_from_config(config_out, out);
     c3d_status st = read_input(file, &out->model.x);
     if (st == C3D_OK) st = read_statistics(file, out);
     if (st != C3D_OK) c3d_config_free(config_out);
     return st;
+}
+
+static c3d_status check_bands(const c3d_json *bands, const char *path, const c3d_dataset_info *info)
+{
+    bool same = c3d_json_length(bands) == (size_t)info->n_bands;
+    c3d_text wanted = { 0 };
+
+    for (size_t b = 0; b < c3d_json_length(bands); b++) {
+        const char *name = c3d_json_string_value(c3d_json_at(bands, b));
+        c3d_text_add(&wanted, "%s%s", b ? ", " : "", name ? name : "?");
+        same = same && name && !strcmp(name, info->bands[b]);
+    }
+    const c3d_status st =
+        same ? C3D_OK
+             : C3D_FAIL(C3D_EDATA,
+                        "%s was trained on the bands %s, in this order; the dataset has %d "
+                        "bands, the first %s",
+                        path, wanted.text ? wanted.text : "", info->n_bands, info->bands[0]);
+    c3d_text_free(&wanted);
+    return st;
+}
+
+c3d_status c3d_checkpoint_check_input(c3d_tensor_file *file, const c3d_dataset *dataset,
+                                      bool same_data)
+{
+    const c3d_dataset_info *info = c3d_dataset_get_info(dataset);
+    const char *path = c3d_tensor_file_path(file), *hash;
+    char text[20];
+    c3d_json *json;
+    c3d_shape input;
+
+    C3D_TRY(need_json(file, "statistics", &json));
+    const c3d_status st = check_bands(c3d_json_get(json, "bands"), path, info);
+    c3d_json_free(json);
+    C3D_TRY(st);
+    C3D_TRY(read_input(file, &input));
+    if (input.h != info->frame_size_px)
+        return C3D_FAIL(C3D_EDATA, "%s was trained on frames of %d px, the dataset has %d px", path,
+                        input.h, info->frame_size_px);
+    C3D_TRY(need(file, "dataset_hash", &hash));
+    (void)snprintf(text, sizeof text, "%016" PRIx64, info->hash);
+    if (same_data && strcmp(hash, text) != 0)
+        return C3D_FAIL(C3D_EDATA,
+                        "%s was trained on dataset %s, which is now %s: its test samples may have "
+                        "been trained on; name it with --data to score it all the same",
+                        path, hash, text);
+    return C3D_OK;
 }

@@ -18,11 +18,11 @@ static c3d_status take_lock(const char *dir, int *fd_out)
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0) return C3D_FAIL(C3D_EIO, "%s: cannot be written: %s", dir, strerror(errno));
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        const ssize_t n = read(fd, holder, sizeof holder - 1);
         const int reason = errno;
+        const ssize_t n = read(fd, holder, sizeof holder - 1);
         (void)close(fd);
         if (n > 0) holder[strcspn(holder, "\n")] = '\0';
-        if (reason != EWOULDBLOCK && n < 0)
+        if (reason != EWOULDBLOCK)
             return C3D_FAIL(C3D_EIO, "%s: cannot be locked: %s", path, strerror(reason));
         return C3D_FAIL(C3D_EIO, "%s: another run is using this directory (%s)", dir,
                         n > 0 ? holder : "it did not say which");

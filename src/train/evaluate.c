@@ -93,17 +93,7 @@ c3d_status c3d_evaluator_copy(c3d_evaluator *evaluator, c3d_model *from)
 
 c3d_status c3d_evaluator_read(c3d_evaluator *evaluator, c3d_tensor_file *file)
 {
-    c3d_model *to = &evaluator->model;
-
-    for (int p = 0; p < to->n_params; p++) {
-        const c3d_tensor_entry *entry = c3d_tensor_file_find(file, to->params[p].name);
-        if (!entry)
-            return C3D_FAIL(C3D_EDATA, "the checkpoint has no tensor %s", to->params[p].name);
-        C3D_TRY(c3d_tensor_file_read(file, entry, evaluator->canonical,
-                                     to->params[p].n * sizeof(float)));
-        C3D_TRY(c3d_model_import(to, p, evaluator->canonical, to->param));
-    }
-    return C3D_OK;
+    return c3d_checkpoint_read_params(file, "", &evaluator->model, evaluator->model.param);
 }
 
 static c3d_status run_block(c3d_evaluator *e, float *losses, float *scores, outcome *out, int *n)

@@ -23,8 +23,7 @@ static c3d_status write_config(const c3d_run *run)
     return st;
 }
 
-/* Rank 0: the directory with its lock first, so that nobody else changes it meanwhile; nothing in
- * it is touched before the checkpoint there agrees with the configuration. */
+/* Rank 0: the directory with its lock first, so that nobody else changes it meanwhile. */
 static c3d_status open_directory(c3d_run *run, c3d_resume resume, const char *resume_path,
                                  char checkpoint_out[C3D_PATH_MAX])
 {
@@ -32,10 +31,9 @@ static c3d_status open_directory(c3d_run *run, c3d_resume resume, const char *re
     char path[C3D_PATH_MAX];
 
     C3D_TRY(c3d_directory_open(run->dir, move_old, &run->lock_fd));
-    C3D_TRY(c3d_resume_choose(run, resume, resume_path, checkpoint_out));
     C3D_TRY(c3d_path_join(path, run->dir, "log.txt"));
     C3D_TRY(c3d_log_set_file(path));
-    return write_config(run);
+    return c3d_resume_choose(run, resume, resume_path, checkpoint_out);
 }
 
 static c3d_status check_leak(const c3d_run *run)
@@ -191,26 +189,47 @@ static c3d_status check_ranks_alike(c3d_run *run)
                     mine, of_rank_0.device);
 }
 
-/* Best files of a later step than the one resumed from belong to a future that did not happen. */
-static c3d_status set_best_aside(const c3d_run *run)
+/* A best file of a later step than the one resumed from belongs to a future that did not happen; so
+ * does one that cannot be read. */
+static c3d_status set_best_aside(const c3d_run *run, const char *path)
 {
-    char path[C3D_PATH_MAX], aside[C3D_PATH_MAX];
-    c3d_tensor_file *file;
-    c3d_run of_file = { 0 };
+    char aside[C3D_PATH_MAX + 8];
+    c3d_tensor_file *file = NULL;
+    c3d_best best = { 0 };
 
-    C3D_TRY(c3d_path_join(path, run->dir, "best.safetensors"));
-    C3D_TRY(c3d_path_join(aside, run->dir, "best.safetensors.aside"));
-    if (!c3d_path_exists(path)) return C3D_OK;
-    C3D_TRY(c3d_tensor_file_open(path, &file));
-    const c3d_status st = c3d_checkpoint_read_best(file, &of_file.best);
+    c3d_status st = c3d_tensor_file_open(path, &file);
+    if (st == C3D_OK) st = c3d_checkpoint_read_best(file, &best);
     c3d_tensor_file_close(file);
-    C3D_TRY(st);
-    if (of_file.best.step <= run->position.step) return C3D_OK;
+    if (st != C3D_OK) c3d_log_warn("%s", c3d_error_last()->message);
+    if (st == C3D_OK && best.step <= run->position.step) return C3D_OK;
+    (void)snprintf(aside, sizeof aside, "%s.aside", path);
     if (rename(path, aside) != 0)
         return C3D_FAIL(C3D_EIO, "%s: cannot be set aside: %s", path, strerror(errno));
-    c3d_log_run("%s is of step %lld, after the step resumed from: set aside as %s", path,
-                (long long)of_file.best.step, aside);
+    c3d_log_run("%s: not of a step before the one resumed from; set aside as %s", path, aside);
     return C3D_OK;
+}
+
+/* Rank 0: the directory as it was at the step resumed from. */
+static c3d_status cut_back(c3d_run *run)
+{
+    char best[C3D_PATH_MAX];
+
+    C3D_TRY(write_config(run));
+    C3D_TRY(c3d_checkpoint_set_aside(run->dir, run->position.step));
+    C3D_TRY(c3d_path_join(best, run->dir, "best.safetensors"));
+    if (c3d_path_exists(best)) C3D_TRY(set_best_aside(run, best));
+    if (!c3d_path_exists(best)) run->best = (c3d_best){ .value = INFINITY };
+    return c3d_records_open(run->dir, run->position.step, run->config->run.log_samples,
+                            &run->records);
+}
+
+static bool is_at_end(const c3d_run *run)
+{
+    const int64_t max_steps = run->config->train.max_steps;
+
+    if (run->position.epoch >= run->config->train.epochs) return true;
+    return max_steps > 0 && run->position.step >= max_steps &&
+           run->position.step_in_epoch < c3d_loader_n_steps(run->loader);
 }
 
 static c3d_status start_or_resume(c3d_run *run, const char *checkpoint)
@@ -221,16 +240,14 @@ static c3d_status start_or_resume(c3d_run *run, const char *checkpoint)
     C3D_TRY(c3d_comm_agree_status(run->comm,
                                   root && resumed ? c3d_resume_check(run, checkpoint) : C3D_OK));
     if (resumed) C3D_TRY(c3d_checkpoint_load(run, checkpoint));
-    run->finished = resumed && run->position.epoch >= run->config->train.epochs;
-    if (!root) return C3D_OK;
-    if (resumed)
+    run->finished = resumed && is_at_end(run);
+    if (root && resumed)
         c3d_log_run("resumed from %s: epoch %lld of %d, step %lld", checkpoint,
                     (long long)run->position.epoch + !run->finished, run->config->train.epochs,
                     (long long)run->position.step);
     if (run->finished) return C3D_OK;
-    C3D_TRY(set_best_aside(run));
-    return c3d_records_open(run->dir, run->position.step, run->config->run.log_samples,
-                            &run->records);
+    C3D_TRY(c3d_comm_agree_status(run->comm, root ? cut_back(run) : C3D_OK));
+    return c3d_comm_share(run->comm, &run->best, sizeof run->best);
 }
 
 static c3d_status open_parts(c3d_run *run)
@@ -259,9 +276,10 @@ c3d_status c3d_run_open(c3d_run *run, c3d_comm *comm, const c3d_config *config, 
     c3d_status st = C3D_OK;
 
     *run = (c3d_run){ .comm = comm, .config = config, .lock_fd = -1 };
-    run->n_threads = c3d_run_threads(config, comm);
+    C3D_TRY(c3d_run_threads(config, comm, &run->n_threads));
     c3d_network_from_config(config, &run->network);
     C3D_TRY(c3d_path_join(run->dir, NULL, config->run.dir));
+    for (size_t n = strlen(run->dir); n > 1 && run->dir[n - 1] == '/'; n--) run->dir[n - 1] = '\0';
     if (comm->rank == 0) st = open_directory(run, resume, resume_path, checkpoint);
     C3D_TRY(c3d_comm_agree_status(comm, st));
     C3D_TRY(c3d_comm_share(comm, checkpoint, sizeof checkpoint));
@@ -286,7 +304,6 @@ void c3d_run_close(c3d_run *run)
     c3d_dataset_close(run->dataset);
     free(run->losses);
     free(run->scores);
-    if (c3d_log_set_file(NULL) != C3D_OK) c3d_log_error(c3d_error_last()); /* closing cannot fail */
     c3d_directory_close(run->lock_fd);
     *run = (c3d_run){ 0 };
 }

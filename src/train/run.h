@@ -4,9 +4,9 @@
 
 #include "c3d/train.h"
 
-/* distributed.threads, or the cores this rank may use: those it is bound to, else its share of the
- * host's. Local. */
-int c3d_run_threads(const c3d_config *config, const c3d_comm *comm);
+/* distributed.threads, or the cores this rank may use divided by the ranks of its host that may use
+ * the same ones. COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_run_threads(const c3d_config *config, c3d_comm *comm, int *out);
 
 /* Rank 0: which checkpoint to start from ("" for none) and whether the configuration may go on from
  * it: C3D_ECONFIG with a diff otherwise. */

@@ -264,6 +264,15 @@ static double best_value(const c3d_config *config, const c3d_epoch_record *row)
     return row->val_loss;
 }
 
+/* What makes parameters the best: the smaller the better. The loss decides where the chosen figure
+ * is undefined (one class in the validation samples, say). */
+static double value_of(const c3d_run *run, const c3d_epoch_record *row)
+{
+    if (!run->evaluator) return row->train_loss;
+    const double value = best_value(run->config, row);
+    return isfinite(value) ? value : row->val_loss;
+}
+
 /* Rank 0's figures of an epoch; validation may be absent. */
 static c3d_status fill_record(const c3d_run *run, const c3d_evaluation *ev, c3d_epoch_record *row)
 {
@@ -342,7 +351,7 @@ static c3d_status finish_epoch(c3d_run *run)
         st = fill_record(run, &ev, &row);
         if (st == C3D_OK) c3d_records_epoch(run->records, &row);
         if (st == C3D_OK) say_epoch(run, &row);
-        value = run->evaluator ? best_value(run->config, &row) : row.train_loss;
+        value = value_of(run, &row);
     }
     c3d_evaluation_free(&ev);
     C3D_TRY(c3d_comm_agree_status(run->comm, st));
@@ -368,21 +377,24 @@ static c3d_status train_epoch(c3d_run *run, step *s)
     const c3d_config *config = run->config;
     const int64_t n_steps = c3d_loader_n_steps(run->loader); /* the same on every rank */
     const int64_t every = config->train.checkpoint_every_steps;
+    const double before = run->sums.n; /* scenes of the epoch seen before a resume */
     char label[64];
     c3d_progress progress;
     bool stop = false;
 
     (void)snprintf(label, sizeof label, "epoch %" PRId64 "/%d", run->position.epoch + 1,
                    config->train.epochs);
-    c3d_progress_begin(&progress, label, (double)run->train_list.n, "scenes");
+    c3d_progress_begin(&progress, label, (double)run->train_list.n - before, "scenes");
+    progress.end_is_said = true; /* by the epoch's line */
     C3D_TRY(c3d_loader_start(run->loader, run->position.epoch, run->position.step_in_epoch));
     while (run->position.step_in_epoch < n_steps) {
         C3D_TRY(train_step(run, s, &stop));
-        c3d_progress_update(&progress, run->sums.n);
+        c3d_progress_update(&progress, run->sums.n - before);
         if (stop || is_last_step(run)) break;
         if (every > 0 && run->position.step % every == 0 && run->position.step_in_epoch < n_steps)
             C3D_TRY(save(run));
     }
+    c3d_progress_end(&progress);
     if (run->position.step_in_epoch == n_steps)
         C3D_TRY(finish_epoch(run));
     else
@@ -396,14 +408,15 @@ c3d_status c3d_run_train(c3d_run *run)
     c3d_status st = C3D_OK;
 
     if (run->finished) {
-        c3d_log_run("%s: this run is finished (%d epochs); nothing to do", run->dir,
-                    run->config->train.epochs);
+        c3d_log_run("%s: this run is finished (epoch %" PRId64 ", step %" PRId64 "); nothing to do",
+                    run->dir, run->position.epoch, run->position.step);
         return C3D_OK;
     }
     s.samples = c3d_calloc((size_t)run->config->train.global_batch, sizeof *s.samples);
     if (!s.samples) return C3D_ENOMEM;
-    while (st == C3D_OK && run->position.epoch < run->config->train.epochs && !is_last_step(run))
+    do {
         st = train_epoch(run, &s);
+    } while (st == C3D_OK && run->position.epoch < run->config->train.epochs && !is_last_step(run));
     free(s.samples);
     return st;
 }
