@@ -8,7 +8,7 @@ foreach(name train_store train_resume train_ranks train_errors train_readers)
   c3d_script_test(${name} LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
     "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
-    "C3D_TEST_STORE=${CMAKE_CURRENT_BINARY_DIR}/work/train_store")
+    "C3D_TEST_STORE=${CMAKE_CURRENT_BINARY_DIR}/scratch/train_store")
   if(name STREQUAL train_store)
     set_tests_properties(${name} PROPERTIES FIXTURES_SETUP train_store)
   else()
