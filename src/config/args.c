@@ -1,5 +1,6 @@
 #include "c3d/args.h"
 #include "config/answers.h"
+#include "config/table.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -81,24 +82,12 @@ static c3d_status unknown_option(const c3d_args *args, const char *name)
                     near ? near : "", near ? "?" : "; see --help");
 }
 
-static bool is_choice(const char *choices, const char *word)
-{
-    const size_t length = strlen(word);
-
-    while (*choices) {
-        const size_t n = strcspn(choices, "|");
-        if (n == length && memcmp(choices, word, n) == 0) return true;
-        choices += n + (choices[n] == '|');
-    }
-    return false;
-}
-
 static c3d_status check_value(const c3d_option *option, const char *value)
 {
     long long whole = 0;
     double real = 0;
 
-    if (option->type == C3D_OPTION_CHOICE && !is_choice(option->value, value)) {
+    if (option->type == C3D_OPTION_CHOICE && c3d_config_choice(option->value, value) < 0) {
         return C3D_FAIL(C3D_ECONFIG, "%s: expected %s, got \"%s\"", option->name, option->value,
                         value);
     }
@@ -205,12 +194,9 @@ static c3d_status check_complete(const c3d_args *args)
     return C3D_OK;
 }
 
-static int choice_index(const char *choices, const char *word)
+static int common_choice(const scanner *s, int option)
 {
-    int index = 0;
-
-    for (const char *p = strstr(choices, word); p > choices; p--) index += p[-1] == '|';
-    return index;
+    return c3d_config_choice(c3d_common_options[option].value, s->common[option]);
 }
 
 static c3d_status interpret(scanner *s)
@@ -231,12 +217,11 @@ static c3d_status interpret(scanner *s)
 
     args->print_config = s->common[PRINT_CONFIG] != NULL;
     if (s->common[LOG_FORMAT]) {
-        args->log_format = (c3d_log_format)choice_index("text|json", s->common[LOG_FORMAT]);
+        args->log_format = (c3d_log_format)common_choice(s, LOG_FORMAT);
         c3d_log_set_format(args->log_format);
     }
     if (s->common[PROGRESS]) {
-        args->progress =
-            (c3d_progress_mode)choice_index("auto|always|never|json", s->common[PROGRESS]);
+        args->progress = (c3d_progress_mode)common_choice(s, PROGRESS);
         c3d_progress_set_mode(args->progress, 10);
     }
     return check_complete(args);

@@ -130,3 +130,15 @@ int c3d_config_find(const char *key)
     }
     return -1;
 }
+
+int c3d_config_choice(const char *choices, const char *word)
+{
+    const size_t length = strlen(word);
+
+    for (int i = 0; *choices; i++) {
+        const size_t n = strcspn(choices, "|");
+        if (n == length && memcmp(choices, word, n) == 0) return i;
+        choices += n + (choices[n] == '|');
+    }
+    return -1;
+}

@@ -34,6 +34,8 @@ extern const int c3d_config_n_keys;
 
 /* Row of a key, or -1. */
 int c3d_config_find(const char *key);
+/* Place of a word in "a|b|c", or -1. */
+int c3d_config_choice(const char *choices, const char *word);
 static inline void *key_value(const c3d_config *config, const key_row *row)
 {
     return (char *)(uintptr_t)config + row->offset;

@@ -79,18 +79,12 @@ static bool store_bool(slot *s, const node *value)
 
 static bool store_choice(slot *s, const node *value)
 {
-    const char *word = s->row->choices;
-    const size_t length = value->kind == NODE_SCALAR ? strlen(value->scalar) : 0;
+    const int choice =
+        value->kind == NODE_SCALAR ? c3d_config_choice(s->row->choices, value->scalar) : -1;
 
-    for (int i = 0; length && *word; i++) {
-        const size_t n = strcspn(word, "|");
-        if (n == length && memcmp(word, value->scalar, n) == 0) {
-            memcpy(s->to, &i, sizeof i);
-            return true;
-        }
-        word += n + (word[n] == '|');
-    }
-    return refuse(s, value, s->row->choices);
+    if (choice < 0) return refuse(s, value, s->row->choices);
+    memcpy(s->to, &choice, sizeof choice);
+    return true;
 }
 
 /* The lengths of well-formed UTF-8 sequences by first byte; what cannot be printed as YAML is
