@@ -28,10 +28,15 @@ expect 0 "$train" "$config" --set run.dir=leak --set data.store=leaky --set trai
     --set data.allow_leaking_split=true
 # no validation samples: trained on the training loss alone
 rm -rf novalid && cp -r "$C3D_TEST_STORE/store" novalid && sed -i '/,validation,/d' novalid/samples.csv
-expect 0 "$train" "$config" --set run.dir=novalid/run --set data.store=novalid --set train.epochs=1
+expect 3 "$train" "$config" --set run.dir=novalid/run --set data.store=novalid --set train.epochs=1
+says "samples.csv was changed"
+expect 3 "$C3D_BIN/c3d-dataset" verify novalid
+expect 0 "$train" "$config" --set run.dir=novalid/run --set data.store=novalid --set train.epochs=1 \
+    --set data.allow_leaking_split=true
 [ -e novalid/run/best.safetensors ] || fail "no best.safetensors without validation samples"
 sed -i '/,train,/d' novalid/samples.csv
-expect 3 "$train" "$config" --set run.dir=none --set data.store=novalid
+expect 3 "$train" "$config" --set run.dir=none --set data.store=novalid \
+    --set data.allow_leaking_split=true
 says "no sample is in split train"
 # another dataset than trained on is scored only if one insists, other bands never
 rm -rf other && cp -r "$C3D_TEST_STORE/store" other

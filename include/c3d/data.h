@@ -68,6 +68,10 @@ typedef struct c3d_dataset_info {
 /* C3D_EIO when absent ("DIR: no dataset.json; was c3d-dataset build finished?"), C3D_EDATA. */
 C3D_CHECKED c3d_status c3d_dataset_info_read(const char *dir, c3d_dataset_info *out);
 void c3d_dataset_info_free(c3d_dataset_info *info);
+/* False when samples.csv is no longer what dataset.json was written for (its hash in the document):
+ * edited by hand, say, so that the leak facts there are of another list. */
+C3D_CHECKED c3d_status c3d_dataset_samples_unchanged(const char *dir, const c3d_dataset_info *info,
+                                                     bool *out);
 /* The document of info (info->json is not looked at), given: the caller adds what else it knows. */
 c3d_json *c3d_dataset_info_to_json(const c3d_dataset_info *info);
 /* DIR/dataset.json with that document alone. */

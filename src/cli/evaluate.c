@@ -20,8 +20,7 @@ static const c3d_option options[] = {
       .value = "T",
       .min = 0,
       .max = 1,
-      .standard = "-1",
-      .help = "a score above it counts as positive (default: evaluation.threshold of the run)" },
+      .help = "a score above it counts as positive; not given: evaluation.threshold of the run" },
     { .name = "--checkpoint",
       .type = C3D_OPTION_TEXT,
       .value = "best|last|PATH",
@@ -65,7 +64,10 @@ static c3d_status find_checkpoint(const char *model, const char *which, char out
     if (!strcmp(which, "best")) {
         C3D_TRY(c3d_path_join(out, model, "best.safetensors"));
         if (c3d_path_exists(out)) return C3D_OK;
-        return C3D_FAIL(C3D_EIO, "%s: no best.safetensors; is it a run directory?", model);
+        return C3D_FAIL(C3D_EIO,
+                        "%s: no best.safetensors; is it the directory of a run that finished an "
+                        "epoch? --checkpoint last takes the newest checkpoint",
+                        model);
     }
     if (strcmp(which, "last") != 0) return c3d_path_join(out, NULL, which);
     C3D_TRY(c3d_checkpoint_find(model, out));
@@ -82,7 +84,9 @@ static c3d_status open_data(subject *s, const c3d_args *args)
     else
         C3D_TRY(c3d_config_path(&s->config, s->config.data.store, dir));
     C3D_ASSERT(c3d_split_parse(c3d_args_text(args, "--split"), &s->split));
-    C3D_TRY(c3d_dataset_open(dir, &s->dataset));
+    if (c3d_dataset_open(dir, &s->dataset) != C3D_OK)
+        return c3d_error_while("opening the dataset %s; --data DIR names another",
+                               other ? "of --data" : "the network was trained on");
     C3D_TRY(c3d_list_make(s->dataset, s->split, 0, 0, &s->list));
     if (s->list.n == 0)
         return C3D_FAIL(C3D_EDATA, "%s: no sample is in split %s", dir, c3d_split_name(s->split));
@@ -156,8 +160,9 @@ static c3d_status evaluate(c3d_comm *comm, const c3d_args *args, subject *s)
         .batch = s->config.evaluation.batch,
         .n_readers = s->config.data.readers,
     };
-    const double given = c3d_args_real(args, "--threshold");
-    const double threshold = given < 0 ? s->config.evaluation.threshold : given;
+    const double threshold = c3d_args_given(args, "--threshold")
+                                 ? c3d_args_real(args, "--threshold")
+                                 : s->config.evaluation.threshold;
     st = c3d_comm_agree_status(comm, c3d_evaluator_create(&desc, &evaluator));
     if (st == C3D_OK) st = c3d_comm_agree_status(comm, c3d_evaluator_read(evaluator, s->file));
     if (st == C3D_OK) st = c3d_evaluator_run(evaluator, c3d_split_name(s->split), &ev);

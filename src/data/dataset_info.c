@@ -249,3 +249,16 @@ void c3d_dataset_info_free(c3d_dataset_info *info)
     c3d_json_free(info->json);
     *info = (c3d_dataset_info){ 0 };
 }
+
+c3d_status c3d_dataset_samples_unchanged(const char *dir, const c3d_dataset_info *info, bool *out)
+{
+    char path[C3D_PATH_MAX], now[20];
+    const char *written;
+    uint64_t hash;
+
+    C3D_TRY(c3d_path_join(path, dir, "samples.csv"));
+    C3D_TRY(c3d_hash_file(path, &hash, NULL));
+    snprintf(now, sizeof now, "%016" PRIx64, hash);
+    *out = !c3d_json_get_string(info->json, "samples_hash", &written) || !strcmp(written, now);
+    return C3D_OK;
+}

@@ -4,6 +4,7 @@
 #include "sharing.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,7 +217,8 @@ static c3d_status write_info(dataset *from, const char *gpkg, const char *sample
     const c3d_shard *shard = from->store.shards[0];
     const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
     const size_t n_shards = (size_t)from->store.n_shards;
-    char other[] = "other", positive[64], path[C3D_PATH_MAX], *classes[2] = { other, positive };
+    char samples_hash[20], other[] = "other", positive[64], path[C3D_PATH_MAX],
+                           *classes[2] = { other, positive };
     c3d_period period = { c3d_shard_months(shard)[0], shape->n_months, NULL };
     c3d_dataset_info info = {
         .frame_size_px = shape->size_px,
@@ -229,12 +231,14 @@ static c3d_status write_info(dataset *from, const char *gpkg, const char *sample
         .classes = classes,
         .crs_wkt = from->frames.crs_wkt,
     };
+    uint64_t of_samples;
     c3d_status st;
 
     snprintf(positive, sizeof positive, "%s",
              from->desc->positive && from->desc->positive[0] ? from->desc->positive : "positive");
     measure_pixel(&from->frames, info.pixel_m);
     C3D_TRY(hash_content(from, samples_path, &info.hash));
+    C3D_TRY(c3d_hash_file(samples_path, &of_samples, NULL));
     C3D_TRY(c3d_path_join(path, from->desc->out_dir, "dataset.json"));
     info.shards = c3d_calloc(n_shards, sizeof *info.shards);
     info.bands = c3d_calloc((size_t)info.n_bands, sizeof *info.bands);
@@ -249,6 +253,8 @@ static c3d_status write_info(dataset *from, const char *gpkg, const char *sample
             info.shards[i].n_scenes = c3d_shard_get_shape(from->store.shards[i])->n_scenes;
         }
         c3d_json *root = c3d_dataset_info_to_json(&info);
+        snprintf(samples_hash, sizeof samples_hash, "%016" PRIx64, of_samples);
+        c3d_json_set(root, "samples_hash", c3d_json_string(samples_hash));
         c3d_json_set(root, "settings", settings_to_json(from->desc));
         c3d_json_set(root, "counts", counts_to_json(&from->census));
         c3d_json_set(root, "leak", leak_to_json(from, fmin(info.pixel_m[0], info.pixel_m[1])));

@@ -98,6 +98,7 @@ static c3d_status check_store(checker *by, const c3d_store *store, const c3d_sha
 static c3d_status check_facts(const char *dir, const c3d_store *store, c3d_text *out)
 {
     c3d_dataset_info info;
+    bool unchanged = true;
     c3d_status st;
 
     C3D_TRY(c3d_dataset_info_read(dir, &info));
@@ -110,6 +111,12 @@ static c3d_status check_facts(const char *dir, const c3d_store *store, c3d_text 
             info.shards[i].n_scenes != c3d_shard_get_shape(store->shards[i])->n_scenes)
             st =
                 C3D_FAIL(C3D_EDATA, "%s: %s is not as dataset.json lists it", dir, store->files[i]);
+    if (st == C3D_OK) st = c3d_dataset_samples_unchanged(dir, &info, &unchanged);
+    if (st == C3D_OK && !unchanged)
+        st = C3D_FAIL(C3D_EDATA,
+                      "%s: samples.csv is not the one dataset.json was written for; c3d-dataset "
+                      "samples makes both anew",
+                      dir);
     if (st == C3D_OK)
         c3d_text_add(out, "dataset.json lists the same %d files; content %016" PRIx64 "\n",
                      info.n_shards, info.hash);

@@ -46,6 +46,9 @@ static c3d_status build(c3d_evaluator *e)
 
     C3D_TRY(c3d_loader_create(&loader, &e->loader));
     model.x = c3d_loader_shape(e->loader);
+    if (model.x.d != d->network.model.x.d)
+        return C3D_FAIL(C3D_EDATA, "the network was trained on %d months, these samples have %d",
+                        d->network.model.x.d, model.x.d);
     model.training = false;
     C3D_TRY(c3d_backend_open(&e->backend, d->backend, d->device_index, d->n_threads));
     C3D_TRY(c3d_model_create(&e->model, &e->backend, &model));

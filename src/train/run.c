@@ -36,23 +36,31 @@ static c3d_status open_directory(c3d_run *run, c3d_resume resume, const char *re
     return c3d_resume_choose(run, resume, resume_path, checkpoint_out);
 }
 
-static c3d_status check_leak(const c3d_run *run)
+/* Splits that share pixels, or a list whose splits nobody has measured, need the user's word. */
+static c3d_status check_leak(const c3d_run *run, const char *store)
 {
     const c3d_dataset_info *info = c3d_dataset_get_info(run->dataset);
     long long n = 0;
+    bool unchanged;
+    char what[160] = "";
 
-    if (!c3d_json_get_int(c3d_json_get(info->json, "leak"), "overlapping_frames", &n) || n == 0)
-        return C3D_OK;
+    C3D_TRY(c3d_dataset_samples_unchanged(store, info, &unchanged));
+    (void)c3d_json_get_int(c3d_json_get(info->json, "leak"), "overlapping_frames", &n);
+    if (n > 0)
+        (void)snprintf(what, sizeof what, "%lld frames overlap a frame of another split", n);
+    else if (!unchanged)
+        (void)snprintf(what, sizeof what,
+                       "samples.csv was changed since dataset.json was written, so that its splits "
+                       "may leak");
+    if (!what[0]) return C3D_OK;
     if (run->config->data.allow_leaking_split) {
-        c3d_log_warn("%s: %lld frames overlap a frame of another split; scores on them say little "
-                     "about new places",
-                     run->config->data.store, n);
+        c3d_log_warn("%s: %s; scores may say little about new places", store, what);
         return C3D_OK;
     }
     return C3D_FAIL(C3D_EDATA,
-                    "%s: %lld frames overlap a frame of another split (c3d-dataset verify shows "
-                    "more); set data.allow_leaking_split: true to train all the same",
-                    run->config->data.store, n);
+                    "%s: %s (c3d-dataset verify shows more); set data.allow_leaking_split: true to "
+                    "train all the same",
+                    store, what);
 }
 
 static c3d_status check_labels(const c3d_run *run, const c3d_list *list)
@@ -80,7 +88,7 @@ static c3d_status open_data(c3d_run *run)
 
     C3D_TRY(c3d_config_path(config, config->data.store, store));
     C3D_TRY(c3d_dataset_open(store, &run->dataset));
-    C3D_TRY(check_leak(run));
+    C3D_TRY(check_leak(run, store));
     C3D_TRY(c3d_list_make(run->dataset, C3D_SPLIT_TRAIN, max, seed, &run->train_list));
     C3D_TRY(c3d_list_make(run->dataset, C3D_SPLIT_VALIDATION, 0, seed, &run->validation_list));
     if (run->train_list.n == 0)

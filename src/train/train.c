@@ -418,5 +418,8 @@ c3d_status c3d_run_train(c3d_run *run)
         st = train_epoch(run, &s);
     } while (st == C3D_OK && run->position.epoch < run->config->train.epochs && !is_last_step(run));
     free(s.samples);
+    if (st == C3D_OK && is_last_step(run))
+        c3d_log_run("%s: ended after step %" PRId64 " (train.max_steps)", run->dir,
+                    run->position.step);
     return st;
 }
