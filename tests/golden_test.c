@@ -105,7 +105,8 @@ static void golden_open(golden *g, const char *path, const char *backend_name)
 
     *g = (golden){ .backend_name = backend_name };
     must(c3d_tensor_file_open(path, &g->file), path);
-    must(c3d_backend_open(&g->backend, backend_name, 0, 2), backend_name);
+    must(c3d_backend_open(&g->backend, backend_name, &(c3d_backend_options){ .n_threads = 2 }),
+         backend_name);
     x = c3d_tensor_file_find(g->file, "x");
     const c3d_model_desc desc = {
         .network = c3d_tensor_file_metadata(g->file, "network"),
@@ -291,8 +292,12 @@ static void check_fixture(const char *path, const char *backend_name)
             check_gradients(&g);
         }
         adam.t = step + 1;
-        must(g.backend.ops->adam(&g.backend, &adam, g.model.n_arena, g.model.grad, g.m, g.v,
-                                 g.model.param),
+        must(g.backend.ops->adam(&g.backend, &adam,
+                                 &(c3d_adam_arrays){ .n = g.model.n_arena,
+                                                     .grad = g.model.grad,
+                                                     .m = g.m,
+                                                     .v = g.v,
+                                                     .param = g.model.param }),
              "adam");
         keep_v_roots(&g, step);
     }

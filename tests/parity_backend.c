@@ -275,7 +275,7 @@ int main(int argc, char **argv)
     c3d_backend ref;
     int n_threads = 2, n_backends = 0;
 
-    must(c3d_backend_open(&ref, "ref", 0, 0), "ref");
+    must(c3d_backend_open(&ref, "ref", &(c3d_backend_options){ 0 }), "ref");
     for (int i = 1; i < argc; i++) {
         c3d_backend other;
         char text[256];
@@ -284,7 +284,8 @@ int main(int argc, char **argv)
             n_threads = atoi(argv[++i]);
             continue;
         }
-        must(c3d_backend_open(&other, argv[i], 0, n_threads), argv[i]);
+        must(c3d_backend_open(&other, argv[i], &(c3d_backend_options){ .n_threads = n_threads }),
+             argv[i]);
         printf("%s: %s\n", argv[i], other.ops->describe(&other, text));
         for (size_t c = 0; c < C3D_COUNT(cases); c++) {
             check_case(&ref, &other, &cases[c], true);

@@ -171,7 +171,9 @@ static void check_adam(void)
         for (int i = 0; i < 2; i++) {
             c3d_backend *b = i == 0 ? &ref : &other;
 
-            must(b->ops->adam(b, &adam, n, grad, state[i][0], state[i][1], state[i][2]), "adam");
+            const c3d_adam_arrays arrays = { n, grad, state[i][0], state[i][1], state[i][2], NULL };
+
+            must(b->ops->adam(b, &adam, &arrays), "adam");
         }
     }
     for (int s = 0; s < 3; s++) expect_same("Adam", state[1][s], state[0][s], n);
@@ -202,7 +204,9 @@ static void check_sum_squares(const char *name)
         for (int n_threads = 1; n_threads <= 3; n_threads++) {
             c3d_backend threaded;
 
-            must(c3d_backend_open(&threaded, name, 0, n_threads), name);
+            must(
+                c3d_backend_open(&threaded, name, &(c3d_backend_options){ .n_threads = n_threads }),
+                name);
             expect(squares(&threaded, x, n) == b, "sum of squares depends on threads");
             c3d_backend_close(&threaded);
         }
@@ -396,7 +400,7 @@ static void check_params(const op_case *c)
 
 static void check_backend(const char *name)
 {
-    must(c3d_backend_open(&other, name, 0, 2), name);
+    must(c3d_backend_open(&other, name, &(c3d_backend_options){ .n_threads = 2 }), name);
     check_input();
     check_loss(1);
     check_loss(4);
@@ -414,7 +418,7 @@ static void check_backend(const char *name)
 
 int main(int argc, char **argv)
 {
-    must(c3d_backend_open(&ref, "ref", 0, 0), "ref");
+    must(c3d_backend_open(&ref, "ref", &(c3d_backend_options){ 0 }), "ref");
     for (int i = 1; i < argc; i++) check_backend(argv[i]);
     c3d_backend_close(&ref);
     if (n_failures > 0) printf("%d differences\n", n_failures);

@@ -13,7 +13,7 @@ static c3d_backend ref;
 static int open_ref(void **state)
 {
     (void)state;
-    return c3d_backend_open(&ref, "ref", 0, 0) == C3D_OK ? 0 : -1;
+    return c3d_backend_open(&ref, "ref", &(c3d_backend_options){ 0 }) == C3D_OK ? 0 : -1;
 }
 
 static int close_ref(void **state)
@@ -410,8 +410,10 @@ static void adam_by_hand(void **state)
     for (int t = 1; t <= 3; t++) {
         const double g = (double)grads[t - 1] * 0.25;
 
+        const c3d_adam_arrays one = { 1, &grads[t - 1], &m, &v, &param, NULL };
+
         adam.t = t;
-        assert_int_equal(ref.ops->adam(&ref, &adam, 1, &grads[t - 1], &m, &v, &param), C3D_OK);
+        assert_int_equal(ref.ops->adam(&ref, &adam, &one), C3D_OK);
         m_exact = 0.9 * m_exact + 0.1 * g;
         v_exact = 0.999 * v_exact + 0.001 * g * g;
         p -= 1e-3 * (m_exact / (1 - pow(0.9, t)) / (sqrt(v_exact / (1 - pow(0.999, t))) + 1e-8) +
@@ -514,12 +516,13 @@ static void bad_operations_are_refused(void **state)
 
 static void backends_are_found_by_name(void **state)
 {
+    const c3d_backend_options options = { .n_threads = 1 };
     c3d_backend b;
 
     (void)state;
-    assert_int_equal(c3d_backend_open(&b, "cuda", 0, 0), C3D_EUNSUPPORTED);
-    assert_int_equal(c3d_backend_open(&b, "fpga", 0, 0), C3D_ECONFIG);
-    assert_int_equal(c3d_backend_open(&b, "auto", 0, 1), C3D_OK);
+    assert_int_equal(c3d_backend_open(&b, "cuda", &options), C3D_EUNSUPPORTED);
+    assert_int_equal(c3d_backend_open(&b, "fpga", &options), C3D_ECONFIG);
+    assert_int_equal(c3d_backend_open(&b, "auto", &options), C3D_OK);
     assert_string_equal(b.ops->name, "onednn");
     c3d_backend_close(&b);
     c3d_backend_close(&b);
@@ -531,16 +534,17 @@ static void wrong_uses_are_refused(void **state)
     const uint8_t turned = 4;
     c3d_pass pass = { .n_samples = 2 };
     float buffer[8] = { 0 };
-    float *const params[2] = { buffer, buffer };
+    float *const grads[2] = { buffer, buffer };
+    const c3d_params params = { .value = { buffer, buffer } };
     c3d_activation *x;
     c3d_plan *plan;
 
     (void)state;
     assert_int_equal(ref.ops->input_create(&ref, (c3d_shape){ 1, 1, 1, 1, 2 }, &x), C3D_OK);
     assert_int_equal(ref.ops->plan(&ref, &desc, x, &plan), C3D_OK);
-    assert_int_equal(ref.ops->forward(&ref, plan, params, &pass), C3D_EINVAL);
+    assert_int_equal(ref.ops->forward(&ref, plan, &params, &pass), C3D_EINVAL);
     pass.n_samples = 1;
-    assert_int_equal(ref.ops->backward(&ref, plan, params, params, &pass), C3D_EINVAL);
+    assert_int_equal(ref.ops->backward(&ref, plan, &params, grads, &pass), C3D_EINVAL);
     assert_int_equal(ref.ops->activation_read(&ref, plan->y, true, buffer), C3D_EINVAL);
     const c3d_input input = { .values = buffer,
                               .dtype = C3D_F32,

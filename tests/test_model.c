@@ -22,7 +22,10 @@ static c3d_backend backend;
 static int set_up(void **state)
 {
     (void)state;
-    return c3d_backend_open(&backend, backend_name, 0, 1) == C3D_OK ? 0 : -1;
+    return c3d_backend_open(&backend, backend_name, &(c3d_backend_options){ .n_threads = 1 }) ==
+                   C3D_OK
+               ? 0
+               : -1;
 }
 
 static int tear_down(void **state)

@@ -59,6 +59,12 @@ typedef struct c3d_op_desc {
  * range (a pool's pads must be smaller than its kernel). */
 C3D_CHECKED c3d_status c3d_op_output(const c3d_op_desc *desc, c3d_shape x, c3d_shape *y_out);
 
+/* Parameters of one operation, physical, in backend memory; [plan->n_params] used. */
+typedef struct c3d_params {
+    float *value[2];  /* weight, bias: the float32 masters */
+    uint16_t *low[2]; /* their 16-bit copies, same layout; NULL with a precision of 32 bits */
+} c3d_params;
+
 /* What every backend's plan begins with; the rest is private to it. */
 struct c3d_plan {
     c3d_op_desc desc;
@@ -123,12 +129,38 @@ typedef struct c3d_adam {
     float grad_scale;
 } c3d_adam;
 
+/* A range of the arenas, in backend memory. */
+typedef struct c3d_adam_arrays {
+    size_t n;
+    const float *grad;
+    float *m, *v, *param;
+    uint16_t *low; /* the 16-bit copy of param, written in the same sweep; or NULL */
+} c3d_adam_arrays;
+
+/* Of activations and of the copies of weights that convolutions and linear layers take; sums,
+ * masters, gradients of parameters, logits and loss are float32 always. */
+typedef enum c3d_precision {
+    C3D_PRECISION_FP32,
+    C3D_PRECISION_TF32,
+    C3D_PRECISION_BF16,
+    C3D_PRECISION_FP16
+} c3d_precision;
+
+typedef struct c3d_backend_options {
+    int device_index;
+    int n_threads; /* 0: what the environment gives; never more than its limit (OMP_THREAD_LIMIT) */
+    c3d_precision precision;
+    /* Plans and counts memory (n_bytes), but allocates no buffer: nothing can be run, buffers are
+     * NULL. What a model would need is found so by the code that will make it. */
+    bool dry_run;
+} c3d_backend_options;
+
 typedef struct c3d_backend_ops {
     const char *name;
     bool host_memory; /* alloc gives memory the CPU may touch */
 
-    /* n_threads: 0 = what the environment gives; never more than its limit (OMP_THREAD_LIMIT). */
-    c3d_status (*open)(c3d_backend *self, int device_index, int n_threads);
+    /* self->options are set. C3D_EUNSUPPORTED for what this backend or device cannot do. */
+    c3d_status (*open)(c3d_backend *self);
     void (*close)(c3d_backend *self);
     c3d_status (*sync)(c3d_backend *self);
     /* "oneDNN 2.6.3, AVX-512, 2 threads": what results may depend on; returns out. */
@@ -163,18 +195,20 @@ typedef struct c3d_backend_ops {
     c3d_status (*param_export)(c3d_backend *self, const c3d_plan *plan, int which,
                                const float *physical, float *canonical);
 
-    /* y = op(x). params: [n_params] physical. */
-    c3d_status (*forward)(c3d_backend *self, c3d_plan *plan, float *const *params,
+    /* y = op(x). */
+    c3d_status (*forward)(c3d_backend *self, c3d_plan *plan, const c3d_params *params,
                           const c3d_pass *pass);
     /* y's gradient is given; x's gradient (if needs_x_grad) and the parameters' gradients are
      * computed. y's gradient may be overwritten. Gradients with respect to the parameters are done
      * (enqueued) when it returns. */
-    c3d_status (*backward)(c3d_backend *self, c3d_plan *plan, float *const *params,
+    c3d_status (*backward)(c3d_backend *self, c3d_plan *plan, const c3d_params *params,
                            float *const *param_grads, const c3d_pass *pass);
 
     c3d_status (*loss)(c3d_backend *self, c3d_activation *logits, const c3d_loss *loss);
-    c3d_status (*adam)(c3d_backend *self, const c3d_adam *adam, size_t n, const float *grad,
-                       float *m, float *v, float *param);
+    c3d_status (*adam)(c3d_backend *self, const c3d_adam *adam, const c3d_adam_arrays *arrays);
+    /* The 16-bit copy of n elements, rounded to the nearest, ties to even. C3D_EUNSUPPORTED with a
+     * precision of 32 bits. */
+    c3d_status (*to_low)(c3d_backend *self, size_t n, const float *from, uint16_t *to);
     /* Sum of squares in double, in an order that depends on n alone (not on threads); infinite or
      * NaN when any element is. */
     c3d_status (*sum_squares)(c3d_backend *self, const float *x, size_t n, double *out);
@@ -182,7 +216,9 @@ typedef struct c3d_backend_ops {
 
 struct c3d_backend {
     const c3d_backend_ops *ops;
-    void *state; /* owned by open and close */
+    c3d_backend_options options;
+    size_t n_bytes; /* backend memory in use; with dry_run what would be */
+    void *state;    /* owned by open and close */
 };
 
 extern const c3d_backend_ops c3d_backend_ref;
@@ -190,8 +226,8 @@ extern const c3d_backend_ops c3d_backend_onednn;
 
 /* name: "cpu" and "auto" are onednn, "cuda" is refused in a build without it (C3D_EUNSUPPORTED); or
  * any backend's own name. C3D_ECONFIG when there is none such. */
-C3D_CHECKED c3d_status c3d_backend_open(c3d_backend *backend, const char *name, int device_index,
-                                        int n_threads);
+C3D_CHECKED c3d_status c3d_backend_open(c3d_backend *backend, const char *name,
+                                        const c3d_backend_options *options);
 void c3d_backend_close(c3d_backend *backend); /* a zeroed object is fine */
 
 #endif

@@ -66,7 +66,8 @@ typedef struct c3d_evaluator_desc {
     const c3d_list *list;       /* borrowed; n > 0 */
     c3d_network_desc network;
     const char *backend; /* a backend's name */
-    int device_index, n_threads, batch, n_readers;
+    c3d_backend_options options;
+    int batch, n_readers;
 } c3d_evaluator_desc;
 C3D_CHECKED c3d_status c3d_evaluator_create(const c3d_evaluator_desc *desc, c3d_evaluator **out);
 void c3d_evaluator_destroy(c3d_evaluator *evaluator); /* NULL is fine */

@@ -15,17 +15,19 @@ static const c3d_backend_ops *find(const char *name)
     return NULL;
 }
 
-c3d_status c3d_backend_open(c3d_backend *backend, const char *name, int device_index, int n_threads)
+c3d_status c3d_backend_open(c3d_backend *backend, const char *name,
+                            const c3d_backend_options *options)
 {
     if (strcmp(name, "cuda") == 0)
         return C3D_FAIL(C3D_EUNSUPPORTED, "device cuda: not in this build; use cpu");
-    *backend = (c3d_backend){ .ops = find(name) };
+    *backend = (c3d_backend){ .ops = find(name), .options = *options };
     if (!backend->ops)
         return C3D_FAIL(C3D_ECONFIG, "device %s: unknown, expected auto, cpu, ref or onednn", name);
-    if (n_threads < 0)
-        return C3D_FAIL(C3D_EINVAL, "backend %s: %d threads", backend->ops->name, n_threads);
+    if (options->n_threads < 0)
+        return C3D_FAIL(C3D_EINVAL, "backend %s: %d threads", backend->ops->name,
+                        options->n_threads);
 
-    const c3d_status st = backend->ops->open(backend, device_index, n_threads);
+    const c3d_status st = backend->ops->open(backend);
     if (st != C3D_OK) c3d_backend_close(backend);
     return st;
 }
@@ -153,6 +155,13 @@ c3d_status c3d_input_check(const c3d_input *input, c3d_shape shape)
         if (input->symmetry[r] & 4)
             return C3D_FAIL(C3D_EINVAL, "input: row %d is transposed but %d x %d", r, shape.h,
                             shape.w);
+    return C3D_OK;
+}
+
+c3d_status c3d_host_options_check(const c3d_backend *backend)
+{
+    if (backend->options.precision != C3D_PRECISION_FP32 || backend->options.dry_run)
+        return C3D_FAIL(C3D_EUNSUPPORTED, "backend %s: float32 only", backend->ops->name);
     return C3D_OK;
 }
 

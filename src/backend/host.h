@@ -12,6 +12,9 @@ C3D_CHECKED c3d_status c3d_pass_check(const c3d_plan *plan, const c3d_pass *pass
 /* True for a convolution or linear layer: the operations with parameters. */
 bool c3d_op_has_params(c3d_op op);
 
+/* Refuses options that no backend in host memory has yet. */
+C3D_CHECKED c3d_status c3d_host_options_check(const c3d_backend *backend);
+
 /* Refuses an input shape with an empty axis, and an input that does not fit the shape. */
 C3D_CHECKED c3d_status c3d_shape_check(c3d_shape shape);
 C3D_CHECKED c3d_status c3d_input_check(const c3d_input *input, c3d_shape shape);
@@ -30,8 +33,8 @@ c3d_status c3d_host_alloc(c3d_backend *self, size_t n_bytes, void **out);
 void c3d_host_free(c3d_backend *self, void *buffer);
 c3d_status c3d_host_upload(c3d_backend *self, void *to, const void *from_host, size_t n_bytes);
 c3d_status c3d_host_download(c3d_backend *self, void *to_host, const void *from, size_t n_bytes);
-c3d_status c3d_host_adam(c3d_backend *self, const c3d_adam *adam, size_t n, const float *grad,
-                         float *m, float *v, float *param);
+c3d_status c3d_host_adam(c3d_backend *self, const c3d_adam *adam, const c3d_adam_arrays *arrays);
+c3d_status c3d_host_to_low(c3d_backend *self, size_t n, const float *from, uint16_t *to);
 c3d_status c3d_host_sum_squares(c3d_backend *self, const float *x, size_t n, double *out);
 
 /* Adam's factors, computed once a call. */

@@ -2,14 +2,15 @@
 
 #include <math.h>
 
-c3d_status c3d_host_adam(c3d_backend *self, const c3d_adam *adam, size_t n, const float *grad,
-                         float *m, float *v, float *param)
+c3d_status c3d_host_adam(c3d_backend *self, const c3d_adam *adam, const c3d_adam_arrays *arrays)
 {
     const c3d_adam_factors f = c3d_adam_factors_of(adam);
+    const float *grad = arrays->grad;
+    float *m = arrays->m, *v = arrays->v, *param = arrays->param;
 
     (void)self;
 #pragma omp parallel for simd schedule(static)
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < arrays->n; i++) {
         const float g = grad[i] * f.grad_scale;
 
         m[i] = f.beta1 * m[i] + f.one_minus_beta1 * g;
@@ -17,6 +18,12 @@ c3d_status c3d_host_adam(c3d_backend *self, const c3d_adam *adam, size_t n, cons
         param[i] -= f.rate * m[i] / (sqrtf(v[i]) * f.v_root + f.epsilon) + f.decay * param[i];
     }
     return C3D_OK;
+}
+
+c3d_status c3d_host_to_low(c3d_backend *self, size_t n, const float *from, uint16_t *to)
+{
+    (void)n, (void)from, (void)to;
+    return C3D_FAIL(C3D_EUNSUPPORTED, "backend %s: float32 only", self->ops->name);
 }
 
 /* Lanes let the compiler add several elements at once in an order that we fix. */

@@ -155,8 +155,7 @@ static c3d_status evaluate(c3d_comm *comm, const c3d_args *args, subject *s)
         .list = &s->list,
         .network = s->network,
         .backend = c3d_device_name(&s->config),
-        .device_index = comm->local_rank,
-        .n_threads = s->config.evaluation.threads,
+        .options = { .device_index = comm->local_rank, .n_threads = s->config.evaluation.threads },
         .batch = s->config.evaluation.batch,
         .n_readers = s->config.data.readers,
     };

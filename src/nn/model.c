@@ -135,7 +135,8 @@ c3d_status c3d_model_load(c3d_model *model, const c3d_input *input)
 /* A layer's range of an arena and pointers to its weight and bias there; empty without any. */
 typedef struct layer_range {
     size_t begin, end;
-    float *params[2], *grads[2];
+    c3d_params params;
+    float *grads[2];
 } layer_range;
 
 static layer_range range_of(const c3d_model *model, int layer)
@@ -149,7 +150,7 @@ static layer_range range_of(const c3d_model *model, int layer)
         if (first) range.begin = param->offset;
         first = false;
         range.end = param->offset + param->n_physical;
-        range.params[param->which] = model->param + param->offset;
+        range.params.value[param->which] = model->param + param->offset;
         if (model->grad) range.grads[param->which] = model->grad + param->offset;
     }
     return range;
@@ -160,7 +161,7 @@ c3d_status c3d_model_forward(c3d_model *model, const c3d_pass *pass)
     for (int i = 0; i < model->table.n_layers; i++) {
         const layer_range range = range_of(model, i);
         const c3d_status st =
-            ops_of(model)->forward(model->backend, model->plans[i], range.params, pass);
+            ops_of(model)->forward(model->backend, model->plans[i], &range.params, pass);
         if (st != C3D_OK)
             return c3d_error_while("running layer %s forward", model->table.layers[i].name);
     }
@@ -176,8 +177,8 @@ c3d_status c3d_model_backward(c3d_model *model, const c3d_pass *pass, const c3d_
 {
     for (int i = model->table.n_layers - 1; i >= 0; i--) {
         const layer_range range = range_of(model, i);
-        const c3d_status st = ops_of(model)->backward(model->backend, model->plans[i], range.params,
-                                                      range.grads, pass);
+        const c3d_status st = ops_of(model)->backward(model->backend, model->plans[i],
+                                                      &range.params, range.grads, pass);
         if (st != C3D_OK)
             return c3d_error_while("running layer %s backward", model->table.layers[i].name);
         if (hook && range.end > range.begin)

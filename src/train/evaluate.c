@@ -50,7 +50,7 @@ static c3d_status build(c3d_evaluator *e)
         return C3D_FAIL(C3D_EDATA, "the network was trained on %d months, these samples have %d",
                         d->network.model.x.d, model.x.d);
     model.training = false;
-    C3D_TRY(c3d_backend_open(&e->backend, d->backend, d->device_index, d->n_threads));
+    C3D_TRY(c3d_backend_open(&e->backend, d->backend, &d->options));
     C3D_TRY(c3d_model_create(&e->model, &e->backend, &model));
     e->canonical = c3d_calloc(largest_param(&e->model), sizeof(float));
     return e->canonical ? C3D_OK : C3D_ENOMEM;

@@ -29,6 +29,17 @@ size_t c3d_bucket_floats(const c3d_run *run)
     return floats < 1024 ? 1024 : (size_t)floats;
 }
 
+static c3d_status update(c3d_run *run, const c3d_adam *adam, size_t begin, size_t count)
+{
+    const c3d_adam_arrays arrays = { .n = count,
+                                     .grad = run->model.grad + begin,
+                                     .m = run->optimizer.m + begin,
+                                     .v = run->optimizer.v + begin,
+                                     .param = run->model.param + begin };
+
+    return run->backend.ops->adam(&run->backend, adam, &arrays);
+}
+
 c3d_status c3d_optimizer_step(c3d_run *run, double rate, float grad_scale)
 {
     const c3d_config *config = run->config;
@@ -46,10 +57,7 @@ c3d_status c3d_optimizer_step(c3d_run *run, double rate, float grad_scale)
     for (size_t begin = 0; begin < n; begin += bucket) {
         const size_t count = n - begin < bucket ? n - begin : bucket;
         float *param = run->model.param + begin;
-        if (keeps_state(run))
-            C3D_TRY(run->backend.ops->adam(&run->backend, &adam, count, run->model.grad + begin,
-                                           run->optimizer.m + begin, run->optimizer.v + begin,
-                                           param));
+        if (keeps_state(run)) C3D_TRY(update(run, &adam, begin, count));
         C3D_TRY(run->comm->ops->broadcast(run->comm, param, count * sizeof(float)));
     }
     return run->comm->ops->wait(run->comm);

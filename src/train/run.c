@@ -145,12 +145,13 @@ static c3d_status open_loader(c3d_run *run)
 
 static c3d_status open_network(c3d_run *run)
 {
+    const c3d_backend_options options = { .device_index = run->comm->local_rank,
+                                          .n_threads = run->n_threads };
     c3d_model_desc desc = run->network.model;
     c3d_text table = { 0 };
 
     desc.training = true;
-    C3D_TRY(c3d_backend_open(&run->backend, c3d_device_name(run->config), run->comm->local_rank,
-                             run->n_threads));
+    C3D_TRY(c3d_backend_open(&run->backend, c3d_device_name(run->config), &options));
     C3D_TRY(c3d_model_create(&run->model, &run->backend, &desc));
     c3d_shape_table_print(&run->model.table, &table);
     if (table.length && table.text[table.length - 1] == '\n') table.text[table.length - 1] = '\0';
@@ -169,8 +170,8 @@ static c3d_status open_evaluator(c3d_run *run)
         .list = &run->validation_list,
         .network = run->network,
         .backend = c3d_device_name(run->config),
-        .device_index = run->comm->local_rank,
-        .n_threads = run->config->evaluation.threads,
+        .options = { .device_index = run->comm->local_rank,
+                     .n_threads = run->config->evaluation.threads },
         .batch = run->config->evaluation.batch,
         .n_readers = run->config->data.readers,
     };

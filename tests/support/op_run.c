@@ -12,7 +12,8 @@ typedef struct session {
     c3d_backend *backend;
     c3d_activation *x;
     c3d_plan *plan;
-    float *param[2], *grad[2];
+    c3d_params params;
+    float *grad[2];
 } session;
 
 int op_n_samples(const op_case *c)
@@ -73,10 +74,10 @@ static c3d_status open_session(session *s, const op_case *c, const op_arrays *a)
 
         C3D_ASSERT(s->plan->param_n[i] == a->n[OP_W + i]);
         C3D_TRY(ops->alloc(s->backend, n_bytes, &param));
-        s->param[i] = param;
+        s->params.value[i] = param;
         C3D_TRY(ops->alloc(s->backend, n_bytes, &grad));
         s->grad[i] = grad;
-        C3D_TRY(ops->param_import(s->backend, s->plan, i, a->data[OP_W + i], s->param[i]));
+        C3D_TRY(ops->param_import(s->backend, s->plan, i, a->data[OP_W + i], s->params.value[i]));
         C3D_TRY(ops->param_import(s->backend, s->plan, i, a->data[OP_DW + i], s->grad[i]));
     }
     return C3D_OK;
@@ -87,7 +88,7 @@ static void close_session(session *s)
     const c3d_backend_ops *ops = s->backend->ops;
 
     for (int i = 0; i < 2; i++) {
-        ops->free(s->backend, s->param[i]);
+        ops->free(s->backend, s->params.value[i]);
         ops->free(s->backend, s->grad[i]);
     }
     ops->plan_free(s->backend, s->plan);
@@ -101,7 +102,7 @@ static c3d_status run_backward(session *s, const op_case *c, const c3d_pass *pas
 
     memset(a->data[OP_DY] + used, 0, (a->n[OP_DY] - used) * sizeof(float));
     C3D_TRY(ops->activation_write(s->backend, s->plan->y, true, a->data[OP_DY]));
-    C3D_TRY(ops->backward(s->backend, s->plan, s->param, s->grad, pass));
+    C3D_TRY(ops->backward(s->backend, s->plan, &s->params, s->grad, pass));
     C3D_TRY(ops->sync(s->backend));
     if (c->op.needs_x_grad) C3D_TRY(ops->activation_read(s->backend, s->x, true, a->data[OP_DX]));
     for (int i = 0; i < s->plan->n_params; i++)
@@ -122,7 +123,7 @@ static c3d_status run_session(session *s, const op_case *c, op_arrays *a)
                             .row_keys = keys,
                             .accumulate = c->accumulate };
     C3D_TRY(ops->activation_write(s->backend, s->x, false, a->data[OP_X]));
-    C3D_TRY(ops->forward(s->backend, s->plan, s->param, &pass));
+    C3D_TRY(ops->forward(s->backend, s->plan, &s->params, &pass));
     C3D_TRY(ops->sync(s->backend));
     C3D_TRY(ops->activation_read(s->backend, s->plan->y, false, a->data[OP_Y]));
     return c->op.training ? run_backward(s, c, &pass, a) : C3D_OK;

@@ -9,12 +9,14 @@ void c3d_onednn_use_threads(const onednn *o)
     omp_set_num_threads(o->n_threads);
 }
 
-static c3d_status onednn_open(c3d_backend *self, int device_index, int n_threads)
+static c3d_status onednn_open(c3d_backend *self)
 {
     const dnnl_version_t *library = dnnl_version();
-    onednn *o = c3d_calloc(1, sizeof *o);
+    const int n_threads = self->options.n_threads;
+    onednn *o;
 
-    (void)device_index;
+    C3D_TRY(c3d_host_options_check(self));
+    o = c3d_calloc(1, sizeof *o);
     if (!o) return C3D_ENOMEM;
     self->state = o;
     if (library->major != DNNL_VERSION_MAJOR)
@@ -70,11 +72,11 @@ static c3d_status onednn_loss(c3d_backend *self, c3d_activation *logits, const c
     return c3d_host_loss(logits->value, logits->grad, s.n, (int)c3d_shape_sample_count(s), loss);
 }
 
-static c3d_status onednn_adam(c3d_backend *self, const c3d_adam *adam, size_t n, const float *grad,
-                              float *m, float *v, float *param)
+static c3d_status onednn_adam(c3d_backend *self, const c3d_adam *adam,
+                              const c3d_adam_arrays *arrays)
 {
     c3d_onednn_use_threads(onednn_of(self));
-    return c3d_host_adam(self, adam, n, grad, m, v, param);
+    return c3d_host_adam(self, adam, arrays);
 }
 
 static c3d_status onednn_sum_squares(c3d_backend *self, const float *x, size_t n, double *out)
@@ -107,5 +109,6 @@ const c3d_backend_ops c3d_backend_onednn = {
     .backward = c3d_onednn_backward,
     .loss = onednn_loss,
     .adam = onednn_adam,
+    .to_low = c3d_host_to_low,
     .sum_squares = onednn_sum_squares,
 };

@@ -167,9 +167,9 @@ c3d_status c3d_onednn_param_import(c3d_backend *self, const c3d_plan *plan, int 
                                    const float *canonical, float *physical);
 c3d_status c3d_onednn_param_export(c3d_backend *self, const c3d_plan *plan, int which,
                                    const float *physical, float *canonical);
-c3d_status c3d_onednn_forward(c3d_backend *self, c3d_plan *plan, float *const *params,
+c3d_status c3d_onednn_forward(c3d_backend *self, c3d_plan *plan, const c3d_params *params,
                               const c3d_pass *pass);
-c3d_status c3d_onednn_backward(c3d_backend *self, c3d_plan *plan, float *const *params,
+c3d_status c3d_onednn_backward(c3d_backend *self, c3d_plan *plan, const c3d_params *params,
                                float *const *param_grads, const c3d_pass *pass);
 /* OpenMP's setting belongs to a thread and a plan is made for one number of threads: every entry
  * that computes sets it. */

@@ -100,12 +100,12 @@ c3d_status c3d_onednn_param_export(c3d_backend *self, const c3d_plan *base, int 
 
 /* ---- passes ---------------------------------------------------------------------------------- */
 
-static void set_params(onednn_plan *plan, float *const *params)
+static void set_params(onednn_plan *plan, const c3d_params *params)
 {
-    for (int i = 0; i < plan->base.n_params; i++) plan->param[i] = params[i];
+    for (int i = 0; i < plan->base.n_params; i++) plan->param[i] = params->value[i];
 }
 
-c3d_status c3d_onednn_forward(c3d_backend *self, c3d_plan *base, float *const *params,
+c3d_status c3d_onednn_forward(c3d_backend *self, c3d_plan *base, const c3d_params *params,
                               const c3d_pass *pass)
 {
     onednn *o = onednn_of(self);
@@ -146,7 +146,7 @@ static c3d_status backward_w(onednn *o, onednn_plan *plan, float *const *param_g
     return C3D_OK;
 }
 
-c3d_status c3d_onednn_backward(c3d_backend *self, c3d_plan *base, float *const *params,
+c3d_status c3d_onednn_backward(c3d_backend *self, c3d_plan *base, const c3d_params *params,
                                float *const *param_grads, const c3d_pass *pass)
 {
     onednn *o = onednn_of(self);

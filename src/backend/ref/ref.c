@@ -3,10 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static c3d_status ref_open(c3d_backend *self, int device_index, int n_threads)
+static c3d_status ref_open(c3d_backend *self)
 {
-    (void)self, (void)device_index, (void)n_threads;
-    return C3D_OK;
+    return c3d_host_options_check(self);
 }
 
 static void ref_close(c3d_backend *self)
@@ -151,7 +150,7 @@ static c3d_status param_export(c3d_backend *self, const c3d_plan *plan, int whic
 
 /* ---- passes ---------------------------------------------------------------------------------- */
 
-static c3d_status forward(c3d_backend *self, c3d_plan *base, float *const *params,
+static c3d_status forward(c3d_backend *self, c3d_plan *base, const c3d_params *params,
                           const c3d_pass *pass)
 {
     ref_plan *plan = (ref_plan *)base;
@@ -160,8 +159,8 @@ static c3d_status forward(c3d_backend *self, c3d_plan *base, float *const *param
     (void)self;
     C3D_TRY(c3d_pass_check(base, pass, false));
     switch (base->desc.op) {
-    case C3D_OP_CONV: c3d_ref_conv_forward(plan, params[0], params[1], n); break;
-    case C3D_OP_LINEAR: c3d_ref_linear_forward(plan, params[0], params[1], n); break;
+    case C3D_OP_CONV: c3d_ref_conv_forward(plan, params->value[0], params->value[1], n); break;
+    case C3D_OP_LINEAR: c3d_ref_linear_forward(plan, params->value[0], params->value[1], n); break;
     case C3D_OP_POOL: c3d_ref_pool_forward(plan, n); break;
     case C3D_OP_DROPOUT: c3d_ref_dropout_forward(plan, pass); break;
     }
@@ -170,17 +169,17 @@ static c3d_status forward(c3d_backend *self, c3d_plan *base, float *const *param
     return C3D_OK;
 }
 
-static void backward_x(ref_plan *plan, float *const *params, int n_samples)
+static void backward_x(ref_plan *plan, const c3d_params *params, int n_samples)
 {
     switch (plan->base.desc.op) {
-    case C3D_OP_CONV: c3d_ref_conv_backward_x(plan, params[0], n_samples); break;
-    case C3D_OP_LINEAR: c3d_ref_linear_backward_x(plan, params[0], n_samples); break;
+    case C3D_OP_CONV: c3d_ref_conv_backward_x(plan, params->value[0], n_samples); break;
+    case C3D_OP_LINEAR: c3d_ref_linear_backward_x(plan, params->value[0], n_samples); break;
     case C3D_OP_POOL: c3d_ref_pool_backward(plan, n_samples); break;
     case C3D_OP_DROPOUT: c3d_ref_dropout_backward(plan, n_samples); break;
     }
 }
 
-static c3d_status backward(c3d_backend *self, c3d_plan *base, float *const *params,
+static c3d_status backward(c3d_backend *self, c3d_plan *base, const c3d_params *params,
                            float *const *param_grads, const c3d_pass *pass)
 {
     ref_plan *plan = (ref_plan *)base;
@@ -229,5 +228,6 @@ const c3d_backend_ops c3d_backend_ref = {
     .backward = backward,
     .loss = ref_loss,
     .adam = c3d_ref_adam,
+    .to_low = c3d_host_to_low,
     .sum_squares = c3d_ref_sum_squares,
 };

@@ -49,8 +49,7 @@ static inline void c3d_ref_store(float *to, double sum, bool accumulate)
 }
 
 c3d_status c3d_ref_input_load(c3d_backend *self, c3d_activation *x, const c3d_input *input);
-c3d_status c3d_ref_adam(c3d_backend *self, const c3d_adam *adam, size_t n, const float *grad,
-                        float *m, float *v, float *param);
+c3d_status c3d_ref_adam(c3d_backend *self, const c3d_adam *adam, const c3d_adam_arrays *arrays);
 c3d_status c3d_ref_sum_squares(c3d_backend *self, const float *x, size_t n, double *out);
 
 #endif
