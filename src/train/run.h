@@ -16,4 +16,12 @@ C3D_CHECKED c3d_status c3d_resume_choose(const c3d_run *run, c3d_resume resume,
  * longer holds. */
 C3D_CHECKED c3d_status c3d_resume_check(c3d_run *run, const char *path);
 
+/* Records and a checkpoint of the run as it stands. COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_run_save(c3d_run *run);
+/* C3D_ESTOPPED, to be returned on all ranks once the run is saved. */
+C3D_CHECKED c3d_status c3d_run_stopped(const c3d_run *run);
+/* All steps of the epoch are done: validation, the epoch's row, the best parameters; then the epoch
+ * is over and saved. COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_run_finish_epoch(c3d_run *run);
+
 #endif

@@ -2,35 +2,13 @@
 #include "train/optimizer.h"
 #include "train/records.h"
 #include "train/run.h"
+#include "train/step.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* What the ranks tell each other once a step; sums over ranks, so all plain doubles. */
-typedef struct step_sums {
-    double loss, n, tp, fp, tn, fn;
-    double n_bad;      /* losses that are not finite */
-    double stop_votes; /* ranks that were asked to stop */
-} step_sums;
-
-/* This rank's samples of a step, for the message about a loss that is not finite and for
- * samples.jsonl. */
-typedef struct step_samples {
-    int64_t position; /* in the global batch */
-    int64_t sample_id;
-    float loss;
-} step_samples;
-
-typedef struct step {
-    step_sums sums;
-    double grad_norm;
-    step_samples *samples; /* [global_batch] */
-    size_t n_samples;
-} step;
-
-static void count_batch(const c3d_run *run, const c3d_batch *batch, int micro, step *s)
+static void count_batch(const c3d_run *run, const c3d_batch *batch, int micro, c3d_step *s)
 {
     const c3d_samples *rows = c3d_dataset_get_samples(run->dataset);
     const int stride = run->config->train.micro_batch * run->comm->n_ranks;
@@ -42,7 +20,7 @@ static void count_batch(const c3d_run *run, const c3d_batch *batch, int micro, s
     for (int i = 0; i < batch->n; i++) {
         s->sums.loss += (double)run->losses[i];
         s->sums.n_bad += !isfinite(run->losses[i]);
-        s->samples[s->n_samples++] = (step_samples){
+        s->samples[s->n_samples++] = (c3d_step_sample){
             .position = first + i,
             .sample_id = rows->rows[batch->index[i]].sample_id,
             .loss = run->losses[i],
@@ -104,12 +82,12 @@ static c3d_status zero_gradients(c3d_run *run)
     return C3D_OK;
 }
 
-static c3d_status run_micro_batches(c3d_run *run, step *s)
+static c3d_status run_micro_batches(c3d_run *run, c3d_step *s)
 {
     const int n_micro = c3d_loader_n_micro(run->loader, run->position.step_in_epoch);
     c3d_batch batch;
 
-    s->sums = (step_sums){ 0 };
+    s->sums = (c3d_step_sums){ 0 };
     s->n_samples = 0;
     for (int micro = 0; micro < n_micro; micro++) {
         C3D_TRY(c3d_loader_next(run->loader, &batch));
@@ -120,7 +98,7 @@ static c3d_status run_micro_batches(c3d_run *run, step *s)
 }
 
 /* The gradients become sums over all ranks, bucket by bucket. */
-static c3d_status reduce_gradients(c3d_run *run, step *s)
+static c3d_status reduce_gradients(c3d_run *run, c3d_step *s)
 {
     const size_t n = run->model.n_arena, bucket = c3d_bucket_floats(run);
     double squares;
@@ -135,59 +113,7 @@ static c3d_status reduce_gradients(c3d_run *run, step *s)
     return C3D_OK;
 }
 
-static int by_position(const void *a, const void *b)
-{
-    const int64_t x = ((const step_samples *)a)->position, y = ((const step_samples *)b)->position;
-
-    return (x > y) - (x < y);
-}
-
-/* The step's samples of all ranks in the order of the global batch, on rank 0 (given, free()). */
-static c3d_status gather_samples(c3d_run *run, const step *s, step_samples **all_out, size_t *n_out)
-{
-    void *all = NULL;
-    size_t n_bytes = 0;
-
-    C3D_TRY(
-        c3d_comm_gather(run->comm, s->samples, s->n_samples * sizeof *s->samples, &all, &n_bytes));
-    *all_out = all;
-    *n_out = n_bytes / sizeof **all_out;
-    if (all) qsort(all, *n_out, sizeof **all_out, by_position);
-    return C3D_OK;
-}
-
-#define NAMED_SAMPLES 8
-
-/* Fails on all ranks with the samples whose loss is not finite, or all of the step's if only the
- * gradient is not. */
-static c3d_status diverged(c3d_run *run, const step *s)
-{
-    step_samples *all = NULL;
-    size_t n = 0;
-    int named = 0;
-    c3d_text ids = { 0 };
-    c3d_status st = C3D_OK;
-
-    C3D_TRY(gather_samples(run, s, &all, &n));
-    if (run->comm->rank == 0) {
-        for (size_t i = 0; i < n; i++) {
-            if (s->sums.n_bad > 0 && isfinite(all[i].loss)) continue;
-            if (named++ < NAMED_SAMPLES)
-                c3d_text_add(&ids, "%s%" PRId64, ids.length ? ", " : "", all[i].sample_id);
-        }
-        st = C3D_FAIL(C3D_EDIVERGED,
-                      "step %" PRId64 ": the %s not finite, sample%s %s%s; parameters were left as "
-                      "they were; a smaller optimizer.learning_rate may help",
-                      run->position.step + 1, s->sums.n_bad > 0 ? "loss is" : "gradient is",
-                      named == 1 ? "" : "s", ids.text ? ids.text : "?",
-                      named > NAMED_SAMPLES ? ", ..." : "");
-    }
-    c3d_text_free(&ids);
-    free(all);
-    return c3d_comm_agree_status(run->comm, st);
-}
-
-static void add_to_epoch(c3d_run *run, const step *s, double seconds)
+static void add_to_epoch(c3d_run *run, const c3d_step *s, double seconds)
 {
     run->sums.loss += s->sums.loss;
     run->sums.n += s->sums.n;
@@ -198,12 +124,12 @@ static void add_to_epoch(c3d_run *run, const step *s, double seconds)
     run->sums.seconds += seconds;
 }
 
-static c3d_status record_step(c3d_run *run, const step *s, double seconds)
+static c3d_status record_step(c3d_run *run, const c3d_step *s, double seconds)
 {
     if (run->config->run.log_samples) {
-        step_samples *all = NULL;
+        c3d_step_sample *all = NULL;
         size_t n = 0;
-        C3D_TRY(gather_samples(run, s, &all, &n));
+        C3D_TRY(c3d_step_gather(run, s, &all, &n));
         int64_t *ids = all ? c3d_calloc(n, sizeof *ids) : NULL;
         for (size_t i = 0; ids && i < n; i++) ids[i] = all[i].sample_id;
         if (ids) c3d_records_samples(run->records, run->position.step, ids, n);
@@ -226,16 +152,16 @@ static c3d_status record_step(c3d_run *run, const step *s, double seconds)
 
 /* One step: the ranks' micro-batches, the sum of their gradients, one update. *stop_out: some rank
  * was asked to stop, and all know it. */
-static c3d_status train_step(c3d_run *run, step *s, bool *stop_out)
+static c3d_status train_step(c3d_run *run, c3d_step *s, bool *stop_out)
 {
     const double start_s = c3d_now_s();
 
     C3D_TRY(run_micro_batches(run, s));
     s->sums.stop_votes = c3d_stop_requested();
     C3D_TRY(c3d_comm_sum_f64(run->comm, (double *)&s->sums, sizeof s->sums / sizeof(double)));
-    if (s->sums.n_bad > 0) return diverged(run, s);
+    if (s->sums.n_bad > 0) return c3d_step_diverged(run, s);
     C3D_TRY(reduce_gradients(run, s));
-    if (!isfinite(s->grad_norm)) return diverged(run, s);
+    if (!isfinite(s->grad_norm)) return c3d_step_diverged(run, s);
     C3D_TRY(c3d_optimizer_step(run, run->config->optimizer.learning_rate, 1));
 
     run->position.step++;
@@ -245,134 +171,13 @@ static c3d_status train_step(c3d_run *run, step *s, bool *stop_out)
     return record_step(run, s, c3d_now_s() - start_s);
 }
 
-static c3d_status save(c3d_run *run)
-{
-    const c3d_status st = run->records ? c3d_records_flush(run->records) : C3D_OK;
-
-    C3D_TRY(c3d_comm_agree_status(run->comm, st));
-    return c3d_checkpoint_save(run);
-}
-
-static double best_value(const c3d_config *config, const c3d_epoch_record *row)
-{
-    switch (config->evaluation.best_by) {
-    case C3D_CONFIG_BEST_BY_VAL_ACCURACY: return -row->val_accuracy;
-    case C3D_CONFIG_BEST_BY_VAL_F1: return -row->val_f1;
-    case C3D_CONFIG_BEST_BY_VAL_AUC: return -row->val_auc;
-    case C3D_CONFIG_BEST_BY_VAL_LOSS: break;
-    }
-    return row->val_loss;
-}
-
-/* What makes parameters the best: the smaller the better. The loss decides where the chosen figure
- * is undefined (one class in the validation samples, say). */
-static double value_of(const c3d_run *run, const c3d_epoch_record *row)
-{
-    if (!run->evaluator) return row->train_loss;
-    const double value = best_value(run->config, row);
-    return isfinite(value) ? value : row->val_loss;
-}
-
-/* Rank 0's figures of an epoch; validation may be absent. */
-static c3d_status fill_record(const c3d_run *run, const c3d_evaluation *ev, c3d_epoch_record *row)
-{
-    const c3d_epoch_sums *sums = &run->sums;
-    const c3d_counts train = { .tp = (int64_t)sums->tp,
-                               .fp = (int64_t)sums->fp,
-                               .tn = (int64_t)sums->tn,
-                               .fn = (int64_t)sums->fn };
-    c3d_estimate e[C3D_N_METRICS], auc = { .value = (double)NAN };
-
-    c3d_metrics_of(train, e);
-    row->epoch = run->position.epoch + 1;
-    row->step = run->position.step;
-    row->train_loss = sums->loss / sums->n;
-    row->train_accuracy = e[C3D_METRIC_ACCURACY].value;
-    row->train_precision = e[C3D_METRIC_PRECISION].value;
-    row->train_recall = e[C3D_METRIC_RECALL].value;
-    row->learning_rate = run->config->optimizer.learning_rate;
-    row->scenes_per_s = sums->n / sums->seconds;
-    c3d_metrics_of(c3d_counts_at(ev->scores, ev->labels, ev->n, run->config->evaluation.threshold),
-                   e);
-    if (ev->n > 0) C3D_TRY(c3d_auc(ev->scores, ev->labels, ev->n, &auc));
-    row->val_loss = ev->n > 0 ? ev->loss : (double)NAN;
-    row->val_accuracy = e[C3D_METRIC_ACCURACY].value;
-    row->val_precision = e[C3D_METRIC_PRECISION].value;
-    row->val_recall = e[C3D_METRIC_RECALL].value;
-    row->val_f1 = e[C3D_METRIC_F1].value;
-    row->val_auc = auc.value;
-    return C3D_OK;
-}
-
-static void say_epoch(const c3d_run *run, const c3d_epoch_record *row)
-{
-    c3d_text line = { 0 };
-
-    c3d_text_add(&line, "epoch %" PRId64 "/%d: loss %.4f accuracy %.3f", row->epoch,
-                 run->config->train.epochs, row->train_loss, row->train_accuracy);
-    if (isfinite(row->val_loss))
-        c3d_text_add(&line, " | validation: loss %.4f accuracy %.3f precision %.3f recall %.3f",
-                     row->val_loss, row->val_accuracy, row->val_precision, row->val_recall);
-    c3d_text_add(&line, " | %.1f scenes/s", row->scenes_per_s);
-    c3d_log_run("%s", line.text);
-    c3d_text_free(&line);
-}
-
-static c3d_status stopped(const c3d_run *run)
-{
-    run->comm->agreed = true;
-    return C3D_FAIL(C3D_ESTOPPED,
-                    "stopped on request after step %" PRId64 "; everything is saved in %s; run the "
-                    "same command again to go on",
-                    run->position.step, run->dir);
-}
-
-/* Scores of the parameters as they are; none without validation samples. */
-static c3d_status validate(c3d_run *run, c3d_evaluation *out)
-{
-    if (!run->evaluator) return C3D_OK;
-    C3D_TRY(c3d_comm_agree_status(run->comm, c3d_evaluator_copy(run->evaluator, &run->model)));
-    const c3d_status st = c3d_evaluator_run(run->evaluator, "validation", out);
-    if (st != C3D_ESTOPPED) return st;
-    C3D_TRY(save(run)); /* at the end of the epoch's steps: the resumed run begins by validating */
-    return stopped(run);
-}
-
-/* Validation, the epoch's row, the best parameters; then the epoch is over and saved. */
-static c3d_status finish_epoch(c3d_run *run)
-{
-    c3d_evaluation ev = { 0 };
-    c3d_epoch_record row = { 0 };
-    double value = INFINITY;
-    c3d_status st = C3D_OK;
-
-    C3D_TRY(validate(run, &ev));
-    if (run->comm->rank == 0) {
-        st = fill_record(run, &ev, &row);
-        if (st == C3D_OK) c3d_records_epoch(run->records, &row);
-        if (st == C3D_OK) say_epoch(run, &row);
-        value = value_of(run, &row);
-    }
-    c3d_evaluation_free(&ev);
-    C3D_TRY(c3d_comm_agree_status(run->comm, st));
-    C3D_TRY(c3d_comm_share(run->comm, &value, sizeof value));
-    if (value < run->best.value) {
-        run->best = (c3d_best){ .value = value, .step = run->position.step };
-        C3D_TRY(c3d_checkpoint_save_best(run));
-    }
-    run->position.epoch++;
-    run->position.step_in_epoch = 0;
-    run->sums = (c3d_epoch_sums){ 0 };
-    return save(run);
-}
-
 /* True when the step just done ends the run by train.max_steps. */
 static bool is_last_step(const c3d_run *run)
 {
     return run->config->train.max_steps > 0 && run->position.step >= run->config->train.max_steps;
 }
 
-static c3d_status train_epoch(c3d_run *run, step *s)
+static c3d_status train_epoch(c3d_run *run, c3d_step *s)
 {
     const c3d_config *config = run->config;
     const int64_t n_steps = c3d_loader_n_steps(run->loader); /* the same on every rank */
@@ -392,19 +197,19 @@ static c3d_status train_epoch(c3d_run *run, step *s)
         c3d_progress_update(&progress, run->sums.n - before);
         if (stop || is_last_step(run)) break;
         if (every > 0 && run->position.step % every == 0 && run->position.step_in_epoch < n_steps)
-            C3D_TRY(save(run));
+            C3D_TRY(c3d_run_save(run));
     }
     c3d_progress_end(&progress);
     if (run->position.step_in_epoch == n_steps)
-        C3D_TRY(finish_epoch(run));
+        C3D_TRY(c3d_run_finish_epoch(run));
     else
-        C3D_TRY(save(run));
-    return stop && run->position.epoch < config->train.epochs ? stopped(run) : C3D_OK;
+        C3D_TRY(c3d_run_save(run));
+    return stop && run->position.epoch < config->train.epochs ? c3d_run_stopped(run) : C3D_OK;
 }
 
 c3d_status c3d_run_train(c3d_run *run)
 {
-    step s = { 0 };
+    c3d_step s = { 0 };
     c3d_status st = C3D_OK;
 
     if (run->finished) {

@@ -1,0 +1,127 @@
+/* The end of an epoch: validation, the row of figures, the best parameters, the checkpoint. */
+#include "train/records.h"
+#include "train/run.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+c3d_status c3d_run_save(c3d_run *run)
+{
+    const c3d_status st = run->records ? c3d_records_flush(run->records) : C3D_OK;
+
+    C3D_TRY(c3d_comm_agree_status(run->comm, st));
+    return c3d_checkpoint_save(run);
+}
+
+c3d_status c3d_run_stopped(const c3d_run *run)
+{
+    run->comm->agreed = true;
+    return C3D_FAIL(C3D_ESTOPPED,
+                    "stopped on request after step %" PRId64 "; everything is saved in %s; run the "
+                    "same command again to go on",
+                    run->position.step, run->dir);
+}
+
+static double best_value(const c3d_config *config, const c3d_epoch_record *row)
+{
+    switch (config->evaluation.best_by) {
+    case C3D_CONFIG_BEST_BY_VAL_ACCURACY: return -row->val_accuracy;
+    case C3D_CONFIG_BEST_BY_VAL_F1: return -row->val_f1;
+    case C3D_CONFIG_BEST_BY_VAL_AUC: return -row->val_auc;
+    case C3D_CONFIG_BEST_BY_VAL_LOSS: break;
+    }
+    return row->val_loss;
+}
+
+/* What makes parameters the best: the smaller the better. The loss decides where the chosen figure
+ * is undefined (one class in the validation samples, say). */
+static double value_of(const c3d_run *run, const c3d_epoch_record *row)
+{
+    if (!run->evaluator) return row->train_loss;
+    const double value = best_value(run->config, row);
+    return isfinite(value) ? value : row->val_loss;
+}
+
+/* Rank 0's figures of an epoch; validation may be absent. */
+static c3d_status fill_record(const c3d_run *run, const c3d_evaluation *ev, c3d_epoch_record *row)
+{
+    const c3d_epoch_sums *sums = &run->sums;
+    const c3d_counts train = { .tp = (int64_t)sums->tp,
+                               .fp = (int64_t)sums->fp,
+                               .tn = (int64_t)sums->tn,
+                               .fn = (int64_t)sums->fn };
+    c3d_estimate e[C3D_N_METRICS], auc = { .value = (double)NAN };
+
+    c3d_metrics_of(train, e);
+    row->epoch = run->position.epoch + 1;
+    row->step = run->position.step;
+    row->train_loss = sums->loss / sums->n;
+    row->train_accuracy = e[C3D_METRIC_ACCURACY].value;
+    row->train_precision = e[C3D_METRIC_PRECISION].value;
+    row->train_recall = e[C3D_METRIC_RECALL].value;
+    row->learning_rate = run->config->optimizer.learning_rate;
+    row->scenes_per_s = sums->n / sums->seconds;
+    c3d_metrics_of(c3d_counts_at(ev->scores, ev->labels, ev->n, run->config->evaluation.threshold),
+                   e);
+    if (ev->n > 0) C3D_TRY(c3d_auc(ev->scores, ev->labels, ev->n, &auc));
+    row->val_loss = ev->n > 0 ? ev->loss : (double)NAN;
+    row->val_accuracy = e[C3D_METRIC_ACCURACY].value;
+    row->val_precision = e[C3D_METRIC_PRECISION].value;
+    row->val_recall = e[C3D_METRIC_RECALL].value;
+    row->val_f1 = e[C3D_METRIC_F1].value;
+    row->val_auc = auc.value;
+    return C3D_OK;
+}
+
+static void say_epoch(const c3d_run *run, const c3d_epoch_record *row)
+{
+    c3d_text line = { 0 };
+
+    c3d_text_add(&line, "epoch %" PRId64 "/%d: loss %.4f accuracy %.3f", row->epoch,
+                 run->config->train.epochs, row->train_loss, row->train_accuracy);
+    if (isfinite(row->val_loss))
+        c3d_text_add(&line, " | validation: loss %.4f accuracy %.3f precision %.3f recall %.3f",
+                     row->val_loss, row->val_accuracy, row->val_precision, row->val_recall);
+    c3d_text_add(&line, " | %.1f scenes/s", row->scenes_per_s);
+    c3d_log_run("%s", line.text);
+    c3d_text_free(&line);
+}
+
+/* Scores of the parameters as they are; none without validation samples. */
+static c3d_status validate(c3d_run *run, c3d_evaluation *out)
+{
+    if (!run->evaluator) return C3D_OK;
+    C3D_TRY(c3d_comm_agree_status(run->comm, c3d_evaluator_copy(run->evaluator, &run->model)));
+    const c3d_status st = c3d_evaluator_run(run->evaluator, "validation", out);
+    if (st != C3D_ESTOPPED) return st;
+    /* at the end of the epoch's steps: the resumed run begins by validating */
+    C3D_TRY(c3d_run_save(run));
+    return c3d_run_stopped(run);
+}
+
+c3d_status c3d_run_finish_epoch(c3d_run *run)
+{
+    c3d_evaluation ev = { 0 };
+    c3d_epoch_record row = { 0 };
+    double value = INFINITY;
+    c3d_status st = C3D_OK;
+
+    C3D_TRY(validate(run, &ev));
+    if (run->comm->rank == 0) {
+        st = fill_record(run, &ev, &row);
+        if (st == C3D_OK) c3d_records_epoch(run->records, &row);
+        if (st == C3D_OK) say_epoch(run, &row);
+        value = value_of(run, &row);
+    }
+    c3d_evaluation_free(&ev);
+    C3D_TRY(c3d_comm_agree_status(run->comm, st));
+    C3D_TRY(c3d_comm_share(run->comm, &value, sizeof value));
+    if (value < run->best.value) {
+        run->best = (c3d_best){ .value = value, .step = run->position.step };
+        C3D_TRY(c3d_checkpoint_save_best(run));
+    }
+    run->position.epoch++;
+    run->position.step_in_epoch = 0;
+    run->sums = (c3d_epoch_sums){ 0 };
+    return c3d_run_save(run);
+}

@@ -1,0 +1,35 @@
+/* What is known of one training step, and what to say when it went wrong. */
+#ifndef C3D_TRAIN_STEP_H
+#define C3D_TRAIN_STEP_H
+
+#include "c3d/train.h"
+
+/* What the ranks tell each other once a step; sums over ranks, so all plain doubles. */
+typedef struct c3d_step_sums {
+    double loss, n, tp, fp, tn, fn;
+    double n_bad;      /* losses that are not finite */
+    double stop_votes; /* ranks that were asked to stop */
+} c3d_step_sums;
+
+typedef struct c3d_step_sample {
+    int64_t position; /* in the global batch */
+    int64_t sample_id;
+    float loss;
+} c3d_step_sample;
+
+typedef struct c3d_step {
+    c3d_step_sums sums; /* over all ranks once the step is done */
+    double grad_norm;
+    c3d_step_sample *samples; /* [global_batch], this rank's */
+    size_t n_samples;
+} c3d_step;
+
+/* The step's samples of all ranks in the order of the global batch, on rank 0 (given, free()).
+ * COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_step_gather(c3d_run *run, const c3d_step *s, c3d_step_sample **all_out,
+                                       size_t *n_out);
+/* C3D_EDIVERGED on all ranks, with the samples whose loss is not finite, or all of the step's if
+ * only the gradient is not. COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_step_diverged(c3d_run *run, const c3d_step *s);
+
+#endif
