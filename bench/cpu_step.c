@@ -44,7 +44,7 @@ static c3d_status set_up(bench *b, const c3d_model_desc *desc, int n_threads)
 {
     const size_t n = (size_t)desc->x.n;
 
-    C3D_TRY(c3d_backend_open(&b->backend, "cpu", 0, n_threads));
+    C3D_TRY(c3d_backend_open(&b->backend, "cpu", &(c3d_backend_options){ .n_threads = n_threads }));
     C3D_TRY(c3d_model_create(&b->model, &b->backend, desc));
     C3D_TRY(c3d_model_init(&b->model, 1));
     const size_t n_bytes = b->model.n_arena * sizeof(float);
@@ -71,6 +71,9 @@ static c3d_status run_step(bench *b, double *step_s, double *adam_s)
     const c3d_adam adam = {
         .rate = 1e-6, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .t = ++b->t, .grad_scale = 1
     };
+    const c3d_adam_arrays arrays = {
+        .n = b->model.n_arena, .grad = b->model.grad, .m = b->m, .v = b->v, .param = b->model.param
+    };
     const double start = c3d_now_s();
 
     for (int i = 0; i < n; i++) b->row_keys[i] = (uint64_t)(b->t * n + i);
@@ -79,8 +82,7 @@ static c3d_status run_step(bench *b, double *step_s, double *adam_s)
     C3D_TRY(c3d_model_backward(&b->model, &pass, NULL));
     C3D_TRY(b->backend.ops->sync(&b->backend));
     const double middle = c3d_now_s();
-    C3D_TRY(b->backend.ops->adam(&b->backend, &adam, b->model.n_arena, b->model.grad, b->m, b->v,
-                                 b->model.param));
+    C3D_TRY(b->backend.ops->adam(&b->backend, &adam, &arrays));
     C3D_TRY(b->backend.ops->sync(&b->backend));
     *step_s = middle - start;
     *adam_s = c3d_now_s() - middle;
