@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "support/cm.h"
+#include "support/resident.h"
 
 #define OK(call)                                                                                   \
     do {                                                                                           \
@@ -419,13 +420,48 @@ static void test_forward_only(void **state)
     assert_int_equal(c3d_model_create(&model, &backend, &desc), C3D_ECONFIG);
 }
 
+static size_t model_bytes(const c3d_model_desc *desc, bool dry_run)
+{
+    const c3d_backend_options options = { .n_threads = 1, .dry_run = dry_run };
+    c3d_backend other;
+    c3d_model model;
+
+    OK(c3d_backend_open(&other, backend_name, &options));
+    assert_int_equal(other.n_bytes, 0);
+    OK(c3d_model_create(&model, &other, desc));
+    const size_t n_bytes = other.n_bytes;
+    c3d_model_destroy(&model);
+    const size_t n_shared = other.n_bytes; /* between plans: kept until the backend is closed */
+    assert_true(n_shared < n_bytes);
+    c3d_backend_close(&other);
+    return n_bytes;
+}
+
+/* A dry run counts what the model takes, to the byte, and takes nothing. */
+static void test_dry_run(void **state)
+{
+    c3d_model_desc desc = tiny("c3d", 3, 2), flat = tiny("cnn2d", 2, 1), published = desc;
+
+    (void)state;
+    assert_int_equal(model_bytes(&desc, true), model_bytes(&desc, false));
+    assert_int_equal(model_bytes(&flat, true), model_bytes(&flat, false));
+    desc.training = false;
+    assert_int_equal(model_bytes(&desc, true), model_bytes(&desc, false));
+
+    published.x = (c3d_shape){ .n = 64, .c = 3, .d = 16, .h = 112, .w = 112 };
+    published.width = 64, published.fc = 4096, published.outputs = 101;
+    const size_t before = resident_bytes(), n_bytes = model_bytes(&published, true);
+    assert_true(n_bytes > (size_t)8 << 30);
+    assert_true(before > 0 && resident_bytes() < before + ((size_t)256 << 20));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients),    cmocka_unit_test(test_accumulate),
         cmocka_unit_test(test_short_batch),  cmocka_unit_test(test_hook),
         cmocka_unit_test(test_init),         cmocka_unit_test(test_params),
-        cmocka_unit_test(test_forward_only),
+        cmocka_unit_test(test_forward_only), cmocka_unit_test(test_dry_run),
     };
     if (argc > 1) backend_name = argv[1];
     return cmocka_run_group_tests(tests, set_up, tear_down);

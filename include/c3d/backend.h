@@ -150,8 +150,8 @@ typedef struct c3d_backend_options {
     int device_index;
     int n_threads; /* 0: what the environment gives; never more than its limit (OMP_THREAD_LIMIT) */
     c3d_precision precision;
-    /* Plans and counts memory (n_bytes), but allocates no buffer: nothing can be run, buffers are
-     * NULL. What a model would need is found so by the code that will make it. */
+    /* Plans and counts memory (n_bytes), but its buffers have no room: nothing can be run. What a
+     * model would need is found so by the code that will make it. */
     bool dry_run;
 } c3d_backend_options;
 
@@ -166,8 +166,8 @@ typedef struct c3d_backend_ops {
     /* "oneDNN 2.6.3, AVX-512, 2 threads": what results may depend on; returns out. */
     const char *(*describe)(c3d_backend *self, char out[256]);
 
-    c3d_status (*alloc)(c3d_backend *self, size_t n_bytes,
-                        void **out); /* zeroed, 64-byte aligned */
+    /* Zeroed, 64-byte aligned. */
+    c3d_status (*alloc)(c3d_backend *self, size_t n_bytes, void **out);
     void (*free)(c3d_backend *self, void *buffer);
     c3d_status (*upload)(c3d_backend *self, void *to, const void *from_host, size_t n_bytes);
     c3d_status (*download)(c3d_backend *self, void *to_host, const void *from, size_t n_bytes);
@@ -224,8 +224,9 @@ struct c3d_backend {
 extern const c3d_backend_ops c3d_backend_ref;
 extern const c3d_backend_ops c3d_backend_onednn;
 
-/* name: "cpu" and "auto" are onednn, "cuda" is refused in a build without it (C3D_EUNSUPPORTED); or
- * any backend's own name. C3D_ECONFIG when there is none such. */
+/* The object stays where it is until it is closed. name: "cpu" and "auto" are onednn, "cuda" is
+ * refused in a build without it (C3D_EUNSUPPORTED); or any backend's own name. C3D_ECONFIG when
+ * there is none such. */
 C3D_CHECKED c3d_status c3d_backend_open(c3d_backend *backend, const char *name,
                                         const c3d_backend_options *options);
 void c3d_backend_close(c3d_backend *backend); /* a zeroed object is fine */

@@ -160,7 +160,7 @@ c3d_status c3d_input_check(const c3d_input *input, c3d_shape shape)
 
 c3d_status c3d_host_options_check(const c3d_backend *backend)
 {
-    if (backend->options.precision != C3D_PRECISION_FP32 || backend->options.dry_run)
+    if (backend->options.precision != C3D_PRECISION_FP32)
         return C3D_FAIL(C3D_EUNSUPPORTED, "backend %s: float32 only", backend->ops->name);
     return C3D_OK;
 }
@@ -173,20 +173,34 @@ c3d_status c3d_host_sync(c3d_backend *self)
     return C3D_OK;
 }
 
+/* What lies before a buffer; a multiple of the alignment. */
+typedef union buffer_head {
+    size_t n_bytes;
+    char room[64];
+} buffer_head;
+
 c3d_status c3d_host_alloc(c3d_backend *self, size_t n_bytes, void **out)
 {
-    (void)self;
-    void *const buffer = c3d_aligned(n_bytes);
-    if (!buffer) return C3D_ENOMEM;
-    memset(buffer, 0, n_bytes);
-    *out = buffer;
+    const size_t n_here = self->options.dry_run ? 0 : n_bytes;
+
+    if (n_bytes > SIZE_MAX / 2 || self->n_bytes > SIZE_MAX / 2 - n_bytes)
+        return C3D_FAIL(C3D_ENOMEM, "backend %s: no memory for %zu bytes", self->ops->name,
+                        n_bytes);
+    buffer_head *const head = c3d_aligned(sizeof *head + n_here);
+    if (!head) return C3D_ENOMEM;
+    head->n_bytes = n_bytes;
+    memset(head + 1, 0, n_here);
+    self->n_bytes += n_bytes;
+    *out = head + 1;
     return C3D_OK;
 }
 
 void c3d_host_free(c3d_backend *self, void *buffer)
 {
-    (void)self;
-    free(buffer);
+    if (!buffer) return;
+    buffer_head *const head = (buffer_head *)buffer - 1;
+    self->n_bytes -= head->n_bytes;
+    free(head);
 }
 
 c3d_status c3d_host_upload(c3d_backend *self, void *to, const void *from_host, size_t n_bytes)

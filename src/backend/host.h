@@ -29,8 +29,9 @@ C3D_CHECKED c3d_status c3d_host_input(float *x, c3d_shape shape, const c3d_input
 
 /* Entries that are the same on every backend in host memory. */
 c3d_status c3d_host_sync(c3d_backend *self);
-c3d_status c3d_host_alloc(c3d_backend *self, size_t n_bytes, void **out);
-void c3d_host_free(c3d_backend *self, void *buffer);
+/* Every buffer of a backend in host memory comes from here, so that self->n_bytes counts them. */
+C3D_CHECKED c3d_status c3d_host_alloc(c3d_backend *self, size_t n_bytes, void **out);
+void c3d_host_free(c3d_backend *self, void *buffer); /* NULL is fine */
 c3d_status c3d_host_upload(c3d_backend *self, void *to, const void *from_host, size_t n_bytes);
 c3d_status c3d_host_download(c3d_backend *self, void *to_host, const void *from, size_t n_bytes);
 c3d_status c3d_host_adam(c3d_backend *self, const c3d_adam *adam, const c3d_adam_arrays *arrays);

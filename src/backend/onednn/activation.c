@@ -1,7 +1,5 @@
 #include "backend/onednn/onednn.h"
 
-#include <string.h>
-
 void c3d_onednn_extents(c3d_shape s, int n_axes, dnnl_dims_t out)
 {
     const int tail[3] = { s.d, s.h, s.w };
@@ -21,40 +19,31 @@ c3d_status c3d_onednn_plain(c3d_shape s, int n_axes, layout *out)
     return C3D_OK;
 }
 
-static c3d_status allocate(size_t n, void **out)
-{
-    void *const data = c3d_aligned(n * sizeof(float));
-
-    if (!data) return C3D_ENOMEM;
-    memset(data, 0, n * sizeof(float));
-    *out = data;
-    return C3D_OK;
-}
-
-static c3d_status activation_build(c3d_activation *x, const_layout l)
+static c3d_status activation_build(onednn *o, c3d_activation *x, const_layout l)
 {
     C3D_DNNL(layout_copy(&x->layout, l));
     x->n = dnnl_memory_desc_get_size(l) / sizeof(float);
-    return allocate(x->n, &x->value);
+    return c3d_host_alloc(o->backend, x->n * sizeof(float), &x->value);
 }
 
-c3d_status c3d_onednn_activation_create(c3d_shape s, const_layout l, c3d_activation **out)
+c3d_status c3d_onednn_activation_create(onednn *o, c3d_shape s, const_layout l,
+                                        c3d_activation **out)
 {
     c3d_activation *x = c3d_calloc(1, sizeof *x);
 
     if (!x) return C3D_ENOMEM;
     x->shape = s;
-    const c3d_status st = activation_build(x, l);
+    const c3d_status st = activation_build(o, x, l);
     if (st == C3D_OK)
         *out = x;
     else
-        c3d_onednn_activation_free(NULL, x);
+        c3d_onednn_activation_free(o->backend, x);
     return st;
 }
 
-c3d_status c3d_onednn_want_grad(c3d_activation *x)
+c3d_status c3d_onednn_want_grad(onednn *o, c3d_activation *x)
 {
-    return x->grad ? C3D_OK : allocate(x->n, &x->grad);
+    return x->grad ? C3D_OK : c3d_host_alloc(o->backend, x->n * sizeof(float), &x->grad);
 }
 
 c3d_status c3d_onednn_view(const c3d_activation *x, int n_axes, layout *out)
@@ -70,21 +59,19 @@ c3d_status c3d_onednn_input_create(c3d_backend *self, c3d_shape shape, c3d_activ
 {
     layout plain = NULL;
 
-    (void)self;
     C3D_TRY(c3d_shape_check(shape));
     C3D_TRY(c3d_onednn_plain(shape, 5, &plain));
-    const c3d_status st = c3d_onednn_activation_create(shape, plain, out);
+    const c3d_status st = c3d_onednn_activation_create(onednn_of(self), shape, plain, out);
     layout_destroy(plain);
     return st;
 }
 
 void c3d_onednn_activation_free(c3d_backend *self, c3d_activation *x)
 {
-    (void)self;
     if (!x) return;
     layout_destroy(x->layout);
-    free(x->value);
-    free(x->grad);
+    c3d_host_free(self, x->value);
+    c3d_host_free(self, x->grad);
     free(x);
 }
 

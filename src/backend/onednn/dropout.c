@@ -10,12 +10,11 @@ c3d_status c3d_onednn_plan_dropout(onednn *o, onednn_plan *plan)
     layout x = NULL, plain = NULL;
     c3d_status st;
 
-    C3D_TRY(c3d_onednn_activation_create(p->y_shape, p->x->layout, &p->y));
-    if (p->desc.training) C3D_TRY(c3d_onednn_want_grad(p->y));
-    if (p->desc.training && p->desc.needs_x_grad) C3D_TRY(c3d_onednn_want_grad(p->x));
-    plan->mask = c3d_calloc(n, sizeof *plan->mask);
-    plan->physical_mask = c3d_calloc(p->x->n, sizeof(float));
-    if (!plan->mask || !plan->physical_mask) return C3D_ENOMEM;
+    C3D_TRY(c3d_onednn_activation_create(o, p->y_shape, p->x->layout, &p->y));
+    if (p->desc.training) C3D_TRY(c3d_onednn_want_grad(o, p->y));
+    if (p->desc.training && p->desc.needs_x_grad) C3D_TRY(c3d_onednn_want_grad(o, p->x));
+    C3D_TRY(c3d_host_alloc(o->backend, n * sizeof(float), &plan->mask));
+    C3D_TRY(c3d_host_alloc(o->backend, p->x->n * sizeof(float), &plan->physical_mask));
     plan->canonical = plan->mask;
 
     C3D_TRY_TO(done, c3d_onednn_view(p->x, 5, &x));
@@ -38,16 +37,17 @@ c3d_status c3d_onednn_dropout_forward(onednn *o, onednn_plan *plan, const c3d_pa
 {
     const c3d_plan *p = &plan->base;
     const size_t n = c3d_shape_sample_count(p->x_shape);
+    float *const mask = plan->mask;
 
     if (!pass->training) {
         memcpy(p->y->value, p->x->value, p->x->n * sizeof(float));
         return C3D_OK;
     }
-    memset(plan->mask, 0, c3d_shape_count(p->x_shape) * sizeof *plan->mask);
+    memset(mask, 0, c3d_shape_count(p->x_shape) * sizeof *mask);
 #pragma omp parallel for schedule(static)
     for (int r = 0; r < pass->n_samples; r++)
         c3d_dropout_mask(pass->seed, p->desc.dropout_layer, p->desc.rate, pass->row_keys[r], n,
-                         plan->mask + (size_t)r * n);
+                         mask + (size_t)r * n);
     C3D_TRY(c3d_onednn_run(o, &plan->forward));
     multiply(p->x->value, plan->physical_mask, p->x->n, p->y->value);
     return C3D_OK;

@@ -1,17 +1,14 @@
 #include "backend/onednn/onednn.h"
 
-#include <string.h>
-
 c3d_status c3d_onednn_slot_grow(onednn *o, slot_name name, size_t n_bytes)
 {
     slot *s = &o->slots[name];
 
     if (n_bytes <= s->n_bytes) return C3D_OK;
-    void *const data = c3d_aligned(n_bytes);
-    if (!data) return C3D_ENOMEM;
-    memset(data, 0, n_bytes);
-    free(s->data);
-    *s = (slot){ data, n_bytes };
+    c3d_host_free(o->backend, s->data); /* first: the two need not fit side by side */
+    *s = (slot){ 0 };
+    C3D_TRY(c3d_host_alloc(o->backend, n_bytes, &s->data));
+    s->n_bytes = n_bytes;
     return C3D_OK;
 }
 

@@ -18,6 +18,7 @@ static c3d_status onednn_open(c3d_backend *self)
     C3D_TRY(c3d_host_options_check(self));
     o = c3d_calloc(1, sizeof *o);
     if (!o) return C3D_ENOMEM;
+    o->backend = self;
     self->state = o;
     if (library->major != DNNL_VERSION_MAJOR)
         return C3D_FAIL(C3D_EUNSUPPORTED, "oneDNN %d.%d.%d: this program was built for %d.%d",
@@ -40,7 +41,7 @@ static void onednn_close(c3d_backend *self)
     if (!o) return;
     if (o->stream) dnnl_stream_destroy(o->stream);
     if (o->engine) dnnl_engine_destroy(o->engine);
-    for (int i = 0; i < SLOTS; i++) free(o->slots[i].data);
+    for (int i = 0; i < SLOTS; i++) c3d_host_free(self, o->slots[i].data);
     free(o);
     self->state = NULL;
 }

@@ -51,6 +51,7 @@ typedef struct slot {
 } slot;
 
 typedef struct onednn {
+    c3d_backend *backend; /* whose state this is; counts its buffers */
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     int n_threads;
@@ -94,7 +95,7 @@ typedef struct onednn_plan {
     void *param[2], *grad[2];
     void *canonical;
     void *workspace;     /* pool: which elements won */
-    float *mask;         /* dropout, plain [N, C, D, H, W] */
+    void *mask;          /* dropout: float, plain [N, C, D, H, W] */
     void *physical_mask; /* the same in x's layout */
 } onednn_plan;
 
@@ -131,9 +132,9 @@ C3D_CHECKED c3d_status c3d_onednn_attr_create(bool relu, dnnl_primitive_attr_t *
 void c3d_onednn_extents(c3d_shape s, int n_axes, dnnl_dims_t out);
 C3D_CHECKED c3d_status c3d_onednn_plain(c3d_shape s, int n_axes, layout *out);
 /* Copies the layout. */
-C3D_CHECKED c3d_status c3d_onednn_activation_create(c3d_shape s, const_layout l,
+C3D_CHECKED c3d_status c3d_onednn_activation_create(onednn *o, c3d_shape s, const_layout l,
                                                     c3d_activation **out);
-C3D_CHECKED c3d_status c3d_onednn_want_grad(c3d_activation *x);
+C3D_CHECKED c3d_status c3d_onednn_want_grad(onednn *o, c3d_activation *x);
 /* The activation's layout seen with n_axes; owned by the caller. */
 C3D_CHECKED c3d_status c3d_onednn_view(const c3d_activation *x, int n_axes, layout *out);
 

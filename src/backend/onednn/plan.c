@@ -62,9 +62,9 @@ void c3d_onednn_plan_free(c3d_backend *self, c3d_plan *base)
         c3d_onednn_jobs_free(&plan->export[i]);
     }
     c3d_onednn_activation_free(self, base->y);
-    free(plan->workspace);
-    free(plan->mask);
-    free(plan->physical_mask);
+    c3d_host_free(self, plan->workspace);
+    c3d_host_free(self, plan->mask);
+    c3d_host_free(self, plan->physical_mask);
     free(plan);
 }
 

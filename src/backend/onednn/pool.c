@@ -45,15 +45,15 @@ static c3d_status make_forward(making *m)
 
     C3D_TRY(make_forward_desc(m));
     C3D_TRY(c3d_onednn_activation_create(
-        p->y_shape, dnnl_primitive_desc_query_md(m->hint, dnnl_query_dst_md, 0), &p->y));
+        m->o, p->y_shape, dnnl_primitive_desc_query_md(m->hint, dnnl_query_dst_md, 0), &p->y));
     C3D_TRY(c3d_onednn_job_add(m->o, &plan->forward, m->hint, &j));
     C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_SRC, (place){ m->x, &p->x->value }));
     C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_DST, (place){ p->y->layout, &p->y->value }));
     if (!p->desc.training) return C3D_OK;
 
     const place workspace = workspace_of(m);
-    plan->workspace = c3d_aligned(dnnl_memory_desc_get_size(workspace.layout));
-    if (!plan->workspace) return C3D_ENOMEM;
+    C3D_TRY(c3d_host_alloc(m->o->backend, dnnl_memory_desc_get_size(workspace.layout),
+                           &plan->workspace));
     return c3d_onednn_job_arg(m->o, j, DNNL_ARG_WORKSPACE, workspace);
 }
 
@@ -75,9 +75,9 @@ static c3d_status make_backward(making *m)
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t desc = NULL;
 
-    C3D_TRY(c3d_onednn_want_grad(p->y));
+    C3D_TRY(c3d_onednn_want_grad(m->o, p->y));
     if (!p->desc.needs_x_grad) return C3D_OK;
-    C3D_TRY(c3d_onednn_want_grad(p->x));
+    C3D_TRY(c3d_onednn_want_grad(m->o, p->x));
     C3D_TRY(c3d_onednn_attr_create(false, &attr));
     const dnnl_status_t made =
         pool_backward_desc(&desc, m->o->engine, &l, &m->window, m->hint, attr);

@@ -79,7 +79,8 @@ static c3d_status make_forward(making *m)
     job *j;
 
     C3D_TRY(make_forward_desc(m));
-    C3D_TRY(c3d_onednn_activation_create(p->y_shape, layout_of(m->hint, dnnl_query_dst_md), &p->y));
+    C3D_TRY(c3d_onednn_activation_create(m->o, p->y_shape, layout_of(m->hint, dnnl_query_dst_md),
+                                         &p->y));
     C3D_TRY(c3d_onednn_bring(m->o, &plan->forward, x, layout_of(m->hint, dnnl_query_src_md), SLOT_X,
                              &x_here));
     C3D_TRY(c3d_onednn_job_add(m->o, &plan->forward, m->hint, &j));
@@ -177,9 +178,9 @@ static c3d_status make_training(making *m)
 {
     const c3d_plan *p = &m->plan->base;
 
-    C3D_TRY(c3d_onednn_want_grad(p->y));
+    C3D_TRY(c3d_onednn_want_grad(m->o, p->y));
     if (p->desc.needs_x_grad) {
-        C3D_TRY(c3d_onednn_want_grad(p->x));
+        C3D_TRY(c3d_onednn_want_grad(m->o, p->x));
         C3D_TRY(make_backward(m, m->backward_x, add_backward_x));
     }
     C3D_TRY(make_backward(m, m->backward_w, add_backward_w));

@@ -112,15 +112,17 @@ static void clear(double *sums, size_t n)
     for (size_t i = 0; i < n; i++) sums[i] = 0;
 }
 
-c3d_status c3d_ref_conv_prepare(ref_plan *plan)
+c3d_status c3d_ref_conv_prepare(c3d_backend *self, ref_plan *plan)
 {
+    void *sums;
     size_t n = c3d_shape_sample_count(plan->base.y_shape);
 
     if (n < c3d_shape_sample_count(plan->base.x_shape))
         n = c3d_shape_sample_count(plan->base.x_shape);
     if (n < plan->base.param_n[0]) n = plan->base.param_n[0];
-    plan->sums = c3d_calloc(n, sizeof *plan->sums);
-    return plan->sums ? C3D_OK : C3D_ENOMEM;
+    C3D_TRY(c3d_host_alloc(self, n * sizeof *plan->sums, &sums));
+    plan->sums = sums;
+    return C3D_OK;
 }
 
 void c3d_ref_conv_forward(ref_plan *plan, const float *w, const float *b, int n_samples)

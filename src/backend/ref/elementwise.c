@@ -14,10 +14,13 @@ void c3d_ref_relu_backward(const float *y, float *dy, size_t n)
         if (!(y[i] > 0)) dy[i] = 0;
 }
 
-c3d_status c3d_ref_dropout_prepare(ref_plan *plan)
+c3d_status c3d_ref_dropout_prepare(c3d_backend *self, ref_plan *plan)
 {
-    plan->mask = c3d_calloc(c3d_shape_count(plan->base.x_shape), sizeof *plan->mask);
-    return plan->mask ? C3D_OK : C3D_ENOMEM;
+    void *mask;
+
+    C3D_TRY(c3d_host_alloc(self, c3d_shape_count(plan->base.x_shape) * sizeof *plan->mask, &mask));
+    plan->mask = mask;
+    return C3D_OK;
 }
 
 void c3d_ref_dropout_forward(ref_plan *plan, const c3d_pass *pass)

@@ -41,11 +41,16 @@ static winner winner_of(const c3d_plan *p, const float *map, const int o[3])
     return best;
 }
 
-c3d_status c3d_ref_pool_prepare(ref_plan *plan)
+c3d_status c3d_ref_pool_prepare(c3d_backend *self, ref_plan *plan)
 {
-    plan->winners = c3d_calloc(c3d_shape_count(plan->base.y_shape), sizeof *plan->winners);
-    plan->sums = c3d_calloc(c3d_shape_sample_count(plan->base.x_shape), sizeof *plan->sums);
-    return plan->winners && plan->sums ? C3D_OK : C3D_ENOMEM;
+    const c3d_plan *p = &plan->base;
+    void *buffer;
+
+    C3D_TRY(c3d_host_alloc(self, c3d_shape_count(p->y_shape) * sizeof *plan->winners, &buffer));
+    plan->winners = buffer;
+    C3D_TRY(c3d_host_alloc(self, c3d_shape_sample_count(p->x_shape) * sizeof *plan->sums, &buffer));
+    plan->sums = buffer;
+    return C3D_OK;
 }
 
 void c3d_ref_pool_forward(ref_plan *plan, int n_samples)

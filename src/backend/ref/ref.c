@@ -23,39 +23,44 @@ static const char *ref_describe(c3d_backend *self, char out[256])
 
 static void activation_free(c3d_backend *self, c3d_activation *x)
 {
-    (void)self;
     if (!x) return;
-    free(x->value);
-    free(x->grad);
+    c3d_host_free(self, x->value);
+    c3d_host_free(self, x->grad);
     free(x);
 }
 
-static c3d_status activation_create(c3d_shape shape, c3d_activation **out)
+static c3d_status floats(c3d_backend *self, c3d_shape shape, float **out)
+{
+    void *buffer;
+
+    C3D_TRY(c3d_host_alloc(self, c3d_shape_count(shape) * sizeof **out, &buffer));
+    *out = buffer;
+    return C3D_OK;
+}
+
+static c3d_status activation_create(c3d_backend *self, c3d_shape shape, c3d_activation **out)
 {
     c3d_activation *x = c3d_calloc(1, sizeof *x);
 
     if (!x) return C3D_ENOMEM;
     x->shape = shape;
-    x->value = c3d_calloc(c3d_shape_count(shape), sizeof *x->value);
-    if (!x->value) {
-        activation_free(NULL, x);
-        return C3D_ENOMEM;
-    }
-    *out = x;
-    return C3D_OK;
+    const c3d_status st = floats(self, shape, &x->value);
+    if (st == C3D_OK)
+        *out = x;
+    else
+        activation_free(self, x);
+    return st;
 }
 
-c3d_status c3d_ref_activation_want_grad(c3d_activation *x)
+static c3d_status want_grad(c3d_backend *self, c3d_activation *x)
 {
-    if (!x->grad) x->grad = c3d_calloc(c3d_shape_count(x->shape), sizeof *x->grad);
-    return x->grad ? C3D_OK : C3D_ENOMEM;
+    return x->grad ? C3D_OK : floats(self, x->shape, &x->grad);
 }
 
 static c3d_status input_create(c3d_backend *self, c3d_shape shape, c3d_activation **out)
 {
-    (void)self;
     C3D_TRY(c3d_shape_check(shape));
-    return activation_create(shape, out);
+    return activation_create(self, shape, out);
 }
 
 static c3d_status activation_part(const c3d_activation *x, bool grad, float **out)
@@ -93,18 +98,18 @@ static void plan_free(c3d_backend *self, c3d_plan *base)
 
     if (!plan) return;
     activation_free(self, base->y);
-    free(plan->sums);
-    free(plan->winners);
-    free(plan->mask);
+    c3d_host_free(self, plan->sums);
+    c3d_host_free(self, plan->winners);
+    c3d_host_free(self, plan->mask);
     free(plan);
 }
 
-static c3d_status prepare(ref_plan *plan)
+static c3d_status prepare(c3d_backend *self, ref_plan *plan)
 {
     switch (plan->base.desc.op) {
-    case C3D_OP_CONV: return c3d_ref_conv_prepare(plan);
-    case C3D_OP_POOL: return c3d_ref_pool_prepare(plan);
-    case C3D_OP_DROPOUT: return c3d_ref_dropout_prepare(plan);
+    case C3D_OP_CONV: return c3d_ref_conv_prepare(self, plan);
+    case C3D_OP_POOL: return c3d_ref_pool_prepare(self, plan);
+    case C3D_OP_DROPOUT: return c3d_ref_dropout_prepare(self, plan);
     case C3D_OP_LINEAR: break;
     }
     return C3D_OK;
@@ -120,10 +125,10 @@ static c3d_status ref_plan_create(c3d_backend *self, const c3d_op_desc *desc, c3
     if (!plan) return C3D_ENOMEM;
     base->x = x;
     C3D_TRY_TO(fail, c3d_plan_describe(base, desc, x->shape));
-    C3D_TRY_TO(fail, activation_create(base->y_shape, &base->y));
-    if (desc->training) C3D_TRY_TO(fail, c3d_ref_activation_want_grad(base->y));
-    if (desc->training && desc->needs_x_grad) C3D_TRY_TO(fail, c3d_ref_activation_want_grad(x));
-    C3D_TRY_TO(fail, prepare(plan));
+    C3D_TRY_TO(fail, activation_create(self, base->y_shape, &base->y));
+    if (desc->training) C3D_TRY_TO(fail, want_grad(self, base->y));
+    if (desc->training && desc->needs_x_grad) C3D_TRY_TO(fail, want_grad(self, x));
+    C3D_TRY_TO(fail, prepare(self, plan));
     *out = base;
     return C3D_OK;
 fail:

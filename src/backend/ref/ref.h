@@ -18,10 +18,7 @@ typedef struct ref_plan {
     float *mask;     /* dropout: [N, C, D, H, W] */
 } ref_plan;
 
-/* The gradient exists after this; zero when it is new. */
-C3D_CHECKED c3d_status c3d_ref_activation_want_grad(c3d_activation *x);
-
-C3D_CHECKED c3d_status c3d_ref_conv_prepare(ref_plan *plan);
+C3D_CHECKED c3d_status c3d_ref_conv_prepare(c3d_backend *self, ref_plan *plan);
 void c3d_ref_conv_forward(ref_plan *plan, const float *w, const float *b, int n_samples);
 void c3d_ref_conv_backward_x(ref_plan *plan, const float *w, int n_samples);
 void c3d_ref_conv_backward_w(ref_plan *plan, float *dw, float *db, const c3d_pass *pass);
@@ -30,11 +27,11 @@ void c3d_ref_linear_forward(ref_plan *plan, const float *w, const float *b, int 
 void c3d_ref_linear_backward_x(ref_plan *plan, const float *w, int n_samples);
 void c3d_ref_linear_backward_w(ref_plan *plan, float *dw, float *db, const c3d_pass *pass);
 
-C3D_CHECKED c3d_status c3d_ref_pool_prepare(ref_plan *plan);
+C3D_CHECKED c3d_status c3d_ref_pool_prepare(c3d_backend *self, ref_plan *plan);
 void c3d_ref_pool_forward(ref_plan *plan, int n_samples);
 void c3d_ref_pool_backward(ref_plan *plan, int n_samples);
 
-C3D_CHECKED c3d_status c3d_ref_dropout_prepare(ref_plan *plan);
+C3D_CHECKED c3d_status c3d_ref_dropout_prepare(c3d_backend *self, ref_plan *plan);
 void c3d_ref_dropout_forward(ref_plan *plan, const c3d_pass *pass);
 void c3d_ref_dropout_backward(ref_plan *plan, int n_samples);
 
