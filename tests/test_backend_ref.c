@@ -9,11 +9,12 @@
 #include "support/op_run.h"
 
 static c3d_backend ref;
+static const char *backend_name = "ref";
 
 static int open_ref(void **state)
 {
     (void)state;
-    return c3d_backend_open(&ref, "ref", &(c3d_backend_options){ 0 }) == C3D_OK ? 0 : -1;
+    return c3d_backend_open(&ref, backend_name, &(c3d_backend_options){ 0 }) == C3D_OK ? 0 : -1;
 }
 
 static int close_ref(void **state)
@@ -557,7 +558,7 @@ static void wrong_uses_are_refused(void **state)
     ref.ops->activation_free(&ref, x);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(convolution_by_hand),
@@ -577,5 +578,6 @@ int main(void)
         cmocka_unit_test(wrong_uses_are_refused),
     };
 
+    if (argc > 1) backend_name = argv[1];
     return cmocka_run_group_tests(tests, open_ref, close_ref);
 }

@@ -1,7 +1,7 @@
 /* backend: one interface to what computes, as a const table of functions chosen by name.
  *
- * "ref" is plain C and the definition of every operation; "onednn" is the CPU's fast twin; "cuda"
- * and "check" come later. A network is planned first, operation by operation from the input up: a
+ * "ref" is plain C and the definition of every operation; "onednn" is the CPU's fast twin; "check"
+ * wraps any of them and finds misuse; "cuda" comes later. A network is planned first, operation by operation from the input up: a
  * plan fixes shapes, fuses bias and ReLU, chooses the physical layout and precision of its output
  * and of its parameters, and allocates everything the step needs. After planning nothing is
  * allocated.
@@ -224,9 +224,16 @@ struct c3d_backend {
 extern const c3d_backend_ops c3d_backend_ref;
 extern const c3d_backend_ops c3d_backend_onednn;
 
+/* Wraps any backend and refuses (C3D_EINTERNAL) what breaks the rules above: inputs changed,
+ * outputs not written or read before they were, writes past the end of a buffer, uses after it was
+ * freed, plans whose shapes are not those described. Slow; for tests. Buffers that were freed are
+ * kept until the backend is closed, and looked at by every forward, backward and sync. */
+C3D_CHECKED c3d_status c3d_backend_check_open(c3d_backend *backend, const c3d_backend_ops *inner,
+                                              const c3d_backend_options *options);
+
 /* The object stays where it is until it is closed. name: "cpu" and "auto" are onednn, "cuda" is
- * refused in a build without it (C3D_EUNSUPPORTED); or any backend's own name. C3D_ECONFIG when
- * there is none such. */
+ * refused in a build without it (C3D_EUNSUPPORTED); or any backend's own name; "check:NAME" wraps
+ * the one of that name. C3D_ECONFIG when there is none such. */
 C3D_CHECKED c3d_status c3d_backend_open(c3d_backend *backend, const char *name,
                                         const c3d_backend_options *options);
 void c3d_backend_close(c3d_backend *backend); /* a zeroed object is fine */

@@ -20,14 +20,16 @@ c3d_status c3d_backend_open(c3d_backend *backend, const char *name,
 {
     if (strcmp(name, "cuda") == 0)
         return C3D_FAIL(C3D_EUNSUPPORTED, "device cuda: not in this build; use cpu");
-    *backend = (c3d_backend){ .ops = find(name), .options = *options };
-    if (!backend->ops)
+    const bool checked = strncmp(name, "check:", 6) == 0;
+    const c3d_backend_ops *ops = find(checked ? name + 6 : name);
+    *backend = (c3d_backend){ .ops = ops, .options = *options };
+    if (!ops)
         return C3D_FAIL(C3D_ECONFIG, "device %s: unknown, expected auto, cpu, ref or onednn", name);
     if (options->n_threads < 0)
-        return C3D_FAIL(C3D_EINVAL, "backend %s: %d threads", backend->ops->name,
-                        options->n_threads);
+        return C3D_FAIL(C3D_EINVAL, "backend %s: %d threads", ops->name, options->n_threads);
+    if (checked) return c3d_backend_check_open(backend, ops, options);
 
-    const c3d_status st = backend->ops->open(backend);
+    const c3d_status st = ops->open(backend);
     if (st != C3D_OK) c3d_backend_close(backend);
     return st;
 }

@@ -2,6 +2,15 @@ c3d_test(test_backend_ref LABELS unit LINKS c3d_backend SOURCES support/op_run.c
 c3d_test(parity_backend LABELS parity LINKS c3d_backend SOURCES support/op_run.c ARGS onednn)
 c3d_test(parity_entries LABELS parity LINKS c3d_backend SOURCES support/op_run.c ARGS onednn)
 
+# Everything once more through check, which fails where a backend breaks the contract's rules.
+c3d_test(test_check LABELS unit LINKS c3d_backend)
+add_test(NAME test_backend_ref_checked COMMAND test_backend_ref check:ref)
+add_test(NAME parity_backend_checked COMMAND parity_backend check:onednn check:ref)
+add_test(NAME parity_entries_checked COMMAND parity_entries check:onednn)
+foreach(checked test_backend_ref parity_backend parity_entries)
+  c3d_test_environment(${checked}_checked parity)
+endforeach()
+
 # The library chooses other layouts and kernels for older processors.
 foreach(isa SSE41 AVX2)
   foreach(parity parity_backend parity_entries)
@@ -13,6 +22,8 @@ endforeach()
 
 c3d_test(golden_test LABELS parity LINKS c3d_nn
          ARGS ${CMAKE_CURRENT_SOURCE_DIR}/golden ref onednn)
+add_test(NAME golden_test_checked COMMAND golden_test ${CMAKE_CURRENT_SOURCE_DIR}/golden check:onednn)
+c3d_test_environment(golden_test_checked parity)
 
 c3d_script_test(onednn3 LABELS slow COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/onednn3.sh)
 
