@@ -95,17 +95,12 @@ c3d_status c3d_check_alloc(c3d_backend *self, size_t n_bytes, void **out)
     check *k = check_of(self);
     void *buffer;
 
-    if (self->options.dry_run) {
-        C3D_TRY(k->inner.ops->alloc(&k->inner, n_bytes, out));
-        self->n_bytes = k->inner.n_bytes;
-        return C3D_OK;
-    }
     C3D_TRY(k->inner.ops->alloc(&k->inner, n_bytes + GUARD, &buffer));
-    C3D_TRY(fill(k, (char *)buffer + n_bytes, GUARD));
-    C3D_TRY(c3d_check_add(k, &(thing){ .address = buffer, .n_bytes = n_bytes }));
     self->n_bytes = k->inner.n_bytes;
     *out = buffer;
-    return C3D_OK;
+    if (self->options.dry_run) return C3D_OK;
+    C3D_TRY(fill(k, (char *)buffer + n_bytes, GUARD));
+    return c3d_check_add(k, &(thing){ .address = buffer, .n_bytes = n_bytes });
 }
 
 void c3d_check_free(c3d_backend *self, void *buffer)
