@@ -250,8 +250,7 @@ static c3d_status prepare(const call *c, gradients *g, int f)
         float *dw = g->dw[i][f];
         const float *before = g->before[i];
         C3D_ASSERT(dw && before);
-        for (size_t e = 0; e < plan->param_n[i]; e++)
-            dw[e] = accumulate ? before[e] : filling(f);
+        for (size_t e = 0; e < plan->param_n[i]; e++) dw[e] = accumulate ? before[e] : filling(f);
         C3D_TRY(inner->ops->param_import(inner, plan, i, dw, c->param_grads[i]));
     }
     return C3D_OK;
