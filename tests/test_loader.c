@@ -760,14 +760,43 @@ static void test_bad_samples(void **state)
     sample = good, sample.frame_id = frame_id_of(DROPPED), refuse_sample(&s, sample, "dropped");
     sample = good, sample.first_month = 20190100, refuse_sample(&s, sample, "first month");
     sample = good, sample.n_months = 6, refuse_sample(&s, sample, "beyond");
-    sample = good, sample.label = 2, refuse_sample(&s, sample, "label");
     write_samples(s.dir, &good, 1);
     OK(c3d_dataset_open(s.dir, &own));
     c3d_dataset_close(own);
+    sample = good, sample.label = C3D_MAX_CLASSES, write_samples(s.dir, &sample, 1);
+    assert_int_equal(c3d_dataset_open(s.dir, &own), C3D_EDATA);
+    expect_words("samples.csv:2: column label: 1000 is outside [0, 999]");
     cut(&s, "dataset.json", 0);
     assert_int_equal(c3d_dataset_open(s.dir, &own), C3D_EDATA);
     remove_store(&s);
     assert_int_equal(c3d_dataset_open(s.dir, &own), C3D_EIO);
+}
+
+/* samples.csv may know more classes than dataset.json has names. */
+static void test_more_classes(void **state)
+{
+    const store s = make_store(C3D_U16);
+    c3d_sample rows[2 * N_FRAMES];
+    const size_t n = list_samples(rows);
+    size_t n_of[3] = { 0 };
+    char name[24];
+    c3d_dataset *own;
+    c3d_list list;
+
+    (void)state;
+    for (size_t i = 0; i < n; i++) rows[i].label = (int)(i / 2 % 3); /* pairs share a frame */
+    write_samples(s.dir, rows, n);
+    OK(c3d_dataset_open(s.dir, &own));
+    assert_string_equal(c3d_dataset_class_name(c3d_dataset_get_info(own), 2, name), "class 2");
+    assert_string_equal(c3d_dataset_class_name(c3d_dataset_get_info(own), 0, name),
+                        c3d_dataset_get_info(own)->classes[0]);
+    OK(c3d_list_make(own, C3D_SPLIT_TRAIN, 2, 1, &list));
+    for (size_t i = 0; i < list.n; i++)
+        n_of[c3d_dataset_get_samples(own)->rows[list.index[i]].label]++;
+    for (int k = 0; k < 3; k++) assert_int_equal(n_of[k], 2);
+    c3d_list_free(&list);
+    c3d_dataset_close(own);
+    remove_store(&s);
 }
 
 static void test_lengths_differ(void **state)
@@ -820,6 +849,7 @@ int main(void)
         cmocka_unit_test(test_real_statistics),
         cmocka_unit_test(test_unreadable_sample),
         cmocka_unit_test(test_bad_samples),
+        cmocka_unit_test(test_more_classes),
         cmocka_unit_test(test_lengths_differ),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -107,6 +107,106 @@ static void auc_counts_pairs(void **state)
     assert_true(isnan(e.value));
 }
 
+/* Nine samples of three classes. Predicted: 0 1 0 | 1 1 | 2 0 2 1 (labels 0 0 0 | 1 1 | 2 2 2 2).
+ */
+static const float class_scores[] = {
+    0.6F, 0.3F, 0.1F, /* right */
+    0.2F, 0.5F, 0.3F, /* */
+    0.4F, 0.4F, 0.2F, /* a tie is the lower class's */
+    0.1F, 0.8F, 0.1F, /* */
+    0.2F, 0.4F, 0.4F, /* */
+    0.1F, 0.2F, 0.7F, /* */
+    0.5F, 0.1F, 0.4F, /* */
+    0.0F, 0.0F, 1.0F, /* */
+    0.2F, 0.5F, 0.3F,
+};
+static const int32_t class_labels[] = { 0, 0, 0, 1, 1, 2, 2, 2, 2 };
+
+static void classes_go_to_the_largest_score(void **state)
+{
+    static const int64_t expected[9] = { 2, 1, 0, 0, 2, 0, 1, 1, 2 };
+    int64_t confusion[9];
+    c3d_counts counts[3];
+
+    (void)state;
+    c3d_confusion(class_scores, class_labels, 9, 3, confusion);
+    for (int i = 0; i < 9; i++) assert_int_equal(confusion[i], expected[i]);
+    c3d_counts_of(class_scores, class_labels, 9, 3, 0.9, counts);
+    for (int k = 0; k < 3; k++) {
+        int64_t row = 0, column = 0;
+        for (int i = 0; i < 3; i++) row += expected[3 * k + i], column += expected[3 * i + k];
+        assert_int_equal(counts[k].tp, expected[4 * k]);
+        assert_int_equal(counts[k].fn, row - expected[4 * k]);
+        assert_int_equal(counts[k].fp, column - expected[4 * k]);
+        assert_int_equal(counts[k].tn, 9 - row - column + expected[4 * k]);
+    }
+}
+
+static void means_over_classes(void **state)
+{
+    c3d_counts counts[3];
+    c3d_estimate e[C3D_N_METRICS], accuracy = c3d_share("accuracy", 6, 9);
+
+    (void)state;
+    c3d_counts_of(class_scores, class_labels, 9, 3, 0.9, counts);
+    c3d_metrics_of_outputs(counts, 3, e);
+    is_near(e[C3D_METRIC_ACCURACY].value, 6.0 / 9, 1e-15);
+    is_near(e[C3D_METRIC_ACCURACY].low, accuracy.low, 0);
+    is_near(e[C3D_METRIC_PRECISION].value, (2.0 / 3 + 2.0 / 4 + 2.0 / 2) / 3, 1e-15);
+    is_near(e[C3D_METRIC_RECALL].value, (2.0 / 3 + 2.0 / 2 + 2.0 / 4) / 3, 1e-15);
+    is_near(e[C3D_METRIC_F1].value, (4.0 / 6 + 4.0 / 6 + 4.0 / 6) / 3, 1e-15);
+    is_near(e[C3D_METRIC_SPECIFICITY].value, (5.0 / 6 + 5.0 / 7 + 5.0 / 5) / 3, 1e-15);
+    assert_string_equal(e[C3D_METRIC_F1].method, "macro-mean");
+    assert_true(isnan(e[C3D_METRIC_F1].low));
+    /* A class that nobody has and nobody predicts has no part in the means. */
+    const c3d_counts with_empty[4] = { counts[0], counts[1], counts[2], { .tn = 9 } };
+    c3d_estimate same[C3D_N_METRICS];
+    c3d_metrics_of_outputs(with_empty, 4, same);
+    is_near(same[C3D_METRIC_PRECISION].value, e[C3D_METRIC_PRECISION].value, 1e-15);
+    is_near(same[C3D_METRIC_RECALL].value, e[C3D_METRIC_RECALL].value, 1e-15);
+}
+
+static void auc_of_classes_is_one_against_the_rest(void **state)
+{
+    c3d_estimate e, of_class;
+    double sum = 0;
+
+    (void)state;
+    for (int k = 0; k < 3; k++) {
+        float score[9];
+        int32_t is_k[9];
+        for (int i = 0; i < 9; i++)
+            score[i] = class_scores[3 * i + k], is_k[i] = class_labels[i] == k;
+        assert_int_equal(c3d_auc_of_class(class_scores, class_labels, 9, 3, k, &of_class), C3D_OK);
+        is_near(of_class.value, naive_auc(score, is_k, 9), 1e-14);
+        sum += of_class.value;
+    }
+    assert_int_equal(c3d_auc_of_outputs(class_scores, class_labels, 9, 3, &e), C3D_OK);
+    is_near(e.value, sum / 3, 1e-14);
+    assert_true(isnan(e.low));
+    assert_string_equal(e.method, "mean-one-vs-rest");
+    /* Without samples of class 2: the mean of the other two. */
+    assert_int_equal(c3d_auc_of_outputs(class_scores, class_labels, 5, 3, &e), C3D_OK);
+    assert_true(e.value > 0 && e.value <= 1);
+}
+
+/* One output: the threshold decides as it always did. */
+static void one_output_is_binary(void **state)
+{
+    const float scores[] = { 0.95F, 0.91F, 0.1F, 0.3F };
+    const int32_t labels[] = { 1, 0, 1, 0 };
+    const c3d_counts expected = c3d_counts_at(scores, labels, 4, 0.9);
+    c3d_counts c;
+    c3d_estimate a[C3D_N_METRICS], b[C3D_N_METRICS];
+
+    (void)state;
+    c3d_counts_of(scores, labels, 4, 1, 0.9, &c);
+    assert_memory_equal(&c, &expected, sizeof c);
+    c3d_metrics_of(expected, a);
+    c3d_metrics_of_outputs(&c, 1, b);
+    for (int i = 0; i < C3D_N_METRICS; i++) is_near(b[i].high, a[i].high, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +215,10 @@ int main(void)
         cmocka_unit_test(metrics_follow_from_counts),
         cmocka_unit_test(nothing_said_positive_has_no_precision),
         cmocka_unit_test(auc_counts_pairs),
+        cmocka_unit_test(classes_go_to_the_largest_score),
+        cmocka_unit_test(means_over_classes),
+        cmocka_unit_test(auc_of_classes_is_one_against_the_rest),
+        cmocka_unit_test(one_output_is_binary),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,10 @@
 /* backend: one interface to what computes, as a const table of functions chosen by name.
  *
  * "ref" is plain C and the definition of every operation; "onednn" is the CPU's fast twin; "check"
- * wraps any of them and finds misuse; "cuda" comes later. A network is planned first, operation by
- * operation from the input up: a plan fixes shapes, fuses bias and ReLU, chooses the physical
- * layout and precision of its output and of its parameters, and allocates everything the step
- * needs. After planning nothing is allocated.
+ * wraps any of them and finds misuse; "cuda" comes later. A network is planned first, operation by operation from the input up: a
+ * plan fixes shapes, fuses bias and ReLU, chooses the physical layout and precision of its output
+ * and of its parameters, and allocates everything the step needs. After planning nothing is
+ * allocated.
  *
  * Activations are opaque to everyone but their backend. Parameters and their gradients, Adam's
  * moments included, live in flat float arenas in backend memory, in the plan's own physical layout

@@ -68,6 +68,8 @@ typedef struct c3d_dataset_info {
 /* C3D_EIO when absent ("DIR: no dataset.json; was c3d-dataset build finished?"), C3D_EDATA. */
 C3D_CHECKED c3d_status c3d_dataset_info_read(const char *dir, c3d_dataset_info *out);
 void c3d_dataset_info_free(c3d_dataset_info *info);
+/* The name of a class; "class 2" (in out) where dataset.json has none. */
+const char *c3d_dataset_class_name(const c3d_dataset_info *info, int label, char out[24]);
 /* False when samples.csv is no longer what dataset.json was written for (its hash in the document):
  * edited by hand, say, so that the leak facts there are of another list. */
 C3D_CHECKED c3d_status c3d_dataset_samples_unchanged(const char *dir, const c3d_dataset_info *info,
@@ -80,12 +82,13 @@ C3D_CHECKED c3d_status c3d_dataset_info_write(const char *dir, const c3d_dataset
 /* ---- samples.csv
  * ---------------------------------------------------------------------------------- */
 
+#define C3D_MAX_CLASSES 1000
 typedef struct c3d_sample {
     int64_t sample_id, frame_id;
     c3d_date first_month;
     int n_months;
     int label_year; /* 0: none */
-    int label;      /* class number */
+    int label;      /* class number, below C3D_MAX_CLASSES */
     c3d_split split;
     int fold;
 } c3d_sample;
@@ -235,21 +238,6 @@ typedef struct c3d_batch {
 } c3d_batch;
 
 typedef struct c3d_loader c3d_loader;
-
-/* What a loader delivers and takes; n_months is of the longest sample, of which a network that sees
- * one slice is shown one. */
-typedef struct c3d_loader_size {
-    c3d_shape shape; /* of a micro-batch, as c3d_loader_shape */
-    c3d_dtype dtype;
-    int n_months;
-} c3d_loader_size;
-/* Of the loader that create would make; fails as create does, and allocates nothing. */
-C3D_CHECKED c3d_status c3d_loader_size_of(const c3d_loader_desc *desc, c3d_loader_size *out);
-/* Bytes of its ring and its readers, and bytes it reads from files for one sample. They look at
- * size, readers, depth and slice only: desc needs no dataset. */
-size_t c3d_loader_bytes(const c3d_loader_desc *desc, const c3d_loader_size *size);
-size_t c3d_loader_sample_bytes(const c3d_loader_desc *desc, const c3d_loader_size *size);
-
 /* Allocates all there will be and starts the readers' threads (signals blocked in them). C3D_EDATA
  * when samples differ in length and all months are asked for. */
 C3D_CHECKED c3d_status c3d_loader_create(const c3d_loader_desc *desc, c3d_loader **out);

@@ -33,6 +33,8 @@ typedef enum c3d_metric {
     C3D_METRIC_F1,          /* 2 tp / (2 tp + fp + fn) */
     C3D_N_METRICS
 } c3d_metric;
+/* Wilson's 95 % interval of k of n; method "wilson". */
+c3d_estimate c3d_share(const char *name, int64_t k, int64_t n);
 /* 95 % intervals: Wilson (1927) for shares; for F1 = 2j / (1 + j) the Wilson interval of
  * j = tp / (tp + fp + fn), carried over. They take scenes as independent, which neighbours are not.
  */
@@ -41,6 +43,35 @@ void c3d_metrics_of(c3d_counts counts, c3d_estimate out[C3D_N_METRICS]);
  * McNeil (1982). NaN unless both labels occur. C3D_ENOMEM. */
 C3D_CHECKED c3d_status c3d_auc(const float *scores, const int32_t *labels, size_t n,
                                c3d_estimate *out);
+
+/* ---- scores of K classes (local) --------------------------------------------------------------
+ * n_outputs 1 is the binary case above; K > 1 outputs are the probabilities of K classes, scores
+ * [n, K], and a sample's prediction is the class of the largest. Labels are 0..K-1. */
+
+/* The lowest class among those of the largest score; scores [n_classes]. */
+int c3d_class_predicted(const float *scores, int n_classes);
+/* out [n_classes, n_classes]: samples by label (row) and predicted class (column). */
+void c3d_confusion(const float *scores, const int32_t *labels, size_t n, int n_classes,
+                   int64_t *out);
+/* out [n_outputs]: of one output class 1 at the threshold, of K every class against all others (the
+ * threshold is unused). */
+void c3d_counts_of(const float *scores, const int32_t *labels, size_t n, int n_outputs,
+                   double threshold, c3d_counts *out);
+/* Of K classes: accuracy is the share of right predictions; the others are unweighted means of the
+ * classes' figures ("macro-mean"), of those that are defined, without an interval (NaN). counts
+ * [n_outputs]. */
+void c3d_metrics_of_outputs(const c3d_counts *counts, int n_outputs,
+                            c3d_estimate out[C3D_N_METRICS]);
+/* Area under the ROC curve of class k's score against all others. C3D_ENOMEM. */
+C3D_CHECKED c3d_status c3d_auc_of_class(const float *scores, const int32_t *labels, size_t n,
+                                        int n_classes, int k, c3d_estimate *out);
+/* Of K classes the unweighted mean of those that are defined ("mean-one-vs-rest"), no interval. */
+C3D_CHECKED c3d_status c3d_auc_of_outputs(const float *scores, const int32_t *labels, size_t n,
+                                          int n_outputs, c3d_estimate *out);
+/* C3D_EDATA, naming line and sample of DIR/samples.csv, unless every label of the list is one a
+ * network with n_outputs outputs knows: 0 and 1, or 0..K-1. */
+C3D_CHECKED c3d_status c3d_check_labels(const c3d_dataset *dataset, const char *dir,
+                                        const c3d_list *list, int n_outputs);
 
 /* ---- evaluation -------------------------------------------------------------------------------
  */
@@ -79,26 +110,32 @@ C3D_CHECKED c3d_status c3d_evaluator_read(c3d_evaluator *evaluator, c3d_tensor_f
  * one was asked to stop; what was scored until then is dropped. */
 typedef struct c3d_evaluation {
     size_t n;
-    float *scores, *losses; /* [n] */
-    int32_t *labels;        /* [n] */
-    double loss;            /* mean, summed in list order */
+    int n_outputs;
+    float *scores;   /* [n, n_outputs] */
+    float *losses;   /* [n] */
+    int32_t *labels; /* [n] */
+    double loss;     /* mean, summed in list order */
 } c3d_evaluation;
 C3D_CHECKED c3d_status c3d_evaluator_run(c3d_evaluator *evaluator, const char *label,
                                          c3d_evaluation *out);
 void c3d_evaluation_free(c3d_evaluation *evaluation);
 
-/* Rank 0: DIR/evaluation-SPLIT.json and DIR/scores-SPLIT.csv (design, section 5). */
+/* Rank 0: DIR/evaluation-SPLIT.json and DIR/scores-SPLIT.csv (docs/evaluation.md). */
 typedef struct c3d_evaluation_files {
     const char *dir;
     const char *split;
-    double threshold; /* the one of `counts` and `metrics` */
-    const c3d_samples *samples;
-    const c3d_list *list;
+    double threshold;           /* the one of `counts` and `metrics`; unused for K classes */
+    const c3d_dataset *dataset; /* borrowed: its samples, and the names of K classes */
+    const c3d_list *list;       /* borrowed */
 } c3d_evaluation_files;
 C3D_CHECKED c3d_status c3d_evaluation_write(const c3d_evaluation_files *files,
                                             const c3d_evaluation *evaluation);
 /* One line for a person: "accuracy 0.93 (0.91..0.95)  precision ...  tp 1 fp 2 tn 3 fn 4". */
 void c3d_evaluation_print(const c3d_evaluation *evaluation, double threshold, c3d_text *out);
+/* The same of K > 1 classes, in several lines: means, then one a class with its row of the
+ * confusion matrix. C3D_ENOMEM. */
+C3D_CHECKED c3d_status c3d_evaluation_print_classes(const c3d_evaluation *evaluation,
+                                                    const c3d_dataset_info *info, c3d_text *out);
 
 /* ---- the state of a run ------------------------------------------------------------------------
  */
@@ -110,9 +147,11 @@ typedef struct c3d_position {
     int64_t step_in_epoch; /* steps done in it */
 } c3d_position;
 
-/* Sums over the steps of the epoch so far, over all ranks; part of a checkpoint. */
+/* Sums over the steps of the epoch so far, over all ranks; part of a checkpoint, in this order. */
 typedef struct c3d_epoch_sums {
-    double loss, n, tp, fp, tn, fn, seconds;
+    double loss, n;
+    double *counts; /* [model.outputs][tp, fp, tn, fn], c3d_counts_of; owned by the run */
+    double seconds;
 } c3d_epoch_sums;
 
 typedef struct c3d_best {
@@ -140,7 +179,6 @@ typedef struct c3d_run {
     c3d_list train_list, validation_list;
     double mean[64], deviation[64]; /* of the training samples, by band */
     c3d_network_desc network;
-    c3d_loader_size input; /* what the loader delivers */
     c3d_loader *loader;
     c3d_model model;
     c3d_optimizer optimizer;

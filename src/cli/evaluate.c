@@ -20,7 +20,9 @@ static const c3d_option options[] = {
       .value = "T",
       .min = 0,
       .max = 1,
-      .help = "a score above it counts as positive; not given: evaluation.threshold of the run" },
+      .help = "a score above it counts as positive (model.outputs 1); not given: "
+              "evaluation.threshold of "
+              "the run" },
     { .name = "--checkpoint",
       .type = C3D_OPTION_TEXT,
       .value = "best|last|PATH",
@@ -90,7 +92,7 @@ static c3d_status open_data(subject *s, const c3d_args *args)
     C3D_TRY(c3d_list_make(s->dataset, s->split, 0, 0, &s->list));
     if (s->list.n == 0)
         return C3D_FAIL(C3D_EDATA, "%s: no sample is in split %s", dir, c3d_split_name(s->split));
-    return C3D_OK;
+    return c3d_check_labels(s->dataset, dir, &s->list, s->network.model.outputs);
 }
 
 static c3d_status open_subject(subject *s, const c3d_args *args)
@@ -104,7 +106,12 @@ static c3d_status open_subject(subject *s, const c3d_args *args)
     C3D_TRY(c3d_tensor_file_verify(s->file));
     C3D_TRY(c3d_checkpoint_network(s->file, &s->config, &s->network));
     C3D_TRY(open_data(s, args));
-    return c3d_checkpoint_check_input(s->file, s->dataset, !c3d_args_text(args, "--data"));
+    C3D_TRY(c3d_checkpoint_check_input(s->file, s->dataset, !c3d_args_text(args, "--data")));
+    if (s->network.model.outputs > 1 && c3d_args_given(args, "--threshold"))
+        return C3D_FAIL(C3D_ECONFIG,
+                        "--threshold: %s tells %d classes apart by the largest of their scores",
+                        s->checkpoint, s->network.model.outputs);
+    return C3D_OK;
 }
 
 static void close_subject(subject *s)
@@ -115,31 +122,41 @@ static void close_subject(subject *s)
     c3d_config_free(&s->config);
 }
 
-static c3d_status report(const subject *s, const c3d_evaluation *ev, double threshold)
+static void print_thresholds(const c3d_evaluation *ev, double threshold, c3d_text *text)
 {
     static const double shown[] = { 0.9, 0.5 };
+
+    if (threshold != shown[0] && threshold != shown[1]) { /* NOLINT: as typed */
+        c3d_evaluation_print(ev, threshold, text);
+        c3d_text_add(text, "\n");
+    }
+    for (size_t i = 0; i < C3D_COUNT(shown); i++) {
+        c3d_evaluation_print(ev, shown[i], text);
+        c3d_text_add(text, i + 1 < C3D_COUNT(shown) ? "\n" : "");
+    }
+}
+
+static c3d_status report(const subject *s, const c3d_evaluation *ev, double threshold)
+{
     const c3d_evaluation_files files = {
         .dir = s->out_dir,
         .split = c3d_split_name(s->split),
         .threshold = threshold,
-        .samples = c3d_dataset_get_samples(s->dataset),
+        .dataset = s->dataset,
         .list = &s->list,
     };
     c3d_text text = { 0 };
+    c3d_status st = C3D_OK;
 
     c3d_text_add(&text, "%s, %s: %zu samples, loss %.4f\n", s->checkpoint, files.split, ev->n,
                  ev->loss);
-    if (threshold != shown[0] && threshold != shown[1]) { /* NOLINT: as typed */
-        c3d_evaluation_print(ev, threshold, &text);
-        c3d_text_add(&text, "\n");
-    }
-    for (size_t i = 0; i < C3D_COUNT(shown); i++) {
-        c3d_evaluation_print(ev, shown[i], &text);
-        c3d_text_add(&text, i + 1 < C3D_COUNT(shown) ? "\n" : "");
-    }
-    c3d_log_run("%s", text.text);
+    if (ev->n_outputs == 1)
+        print_thresholds(ev, threshold, &text);
+    else
+        st = c3d_evaluation_print_classes(ev, c3d_dataset_get_info(s->dataset), &text);
+    if (st == C3D_OK) c3d_log_run("%s", text.text);
     c3d_text_free(&text);
-    return c3d_evaluation_write(&files, ev);
+    return st == C3D_OK ? c3d_evaluation_write(&files, ev) : st;
 }
 
 static c3d_status evaluate(c3d_comm *comm, const c3d_args *args, subject *s)

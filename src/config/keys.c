@@ -75,7 +75,7 @@ const key_row c3d_config_keys[] = {
     INT(model.fc, "4096", 1, 65536, "units", REFUSE, "units of the two hidden fully connected layers"),
     REAL(model.dropout, "0.5", 0, 0.99, "", REFUSE, "share of those units left out in a training step"),
     CHOICE(model.normalization, "none", "none|batch", REFUSE, "normalisation after each convolution"),
-    INT(model.outputs, "1", 1, 1000, "", REFUSE, "1: one score by sigmoid; more: that many classes"),
+    INT(model.outputs, "1", 1, 1000, "", REFUSE, "1: one score by sigmoid, labels 0 and 1; K: that many classes by softmax, labels 0 to K - 1"),
     BOOL(model.pool5_padding, "true", REFUSE, "1 px of space before the last pool, as published"),
     TEXT(model.init_from, REFUSE, "checkpoint whose weights a new run starts from"),
     CHOICE(model.precision, "fp32", "fp32|tf32|bf16|fp16", REFUSE, "of the arithmetic; weights are kept in fp32"),
@@ -108,8 +108,8 @@ const key_row c3d_config_keys[] = {
     REAL(distributed.timeout_s, "600", 1, 86400, "s", FREE, "a rank that lets the others wait longer ends the run"),
     INT(distributed.threads, "0", 0, 4096, "threads", FREE, "threads a rank; 0: the host's cores shared by its ranks"),
 
-    REAL(evaluation.threshold, "0.9", 0, 1, "", WARN, "a score above it counts as positive"),
-    CHOICE(evaluation.best_by, "val_loss", "val_loss|val_accuracy|val_f1|val_auc", REFUSE, "what makes a checkpoint the best"),
+    REAL(evaluation.threshold, "0.9", 0, 1, "", WARN, "a score above it counts as positive; of K classes the largest score decides"),
+    CHOICE(evaluation.best_by, "val_loss", "val_loss|val_accuracy|val_f1|val_auc", REFUSE, "what makes a checkpoint the best; of K classes F1 and AUC are means over the classes"),
     INT(evaluation.batch, "8", 1, 65536, "samples", WARN, "samples of one forward pass when scoring"),
     INT(evaluation.threads, "1", 1, 4096, "threads", WARN, "threads a rank when scoring; a fixed number, so that scores do not depend on the number of ranks"),
 

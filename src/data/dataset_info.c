@@ -236,6 +236,13 @@ c3d_status c3d_dataset_info_read(const char *dir, c3d_dataset_info *out)
     return st;
 }
 
+const char *c3d_dataset_class_name(const c3d_dataset_info *info, int label, char out[24])
+{
+    if (label < info->n_classes) return info->classes[label];
+    (void)snprintf(out, 24, "class %d", label);
+    return out;
+}
+
 void c3d_dataset_info_free(c3d_dataset_info *info)
 {
     for (int i = 0; i < info->n_bands; i++) free(info->bands[i]);

@@ -70,14 +70,17 @@ c3d_status c3d_list_make(const c3d_dataset *dataset, c3d_split split, int64_t ma
                          uint64_t seed, c3d_list *out)
 {
     const c3d_samples *samples = c3d_dataset_get_samples(dataset);
-    const int n_classes = c3d_dataset_get_info(dataset)->n_classes;
+    int n_classes = 0;
     c3d_list list = { 0 };
     c3d_status st = C3D_OK;
 
     list.index = c3d_calloc(samples->n + 1, sizeof *list.index);
     if (!list.index) return C3D_ENOMEM;
-    for (size_t i = 0; i < samples->n; i++)
-        if (samples->rows[i].split == split) list.index[list.n++] = (uint32_t)i;
+    for (size_t i = 0; i < samples->n; i++) {
+        if (samples->rows[i].split != split) continue;
+        list.index[list.n++] = (uint32_t)i;
+        if (samples->rows[i].label >= n_classes) n_classes = samples->rows[i].label + 1;
+    }
     for (int label = 0; max_per_class > 0 && label < n_classes; label++)
         C3D_TRY_TO(fail, draw_class(samples, &list, label, (size_t)max_per_class, seed));
     qsort(list.index, list.n, sizeof *list.index, compare_index);

@@ -151,8 +151,6 @@ static c3d_status find_sample(c3d_dataset *dataset, const places *all, const c3d
 {
     int period, at, n_left = sample->n_months;
 
-    if (sample->label < 0 || sample->label >= dataset->info.n_classes)
-        return no_sample(dataset, sample, "its label is not one of dataset.json's classes");
     if (sample->n_months < 1 || !find_month(&dataset->info, sample->first_month, &period, &at))
         return no_sample(dataset, sample, "its first month is in no period");
     for (; n_left > 0; period++, at = 0) {

@@ -1,4 +1,5 @@
 #include "train/checkpoint.h"
+#include "train/run.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -93,6 +94,18 @@ c3d_status c3d_checkpoint_read_best(c3d_tensor_file *file, c3d_best *out)
     return st;
 }
 
+static c3d_status read_sums(c3d_tensor_file *file, const c3d_tensor_entry *entry, c3d_run *run)
+{
+    const size_t n = c3d_epoch_sums_n(run);
+    double *sums = c3d_calloc(n, sizeof *sums);
+
+    if (!sums) return C3D_ENOMEM;
+    const c3d_status st = c3d_tensor_file_read(file, entry, sums, n * sizeof *sums);
+    if (st == C3D_OK) c3d_epoch_sums_unpack(run, sums);
+    free(sums);
+    return st;
+}
+
 c3d_status c3d_checkpoint_read_state(c3d_tensor_file *file, c3d_run *run)
 {
     c3d_json *position;
@@ -105,7 +118,7 @@ c3d_status c3d_checkpoint_read_state(c3d_tensor_file *file, c3d_run *run)
     C3D_TRY(c3d_checkpoint_read_best(file, &run->best));
     if (!sums)
         return C3D_FAIL(C3D_EDATA, "a file without the optimiser's state: not to resume from");
-    return c3d_tensor_file_read(file, sums, &run->sums, sizeof run->sums);
+    return read_sums(file, sums, run);
 }
 
 static c3d_status check_hash(c3d_tensor_file *file, const char *key, uint64_t now, const char *what)
@@ -173,20 +186,34 @@ static c3d_status load_on_rank_0(c3d_run *run, const char *path)
     return st == C3D_OK ? st : c3d_error_while("loading %s", path);
 }
 
+static c3d_status share_sums(c3d_run *run)
+{
+    const size_t n = c3d_epoch_sums_n(run);
+    double *sums = c3d_calloc(n, sizeof *sums);
+    c3d_status st = c3d_comm_agree_status(run->comm, sums ? C3D_OK : C3D_ENOMEM);
+
+    if (st == C3D_OK) {
+        c3d_epoch_sums_pack(run, sums);
+        st = c3d_comm_share(run->comm, sums, n * sizeof *sums);
+        c3d_epoch_sums_unpack(run, sums);
+    }
+    free(sums);
+    return st;
+}
+
 c3d_status c3d_checkpoint_load(c3d_run *run, const char *path)
 {
     c3d_status st = run->comm->rank == 0 ? load_on_rank_0(run, path) : C3D_OK;
     struct {
         c3d_position position;
-        c3d_epoch_sums sums;
         c3d_best best;
         int64_t updates;
-    } state = { run->position, run->sums, run->best, run->optimizer.t };
+    } state = { run->position, run->best, run->optimizer.t };
 
     C3D_TRY(c3d_comm_agree_status(run->comm, st));
     C3D_TRY(c3d_comm_share(run->comm, &state, sizeof state));
+    C3D_TRY(share_sums(run));
     run->position = state.position;
-    run->sums = state.sums;
     run->best = state.best;
     run->optimizer.t = state.updates;
     C3D_TRY(

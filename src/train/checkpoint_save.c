@@ -1,4 +1,5 @@
 #include "train/checkpoint.h"
+#include "train/run.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -83,20 +84,28 @@ static c3d_json *best_json(const c3d_best *best)
     return json;
 }
 
+/* Of K outputs, K names. */
+static c3d_json *classes_json(const c3d_run *run, const c3d_dataset_info *info)
+{
+    const int n_outputs = run->config->model.outputs;
+    c3d_json *json = c3d_json_array();
+    char name[24];
+
+    for (int k = 0; k < (n_outputs > 1 ? n_outputs : info->n_classes); k++)
+        c3d_json_append(json, c3d_json_string(c3d_dataset_class_name(info, k, name)));
+    return json;
+}
+
 static c3d_status put_metadata(c3d_run *run, writer *w, const char *kind)
 {
     const c3d_dataset_info *info = c3d_dataset_get_info(run->dataset);
     char device[256], now[24];
     c3d_text config = { 0 };
-    c3d_json *classes = c3d_json_array();
-
-    for (int i = 0; i < info->n_classes; i++)
-        c3d_json_append(classes, c3d_json_string(info->classes[i]));
     c3d_config_print(run->config, &config);
     c3d_now_text(now);
     c3d_status st = c3d_tensor_writer_metadata(w, "config", config.text);
     c3d_text_free(&config);
-    if (st == C3D_OK) st = put_json(w, "classes", classes);
+    if (st == C3D_OK) st = put_json(w, "classes", classes_json(run, info));
     C3D_TRY(st);
     C3D_TRY(c3d_tensor_writer_metadata(w, "format", C3D_CHECKPOINT_FORMAT));
     C3D_TRY(put_int(w, "schema", C3D_CHECKPOINT_SCHEMA));
@@ -115,8 +124,6 @@ static c3d_status put_metadata(c3d_run *run, writer *w, const char *kind)
     return put_json(w, "best", best_json(&run->best));
 }
 
-static const int64_t sums_shape[] = { sizeof(c3d_epoch_sums) / sizeof(double) };
-
 /* Parameters and, with moments, Adam's two arenas: three tensors a parameter. */
 static c3d_status declare(const c3d_run *run, writer *w, bool moments)
 {
@@ -130,8 +137,20 @@ static c3d_status declare(const c3d_run *run, writer *w, bool moments)
             C3D_TRY(c3d_tensor_writer_declare(w, name, C3D_F32, param->rank, param->shape));
         }
     }
-    if (moments) C3D_TRY(c3d_tensor_writer_declare(w, "epoch.sums", C3D_F64, 1, sums_shape));
-    return C3D_OK;
+    const int64_t n_sums[] = { (int64_t)c3d_epoch_sums_n(run) };
+    return moments ? c3d_tensor_writer_declare(w, "epoch.sums", C3D_F64, 1, n_sums) : C3D_OK;
+}
+
+static c3d_status put_sums(const c3d_run *run, writer *w)
+{
+    const size_t n = c3d_epoch_sums_n(run);
+    double *sums = c3d_calloc(n, sizeof *sums);
+
+    if (!sums) return C3D_ENOMEM;
+    c3d_epoch_sums_pack(run, sums);
+    const c3d_status st = c3d_tensor_writer_put(w, sums, n * sizeof *sums);
+    free(sums);
+    return st;
 }
 
 static c3d_status put_tensors(c3d_run *run, writer *w, bool moments, float *canonical)
@@ -144,8 +163,7 @@ static c3d_status put_tensors(c3d_run *run, writer *w, bool moments, float *cano
             C3D_TRY(c3d_tensor_writer_put(w, canonical, run->model.params[p].n * sizeof(float)));
         }
     }
-    if (moments) C3D_TRY(c3d_tensor_writer_put(w, &run->sums, sizeof run->sums));
-    return C3D_OK;
+    return moments ? put_sums(run, w) : C3D_OK;
 }
 
 static c3d_status write_file(c3d_run *run, const char *path, bool moments)

@@ -39,14 +39,14 @@ c3d_status c3d_step_diverged(c3d_run *run, const c3d_step *s)
     C3D_TRY(c3d_step_gather(run, s, &all, &n));
     if (run->comm->rank == 0) {
         for (size_t i = 0; i < n; i++) {
-            if (s->sums.n_bad > 0 && isfinite(all[i].loss)) continue;
+            if (s->sums->n_bad > 0 && isfinite(all[i].loss)) continue;
             if (named++ < NAMED_SAMPLES)
                 c3d_text_add(&ids, "%s%" PRId64, ids.length ? ", " : "", all[i].sample_id);
         }
         st = C3D_FAIL(C3D_EDIVERGED,
                       "step %" PRId64 ": the %s not finite, sample%s %s%s; parameters were left as "
                       "they were; a smaller optimizer.learning_rate may help",
-                      run->position.step + 1, s->sums.n_bad > 0 ? "loss is" : "gradient is",
+                      run->position.step + 1, s->sums->n_bad > 0 ? "loss is" : "gradient is",
                       named == 1 ? "" : "s", ids.text ? ids.text : "?",
                       named > NAMED_SAMPLES ? ", ..." : "");
     }

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 
 c3d_status c3d_run_save(c3d_run *run)
 {
@@ -42,17 +43,53 @@ static double value_of(const c3d_run *run, const c3d_epoch_record *row)
     return isfinite(value) ? value : row->val_loss;
 }
 
+/* The figures of an epoch's running counts. */
+static c3d_status train_figures(const c3d_run *run, c3d_estimate out[C3D_N_METRICS])
+{
+    const int n_outputs = run->config->model.outputs;
+    const double *sums = run->sums.counts;
+    c3d_counts *counts = c3d_calloc((size_t)n_outputs, sizeof *counts);
+
+    if (!counts) return C3D_ENOMEM;
+    for (int k = 0; k < n_outputs; k++, sums += 4)
+        counts[k] = (c3d_counts){ .tp = (int64_t)sums[0],
+                                  .fp = (int64_t)sums[1],
+                                  .tn = (int64_t)sums[2],
+                                  .fn = (int64_t)sums[3] };
+    c3d_metrics_of_outputs(counts, n_outputs, out);
+    free(counts);
+    return C3D_OK;
+}
+
+static c3d_status validation_figures(const c3d_run *run, const c3d_evaluation *ev,
+                                     c3d_epoch_record *row)
+{
+    const int n_outputs = run->config->model.outputs;
+    c3d_counts *counts = c3d_calloc((size_t)n_outputs, sizeof *counts);
+    c3d_estimate e[C3D_N_METRICS], auc = { .value = (double)NAN };
+
+    if (!counts) return C3D_ENOMEM;
+    c3d_counts_of(ev->scores, ev->labels, ev->n, n_outputs, run->config->evaluation.threshold,
+                  counts);
+    c3d_metrics_of_outputs(counts, n_outputs, e);
+    free(counts);
+    if (ev->n > 0) C3D_TRY(c3d_auc_of_outputs(ev->scores, ev->labels, ev->n, n_outputs, &auc));
+    row->val_loss = ev->n > 0 ? ev->loss : (double)NAN;
+    row->val_accuracy = e[C3D_METRIC_ACCURACY].value;
+    row->val_precision = e[C3D_METRIC_PRECISION].value;
+    row->val_recall = e[C3D_METRIC_RECALL].value;
+    row->val_f1 = e[C3D_METRIC_F1].value;
+    row->val_auc = auc.value;
+    return C3D_OK;
+}
+
 /* Rank 0's figures of an epoch; validation may be absent. */
 static c3d_status fill_record(const c3d_run *run, const c3d_evaluation *ev, c3d_epoch_record *row)
 {
     const c3d_epoch_sums *sums = &run->sums;
-    const c3d_counts train = { .tp = (int64_t)sums->tp,
-                               .fp = (int64_t)sums->fp,
-                               .tn = (int64_t)sums->tn,
-                               .fn = (int64_t)sums->fn };
-    c3d_estimate e[C3D_N_METRICS], auc = { .value = (double)NAN };
+    c3d_estimate e[C3D_N_METRICS];
 
-    c3d_metrics_of(train, e);
+    C3D_TRY(train_figures(run, e));
     row->epoch = run->position.epoch + 1;
     row->step = run->position.step;
     row->train_loss = sums->loss / sums->n;
@@ -61,16 +98,7 @@ static c3d_status fill_record(const c3d_run *run, const c3d_evaluation *ev, c3d_
     row->train_recall = e[C3D_METRIC_RECALL].value;
     row->learning_rate = run->config->optimizer.learning_rate;
     row->scenes_per_s = sums->n / sums->seconds;
-    c3d_metrics_of(c3d_counts_at(ev->scores, ev->labels, ev->n, run->config->evaluation.threshold),
-                   e);
-    if (ev->n > 0) C3D_TRY(c3d_auc(ev->scores, ev->labels, ev->n, &auc));
-    row->val_loss = ev->n > 0 ? ev->loss : (double)NAN;
-    row->val_accuracy = e[C3D_METRIC_ACCURACY].value;
-    row->val_precision = e[C3D_METRIC_PRECISION].value;
-    row->val_recall = e[C3D_METRIC_RECALL].value;
-    row->val_f1 = e[C3D_METRIC_F1].value;
-    row->val_auc = auc.value;
-    return C3D_OK;
+    return validation_figures(run, ev, row);
 }
 
 static void say_epoch(const c3d_run *run, const c3d_epoch_record *row)
@@ -122,6 +150,6 @@ c3d_status c3d_run_finish_epoch(c3d_run *run)
     }
     run->position.epoch++;
     run->position.step_in_epoch = 0;
-    run->sums = (c3d_epoch_sums){ 0 };
+    c3d_run_reset_sums(run);
     return c3d_run_save(run);
 }

@@ -11,11 +11,6 @@ struct c3d_evaluator {
     float *canonical; /* one parameter on its way */
 };
 
-/* What a block leaves of one sample. */
-typedef struct outcome {
-    float score, loss;
-} outcome;
-
 static size_t largest_param(const c3d_model *model)
 {
     size_t n = 1;
@@ -23,6 +18,12 @@ static size_t largest_param(const c3d_model *model)
     for (int p = 0; p < model->n_params; p++)
         if (model->params[p].n > n) n = model->params[p].n;
     return n;
+}
+
+/* What a block leaves of one sample: its loss and its scores. */
+static size_t n_left(const c3d_evaluator *e)
+{
+    return 1 + (size_t)e->desc.network.model.outputs;
 }
 
 static c3d_status build(c3d_evaluator *e)
@@ -99,8 +100,9 @@ c3d_status c3d_evaluator_read(c3d_evaluator *evaluator, c3d_tensor_file *file)
     return c3d_checkpoint_read_params(file, "", &evaluator->model, evaluator->model.param);
 }
 
-static c3d_status run_block(c3d_evaluator *e, float *losses, float *scores, outcome *out, int *n)
+static c3d_status run_block(c3d_evaluator *e, float *losses, float *scores, float *out, int *n)
 {
+    const size_t n_outputs = (size_t)e->desc.network.model.outputs;
     c3d_batch batch;
 
     C3D_TRY(c3d_loader_next(e->loader, &batch));
@@ -119,18 +121,21 @@ static c3d_status run_block(c3d_evaluator *e, float *losses, float *scores, outc
     C3D_TRY(c3d_model_forward(&e->model, &pass));
     C3D_TRY(c3d_model_loss(&e->model, &loss));
     C3D_TRY(e->backend.ops->sync(&e->backend));
-    for (int i = 0; i < batch.n; i++) out[i] = (outcome){ .score = scores[i], .loss = losses[i] };
+    for (size_t i = 0; i < (size_t)batch.n; i++, out += n_left(e)) {
+        out[0] = losses[i];
+        memcpy(out + 1, scores + i * n_outputs, n_outputs * sizeof *scores);
+    }
     *n = batch.n;
     return C3D_OK;
 }
 
 /* This rank's blocks, one after the other. */
-static c3d_status run_blocks(c3d_evaluator *e, const char *label, outcome *mine, size_t *n_mine)
+static c3d_status run_blocks(c3d_evaluator *e, const char *label, float *mine, size_t *n_mine)
 {
     const int64_t n_steps = c3d_loader_n_steps(e->loader);
     const int batch = e->desc.batch;
     float *losses = c3d_calloc((size_t)batch, sizeof *losses);
-    float *scores = c3d_calloc((size_t)batch, sizeof *scores);
+    float *scores = c3d_calloc((size_t)(batch * e->desc.network.model.outputs), sizeof *scores);
     c3d_progress progress;
     c3d_status st = losses && scores ? C3D_OK : C3D_ENOMEM;
 
@@ -144,7 +149,7 @@ static c3d_status run_blocks(c3d_evaluator *e, const char *label, outcome *mine,
             break;
         }
         if (c3d_loader_n_micro(e->loader, step) == 0) continue; /* the last, short step */
-        st = run_block(e, losses, scores, mine + *n_mine, &n);
+        st = run_block(e, losses, scores, mine + *n_mine * n_left(e), &n);
         *n_mine += (size_t)n;
         c3d_progress_update(&progress, (double)(step + 1) / (double)n_steps * progress.total);
     }
@@ -154,24 +159,26 @@ static c3d_status run_blocks(c3d_evaluator *e, const char *label, outcome *mine,
     return st;
 }
 
-/* Rank 0: blocks back into list order. all: every rank's outcomes, rank after rank. */
-static c3d_status put_together(const c3d_evaluator *e, const outcome *all, c3d_evaluation *out)
+/* Rank 0: blocks back into list order. all: what every rank's blocks left, rank after rank. */
+static c3d_status put_together(const c3d_evaluator *e, const float *all, c3d_evaluation *out)
 {
     const c3d_evaluator_desc *d = &e->desc;
     const size_t n = d->list->n, batch = (size_t)d->batch, n_ranks = (size_t)d->comm->n_ranks;
     const c3d_samples *samples = c3d_dataset_get_samples(d->dataset);
-    const outcome *from = all;
+    const size_t n_outputs = (size_t)d->network.model.outputs;
+    const float *from = all;
 
-    out->scores = c3d_calloc(n, sizeof(float));
+    out->n_outputs = d->network.model.outputs;
+    out->scores = c3d_calloc(n * n_outputs, sizeof(float));
     out->losses = c3d_calloc(n, sizeof(float));
     out->labels = c3d_calloc(n, sizeof(int32_t));
     if (!out->scores || !out->losses || !out->labels) return C3D_ENOMEM;
     out->n = n;
     for (size_t rank = 0; rank < n_ranks; rank++) {
         for (size_t begin = rank * batch; begin < n; begin += batch * n_ranks) {
-            for (size_t i = begin; i < n && i < begin + batch; i++, from++) {
-                out->scores[i] = from->score;
-                out->losses[i] = from->loss;
+            for (size_t i = begin; i < n && i < begin + batch; i++, from += n_left(e)) {
+                out->losses[i] = from[0];
+                memcpy(out->scores + i * n_outputs, from + 1, n_outputs * sizeof *from);
             }
         }
     }
@@ -188,15 +195,16 @@ c3d_status c3d_evaluator_run(c3d_evaluator *evaluator, const char *label, c3d_ev
 {
     c3d_comm *comm = evaluator->desc.comm;
     c3d_evaluation result = { 0 };
-    outcome *mine = c3d_calloc(evaluator->desc.list->n, sizeof *mine);
+    const size_t n_bytes = n_left(evaluator) * sizeof(float); /* of a sample */
+    float *mine = c3d_calloc(evaluator->desc.list->n, n_bytes);
     void *all = NULL;
     size_t n_mine = 0, n_all = 0;
     c3d_status st = mine ? run_blocks(evaluator, label, mine, &n_mine) : C3D_ENOMEM;
 
     st = c3d_comm_agree_status(comm, st);
-    if (st == C3D_OK) st = c3d_comm_gather(comm, mine, n_mine * sizeof *mine, &all, &n_all);
+    if (st == C3D_OK) st = c3d_comm_gather(comm, mine, n_mine * n_bytes, &all, &n_all);
     if (st == C3D_OK && comm->rank == 0) {
-        C3D_ASSERT(n_all == evaluator->desc.list->n * sizeof(outcome));
+        C3D_ASSERT(n_all == evaluator->desc.list->n * n_bytes);
         st = put_together(evaluator, all, &result);
     }
     free(all);

@@ -19,8 +19,7 @@ c3d_counts c3d_counts_at(const float *scores, const int32_t *labels, size_t n, d
     return counts;
 }
 
-/* Wilson's score interval of k of n. */
-static c3d_estimate share(const char *name, int64_t k, int64_t n)
+c3d_estimate c3d_share(const char *name, int64_t k, int64_t n)
 {
     c3d_estimate e = { .name = name, .value = NAN, .low = NAN, .high = NAN, .method = "wilson" };
 
@@ -42,12 +41,12 @@ static double f1_of_jaccard(double j)
 
 void c3d_metrics_of(c3d_counts c, c3d_estimate out[C3D_N_METRICS])
 {
-    out[C3D_METRIC_ACCURACY] = share("accuracy", c.tp + c.tn, c.tp + c.fp + c.tn + c.fn);
-    out[C3D_METRIC_PRECISION] = share("precision", c.tp, c.tp + c.fp);
-    out[C3D_METRIC_RECALL] = share("recall", c.tp, c.tp + c.fn);
-    out[C3D_METRIC_SPECIFICITY] = share("specificity", c.tn, c.tn + c.fp);
+    out[C3D_METRIC_ACCURACY] = c3d_share("accuracy", c.tp + c.tn, c.tp + c.fp + c.tn + c.fn);
+    out[C3D_METRIC_PRECISION] = c3d_share("precision", c.tp, c.tp + c.fp);
+    out[C3D_METRIC_RECALL] = c3d_share("recall", c.tp, c.tp + c.fn);
+    out[C3D_METRIC_SPECIFICITY] = c3d_share("specificity", c.tn, c.tn + c.fp);
     c3d_estimate *f1 = &out[C3D_METRIC_F1];
-    *f1 = share("f1", c.tp, c.tp + c.fp + c.fn);
+    *f1 = c3d_share("f1", c.tp, c.tp + c.fp + c.fn);
     f1->value = f1_of_jaccard(f1->value);
     f1->low = f1_of_jaccard(f1->low);
     f1->high = f1_of_jaccard(f1->high);

@@ -6,9 +6,10 @@
 
 /* What the ranks tell each other once a step; sums over ranks, so all plain doubles. */
 typedef struct c3d_step_sums {
-    double loss, n, tp, fp, tn, fn;
+    double loss, n;
     double n_bad;      /* losses that are not finite */
     double stop_votes; /* ranks that were asked to stop */
+    double counts[];   /* [model.outputs][tp, fp, tn, fn] */
 } c3d_step_sums;
 
 typedef struct c3d_step_sample {
@@ -18,7 +19,10 @@ typedef struct c3d_step_sample {
 } c3d_step_sample;
 
 typedef struct c3d_step {
-    c3d_step_sums sums; /* over all ranks once the step is done */
+    c3d_step_sums *sums;
+    size_t n_sums; /* doubles in it */
+    c3d_counts *counts;
+    /* [model.outputs], of a micro-batch */ /* over all ranks once the step is done */
     double grad_norm;
     c3d_step_sample *samples; /* [global_batch], this rank's */
     size_t n_samples;

@@ -7,6 +7,18 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* Counts as doubles, to be summed over ranks and steps. */
+static void add_counts(const c3d_counts *counts, int n_outputs, double *sums)
+{
+    for (int k = 0; k < n_outputs; k++, sums += 4) {
+        sums[0] += (double)counts[k].tp;
+        sums[1] += (double)counts[k].fp;
+        sums[2] += (double)counts[k].tn;
+        sums[3] += (double)counts[k].fn;
+    }
+}
 
 static void count_batch(const c3d_run *run, const c3d_batch *batch, int micro, c3d_step *s)
 {
@@ -14,23 +26,21 @@ static void count_batch(const c3d_run *run, const c3d_batch *batch, int micro, c
     const int stride = run->config->train.micro_batch * run->comm->n_ranks;
     const int64_t first =
         (int64_t)micro * stride + (int64_t)run->comm->rank * run->config->train.micro_batch;
-    const c3d_counts counts = c3d_counts_at(run->scores, batch->labels, (size_t)batch->n,
-                                            run->config->evaluation.threshold);
+    const int n_outputs = run->config->model.outputs;
 
     for (int i = 0; i < batch->n; i++) {
-        s->sums.loss += (double)run->losses[i];
-        s->sums.n_bad += !isfinite(run->losses[i]);
+        s->sums->loss += (double)run->losses[i];
+        s->sums->n_bad += !isfinite(run->losses[i]);
         s->samples[s->n_samples++] = (c3d_step_sample){
             .position = first + i,
             .sample_id = rows->rows[batch->index[i]].sample_id,
             .loss = run->losses[i],
         };
     }
-    s->sums.n += batch->n;
-    s->sums.tp += (double)counts.tp;
-    s->sums.fp += (double)counts.fp;
-    s->sums.tn += (double)counts.tn;
-    s->sums.fn += (double)counts.fn;
+    s->sums->n += batch->n;
+    c3d_counts_of(run->scores, batch->labels, (size_t)batch->n, n_outputs,
+                  run->config->evaluation.threshold, s->counts);
+    add_counts(s->counts, n_outputs, s->sums->counts);
 }
 
 /* Forward, loss and backward of one micro-batch; the gradients of a step add up over its
@@ -87,7 +97,7 @@ static c3d_status run_micro_batches(c3d_run *run, c3d_step *s)
     const int n_micro = c3d_loader_n_micro(run->loader, run->position.step_in_epoch);
     c3d_batch batch;
 
-    s->sums = (c3d_step_sums){ 0 };
+    memset(s->sums, 0, s->n_sums * sizeof(double));
     s->n_samples = 0;
     for (int micro = 0; micro < n_micro; micro++) {
         C3D_TRY(c3d_loader_next(run->loader, &batch));
@@ -115,12 +125,10 @@ static c3d_status reduce_gradients(c3d_run *run, c3d_step *s)
 
 static void add_to_epoch(c3d_run *run, const c3d_step *s, double seconds)
 {
-    run->sums.loss += s->sums.loss;
-    run->sums.n += s->sums.n;
-    run->sums.tp += s->sums.tp;
-    run->sums.fp += s->sums.fp;
-    run->sums.tn += s->sums.tn;
-    run->sums.fn += s->sums.fn;
+    run->sums.loss += s->sums->loss;
+    run->sums.n += s->sums->n;
+    for (int i = 0; i < 4 * run->config->model.outputs; i++)
+        run->sums.counts[i] += s->sums->counts[i];
     run->sums.seconds += seconds;
 }
 
@@ -140,11 +148,11 @@ static c3d_status record_step(c3d_run *run, const c3d_step *s, double seconds)
     const c3d_step_record row = {
         .step = run->position.step,
         .epoch = run->position.epoch + 1,
-        .loss = s->sums.loss / s->sums.n,
+        .loss = s->sums->loss / s->sums->n,
         .learning_rate = run->config->optimizer.learning_rate,
         .grad_norm = s->grad_norm,
         .seconds = seconds,
-        .n = (int64_t)s->sums.n,
+        .n = (int64_t)s->sums->n,
     };
     c3d_records_step(run->records, &row);
     return C3D_OK;
@@ -157,9 +165,9 @@ static c3d_status train_step(c3d_run *run, c3d_step *s, bool *stop_out)
     const double start_s = c3d_now_s();
 
     C3D_TRY(run_micro_batches(run, s));
-    s->sums.stop_votes = c3d_stop_requested();
-    C3D_TRY(c3d_comm_sum_f64(run->comm, (double *)&s->sums, sizeof s->sums / sizeof(double)));
-    if (s->sums.n_bad > 0) return c3d_step_diverged(run, s);
+    s->sums->stop_votes = c3d_stop_requested();
+    C3D_TRY(c3d_comm_sum_f64(run->comm, (double *)s->sums, s->n_sums));
+    if (s->sums->n_bad > 0) return c3d_step_diverged(run, s);
     C3D_TRY(reduce_gradients(run, s));
     if (!isfinite(s->grad_norm)) return c3d_step_diverged(run, s);
     C3D_TRY(c3d_optimizer_step(run, run->config->optimizer.learning_rate, 1));
@@ -167,7 +175,7 @@ static c3d_status train_step(c3d_run *run, c3d_step *s, bool *stop_out)
     run->position.step++;
     run->position.step_in_epoch++;
     add_to_epoch(run, s, c3d_now_s() - start_s);
-    *stop_out = s->sums.stop_votes > 0;
+    *stop_out = s->sums->stop_votes > 0;
     return record_step(run, s, c3d_now_s() - start_s);
 }
 
@@ -207,6 +215,24 @@ static c3d_status train_epoch(c3d_run *run, c3d_step *s)
     return stop && run->position.epoch < config->train.epochs ? c3d_run_stopped(run) : C3D_OK;
 }
 
+static c3d_status open_step(const c3d_run *run, c3d_step *s)
+{
+    const size_t n_outputs = (size_t)run->config->model.outputs;
+
+    s->n_sums = sizeof(c3d_step_sums) / sizeof(double) + 4 * n_outputs;
+    s->sums = c3d_calloc(s->n_sums, sizeof(double));
+    s->counts = c3d_calloc(n_outputs, sizeof *s->counts);
+    s->samples = c3d_calloc((size_t)run->config->train.global_batch, sizeof *s->samples);
+    return s->sums && s->counts && s->samples ? C3D_OK : C3D_ENOMEM;
+}
+
+static void close_step(c3d_step *s)
+{
+    free(s->sums);
+    free(s->counts);
+    free(s->samples);
+}
+
 c3d_status c3d_run_train(c3d_run *run)
 {
     c3d_step s = { 0 };
@@ -217,12 +243,12 @@ c3d_status c3d_run_train(c3d_run *run)
                     run->dir, run->position.epoch, run->position.step);
         return C3D_OK;
     }
-    s.samples = c3d_calloc((size_t)run->config->train.global_batch, sizeof *s.samples);
-    if (!s.samples) return C3D_ENOMEM;
-    do {
+    st = open_step(run, &s);
+    while (st == C3D_OK) {
         st = train_epoch(run, &s);
-    } while (st == C3D_OK && run->position.epoch < run->config->train.epochs && !is_last_step(run));
-    free(s.samples);
+        if (run->position.epoch >= run->config->train.epochs || is_last_step(run)) break;
+    }
+    close_step(&s);
     if (st == C3D_OK && is_last_step(run))
         c3d_log_run("%s: ended after step %" PRId64 " (train.max_steps)", run->dir,
                     run->position.step);
