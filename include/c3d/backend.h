@@ -199,7 +199,8 @@ typedef struct c3d_backend_ops {
     c3d_status (*forward)(c3d_backend *self, c3d_plan *plan, const c3d_params *params,
                           const c3d_pass *pass);
     /* y's gradient is given; x's gradient (if needs_x_grad) and the parameters' gradients are
-     * computed. y's gradient may be overwritten. Gradients with respect to the parameters are done
+     * computed. y's gradient may be overwritten; x's may be zero already where x is the output of
+     * a ReLU and not positive. Gradients with respect to the parameters are done
      * (enqueued) when it returns. */
     c3d_status (*backward)(c3d_backend *self, c3d_plan *plan, const c3d_params *params,
                            float *const *param_grads, const c3d_pass *pass);

@@ -123,5 +123,6 @@ c3d_status c3d_onednn_activation_read(c3d_backend *self, c3d_activation *x, bool
 c3d_status c3d_onednn_activation_write(c3d_backend *self, c3d_activation *x, bool grad,
                                        const float *from_host)
 {
+    if (grad) x->grad_is_relu = false;
     return translate(self, x, grad, (void *)(uintptr_t)from_host, false);
 }

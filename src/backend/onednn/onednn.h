@@ -64,6 +64,8 @@ struct c3d_activation {
     size_t n;      /* physical elements */
     void *value;
     void *grad; /* NULL: none is kept */
+    /* The value went through ReLU; so did the gradient already, in the pool that computed it. */
+    bool is_relu, grad_is_relu;
 };
 
 /* Where an array lies, and how. */

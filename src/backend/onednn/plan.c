@@ -42,6 +42,7 @@ c3d_status c3d_onednn_plan(c3d_backend *self, const c3d_op_desc *desc, c3d_activ
     plan->base.x = x;
     C3D_TRY_TO(fail, c3d_plan_describe(&plan->base, desc, x->shape));
     C3D_TRY_TO(fail, make(onednn_of(self), plan));
+    plan->base.y->is_relu = desc->relu;
     *out = &plan->base;
     return C3D_OK;
 fail:
@@ -146,6 +147,17 @@ static c3d_status backward_w(onednn *o, onednn_plan *plan, float *const *param_g
     return C3D_OK;
 }
 
+/* A pool's largest value is positive where its winner is, so what ReLU before the pool would stop
+ * is stopped behind it, among far fewer elements. */
+static void apply_relu(const c3d_plan *p)
+{
+    const bool before_pool = p->desc.op == C3D_OP_POOL && p->x->is_relu;
+
+    if (before_pool || (p->y->is_relu && !p->y->grad_is_relu)) relu_backward(p->y);
+    p->y->grad_is_relu = false;
+    if (before_pool) p->x->grad_is_relu = true;
+}
+
 c3d_status c3d_onednn_backward(c3d_backend *self, c3d_plan *base, const c3d_params *params,
                                float *const *param_grads, const c3d_pass *pass)
 {
@@ -155,7 +167,7 @@ c3d_status c3d_onednn_backward(c3d_backend *self, c3d_plan *base, const c3d_para
     C3D_TRY(c3d_pass_check(base, pass, true));
     c3d_onednn_use_threads(o);
     set_params(plan, params);
-    if (c3d_op_has_params(base->desc.op) && base->desc.relu) relu_backward(base->y);
+    apply_relu(base);
     if (base->desc.op == C3D_OP_DROPOUT && base->desc.needs_x_grad)
         c3d_onednn_dropout_backward(plan);
     else

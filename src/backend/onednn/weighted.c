@@ -1,5 +1,7 @@
 #include "backend/onednn/onednn.h"
 
+#include <limits.h>
+
 /* Convolution and linear layer are planned alike; the library's calls differ. */
 typedef dnnl_status_t describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
                                const op_layouts *l, const op_window *w,
@@ -10,9 +12,11 @@ typedef struct making {
     onednn *o;
     onednn_plan *plan;
     describe *forward, *backward_x, *backward_w;
-    int n_axes;
+    c3d_shape x_seen; /* the input's shape to the library: a linear layer sees rows */
+    int n_axes;       /* of it */
     op_window window;
-    layout x;                   /* the input as it lies, seen with n_axes */
+    layout x;                   /* the input as it lies */
+    layout x_plain;             /* linear of more than one pixel: in C, D, H, W order */
     layout x_any, w_any, y_any; /* the library's choice */
     layout y_wanted, b;         /* of the forward output, of the bias */
     layout w_plain;             /* the canonical weights */
@@ -21,7 +25,8 @@ typedef struct making {
 
 static void making_end(making *m)
 {
-    const layout all[] = { m->x, m->x_any, m->w_any, m->y_any, m->y_wanted, m->b, m->w_plain };
+    const layout all[] = { m->x,     m->x_plain,  m->x_any, m->w_any,
+                           m->y_any, m->y_wanted, m->b,     m->w_plain };
 
     for (size_t i = 0; i < C3D_COUNT(all); i++) layout_destroy(all[i]);
     if (m->hint) dnnl_primitive_desc_destroy(m->hint);
@@ -31,17 +36,15 @@ static c3d_status make_layouts(making *m)
 {
     const c3d_plan *p = &m->plan->base;
     const bool conv = p->desc.op == C3D_OP_CONV;
-    const c3d_shape kernel =
-        conv ? (c3d_shape){ .d = p->desc.kernel[0], .h = p->desc.kernel[1], .w = p->desc.kernel[2] }
-             : p->x_shape;
-    const c3d_shape w = { p->desc.n_filters, p->x_shape.c, kernel.d, kernel.h, kernel.w };
+    const int *kernel = p->desc.kernel;
+    const c3d_shape w = { p->desc.n_filters, m->x_seen.c, kernel[0], kernel[1], kernel[2] };
+    const dnnl_format_tag_t x_tag = m->x_plain ? dnnl_ab : dnnl_format_tag_any;
     const int y_axes = conv ? m->n_axes : 2;
     const dnnl_dims_t n_filters = { p->desc.n_filters };
     dnnl_dims_t extents;
 
-    C3D_TRY(c3d_onednn_view(p->x, m->n_axes, &m->x));
-    c3d_onednn_extents(p->x_shape, m->n_axes, extents);
-    C3D_DNNL(layout_create(&m->x_any, m->n_axes, extents, dnnl_format_tag_any));
+    c3d_onednn_extents(m->x_seen, m->n_axes, extents);
+    C3D_DNNL(layout_create(&m->x_any, m->n_axes, extents, x_tag));
     c3d_onednn_extents(w, m->n_axes, extents);
     C3D_DNNL(layout_create(&m->w_any, m->n_axes, extents, dnnl_format_tag_any));
     C3D_TRY(c3d_onednn_plain(w, m->n_axes, &m->w_plain));
@@ -70,19 +73,28 @@ static c3d_status make_forward_desc(making *m)
     return C3D_OK;
 }
 
+/* The input as a pass takes it; rows of a linear layer are in C, D, H, W order. */
+static c3d_status bring_x(making *m, jobs *list, const_layout want, place *out)
+{
+    const place x = { m->x, &m->plan->base.x->value };
+
+    if (!m->x_plain) return c3d_onednn_bring(m->o, list, x, want, SLOT_X, out);
+    C3D_TRY(c3d_onednn_bring(m->o, list, x, m->x_plain, SLOT_X, out));
+    out->layout = want;
+    return C3D_OK;
+}
+
 static c3d_status make_forward(making *m)
 {
     onednn_plan *plan = m->plan;
     c3d_plan *p = &plan->base;
-    const place x = { m->x, &p->x->value };
     place x_here;
     job *j;
 
     C3D_TRY(make_forward_desc(m));
     C3D_TRY(c3d_onednn_activation_create(m->o, p->y_shape, layout_of(m->hint, dnnl_query_dst_md),
                                          &p->y));
-    C3D_TRY(c3d_onednn_bring(m->o, &plan->forward, x, layout_of(m->hint, dnnl_query_src_md), SLOT_X,
-                             &x_here));
+    C3D_TRY(bring_x(m, &plan->forward, layout_of(m->hint, dnnl_query_src_md), &x_here));
     C3D_TRY(c3d_onednn_job_add(m->o, &plan->forward, m->hint, &j));
     C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_SRC, x_here));
     C3D_TRY(
@@ -117,6 +129,7 @@ static c3d_status add_backward_x(making *m, const_dnnl_primitive_desc_t desc)
     const c3d_plan *p = &plan->base;
     const place dx = { m->x, &p->x->grad }, dy = { p->y->layout, &p->y->grad };
     const place w = { layout_of(m->hint, dnnl_query_weights_md), &plan->param[0] };
+    const const_layout made = layout_of(desc, dnnl_query_diff_src_md);
     jobs *list = &plan->backward_x;
     place dy_here, w_here, dx_here;
     job *j;
@@ -125,12 +138,11 @@ static c3d_status add_backward_x(making *m, const_dnnl_primitive_desc_t desc)
                              &dy_here));
     C3D_TRY(
         c3d_onednn_bring(m->o, list, w, layout_of(desc, dnnl_query_weights_md), SLOT_W, &w_here));
-    C3D_TRY(
-        c3d_onednn_landing(m->o, dx, layout_of(desc, dnnl_query_diff_src_md), SLOT_X, &dx_here));
+    C3D_TRY(c3d_onednn_landing(m->o, dx, m->x_plain ? m->x_plain : made, SLOT_X, &dx_here));
     C3D_TRY(c3d_onednn_job_add(m->o, list, desc, &j));
     C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_DIFF_DST, dy_here));
     C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_WEIGHTS, w_here));
-    C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_DIFF_SRC, dx_here));
+    C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_DIFF_SRC, (place){ made, dx_here.at }));
     return c3d_onednn_carry(m->o, list, dx_here, dx);
 }
 
@@ -138,13 +150,13 @@ static c3d_status add_backward_w(making *m, const_dnnl_primitive_desc_t desc)
 {
     onednn_plan *plan = m->plan;
     const c3d_plan *p = &plan->base;
-    const place x = { m->x, &p->x->value }, dy = { p->y->layout, &p->y->grad };
+    const place dy = { p->y->layout, &p->y->grad };
     const place dw = { layout_of(m->hint, dnnl_query_weights_md), &plan->grad[0] };
     jobs *list = &plan->backward_w;
     place x_here, dy_here, dw_here;
     job *j;
 
-    C3D_TRY(c3d_onednn_bring(m->o, list, x, layout_of(desc, dnnl_query_src_md), SLOT_X, &x_here));
+    C3D_TRY(bring_x(m, list, layout_of(desc, dnnl_query_src_md), &x_here));
     C3D_TRY(c3d_onednn_bring(m->o, list, dy, layout_of(desc, dnnl_query_diff_dst_md), SLOT_Y,
                              &dy_here));
     C3D_TRY(c3d_onednn_landing(m->o, dw, layout_of(desc, dnnl_query_diff_weights_md), SLOT_W,
@@ -199,39 +211,41 @@ static c3d_status make(making *m)
     return C3D_OK;
 }
 
-static making conv_making(onednn *o, onednn_plan *plan)
+static c3d_status conv_making(making *m)
 {
-    const int n_axes = c3d_onednn_n_axes(&plan->base);
-
-    return (making){ .o = o,
-                     .plan = plan,
-                     .forward = conv_forward_desc,
-                     .backward_x = conv_backward_x_desc,
-                     .backward_w = conv_backward_w_desc,
-                     .n_axes = n_axes,
-                     .window = c3d_onednn_window(&plan->base.desc, n_axes) };
+    m->forward = conv_forward_desc;
+    m->backward_x = conv_backward_x_desc;
+    m->backward_w = conv_backward_w_desc;
+    m->x_seen = m->plan->base.x_shape;
+    m->n_axes = c3d_onednn_n_axes(&m->plan->base);
+    m->window = c3d_onednn_window(&m->plan->base.desc, m->n_axes);
+    return c3d_onednn_view(m->plan->base.x, m->n_axes, &m->x);
 }
 
-static making linear_making(onednn *o, onednn_plan *plan)
+/* Over rows of numbers the library keeps one layout of the weights for all passes; with axes of
+ * space it would turn them around before every backward pass. */
+static c3d_status linear_making(making *m)
 {
-    const c3d_shape x = plan->base.x_shape;
-    const bool one_pixel = x.d == 1 && x.h == 1 && x.w == 1;
+    const c3d_plan *p = &m->plan->base;
+    const size_t n = c3d_shape_sample_count(p->x_shape);
 
-    return (making){ .o = o,
-                     .plan = plan,
-                     .forward = linear_forward_desc,
-                     .backward_x = linear_backward_x_desc,
-                     .backward_w = linear_backward_w_desc,
-                     .n_axes = one_pixel  ? 2
-                               : x.d == 1 ? 4
-                                          : 5 };
+    if (n > INT_MAX) return C3D_FAIL(C3D_EINVAL, "linear: %zu inputs, at most %d", n, INT_MAX);
+    m->forward = linear_forward_desc;
+    m->backward_x = linear_backward_x_desc;
+    m->backward_w = linear_backward_w_desc;
+    m->x_seen = (c3d_shape){ p->x_shape.n, (int)n, 1, 1, 1 };
+    m->n_axes = 2;
+    if (m->x_seen.c == p->x_shape.c) return c3d_onednn_view(p->x, 2, &m->x);
+    C3D_TRY(c3d_onednn_plain(p->x_shape, 5, &m->x_plain));
+    return c3d_onednn_view(p->x, 5, &m->x);
 }
 
 c3d_status c3d_onednn_plan_weighted(onednn *o, onednn_plan *plan)
 {
-    making m = plan->base.desc.op == C3D_OP_CONV ? conv_making(o, plan) : linear_making(o, plan);
-    const c3d_status st = make(&m);
+    making m = { .o = o, .plan = plan };
+    c3d_status st = plan->base.desc.op == C3D_OP_CONV ? conv_making(&m) : linear_making(&m);
 
+    if (st == C3D_OK) st = make(&m);
     making_end(&m);
     return st;
 }
