@@ -1,6 +1,9 @@
-/* comm on 1, 2 and 3 ranks, with inputs whose sums are exact: any difference is an error. */
+/* comm on 1 to 4 ranks, with inputs whose sums are exact or whose order is known: any difference is
+ * an error. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "support/cm.h"
 
@@ -8,29 +11,200 @@
 
 static c3d_comm comm;
 
+/* Sizes around those of the pieces a sum is cut into, whatever they are, and odd ones. */
+static const size_t sizes[] = { 0, 1, 2, 15, 17, 4097, 65535, 65536, 65537, 196613, 131072 };
+
+enum { N_MOST = 196613 };
+
 static void sums_are_exact(void **state)
 {
-    enum { N = 100003 };
-    float *x = malloc(N * sizeof *x);
+    float *x = malloc(N_MOST * sizeof *x);
     const int n = comm.n_ranks;
 
     (void)state;
-    for (int i = 0; i < N; i++) x[i] = (float)(i % 1000 + comm.rank);
-    assert_int_equal(comm.ops->sum(&comm, x, N), C3D_OK);
-    assert_int_equal(comm.ops->wait(&comm), C3D_OK);
-    for (int i = 0; i < N; i++)
-        assert_true(x[i] == (float)(n * (i % 1000) + n * (n - 1) / 2)); /* NOLINT: exact */
+    for (size_t s = 0; s < C3D_COUNT(sizes); s++) {
+        for (size_t i = 0; i < sizes[s]; i++) x[i] = (float)((int)(i % 1000) + comm.rank);
+        assert_int_equal(comm.ops->sum(&comm, x, sizes[s]), C3D_OK);
+        assert_int_equal(comm.ops->wait(&comm), C3D_OK);
+        for (size_t i = 0; i < sizes[s]; i++)
+            assert_true(x[i] == (float)(n * (int)(i % 1000) + n * (n - 1) / 2)); /* NOLINT */
+    }
+    free(x);
+}
+
+/* A number whose sums depend on their order. */
+static float value_of(int rank, size_t i)
+{
+    return (float)c3d_random_unit(7, (uint64_t)rank, i % 1021) + (float)(i % 17);
+}
+
+static int n_nodes(void)
+{
+    return comm.ranks_per_node ? (comm.n_ranks - 1) / comm.ranks_per_node + 1 : 1;
+}
+
+/* Ranks in order inside a node, then nodes: a node is `ranks_per_node` neighbours. */
+static float sum_in_order(size_t i)
+{
+    const int per_node = comm.ranks_per_node ? comm.ranks_per_node : comm.n_ranks;
+    float all = 0;
+
+    for (int first = 0; first < comm.n_ranks; first += per_node) {
+        float of_node = value_of(first, i);
+        for (int r = first + 1; r < first + per_node && r < comm.n_ranks; r++)
+            of_node += value_of(r, i);
+        all = first == 0 ? of_node : all + of_node;
+    }
+    return all;
+}
+
+static void assert_same_on_all(const void *bytes, size_t n)
+{
+    uint64_t hash = c3d_hash(bytes, n), of_rank_0 = hash;
+
+    assert_int_equal(c3d_comm_share(&comm, &of_rank_0, sizeof of_rank_0), C3D_OK);
+    assert_int_equal(hash, of_rank_0);
+}
+
+static void sums_are_in_rank_order(void **state)
+{
+    const size_t n = 150001;
+    float *x = malloc(n * sizeof *x);
+
+    (void)state;
+    for (size_t i = 0; i < n; i++) x[i] = value_of(comm.rank, i);
+    assert_int_equal(comm.ops->sum(&comm, x, n), C3D_OK);
+    assert_same_on_all(x, n * sizeof *x);
+    if (n_nodes() <= 2) /* the order of more is MPI's */
+        for (size_t i = 0; i < n; i++) assert_true(x[i] == sum_in_order(i)); /* NOLINT: exact */
     free(x);
 }
 
 static void broadcast_comes_from_rank_0(void **state)
 {
-    char bytes[777];
+    char *bytes = malloc(4 * N_MOST + 3);
 
     (void)state;
-    memset(bytes, comm.rank + 1, sizeof bytes);
-    assert_int_equal(comm.ops->broadcast(&comm, bytes, sizeof bytes), C3D_OK);
-    for (size_t i = 0; i < sizeof bytes; i++) assert_int_equal(bytes[i], 1);
+    for (size_t s = 0; s < C3D_COUNT(sizes); s++) {
+        const size_t n = 4 * sizes[s] + s % 4;
+        for (size_t i = 0; i < n; i++) bytes[i] = (char)((i + s) % 113 + (size_t)comm.rank);
+        assert_int_equal(comm.ops->broadcast(&comm, bytes, n), C3D_OK);
+        for (size_t i = 0; i < n; i++) assert_true(bytes[i] == (char)((i + s) % 113));
+    }
+    free(bytes);
+}
+
+/* Sums and broadcasts in a mixed order, with ranks that are late in turn, and nothing between two
+ * calls that would keep a fast rank from running into what a slow one still reads. */
+static void hurried_ranks_do_no_harm(void **state)
+{
+    enum { N_ROUNDS = 60 };
+    const uint64_t stream = C3D_STREAM(C3D_PURPOSE_TEST, 1);
+    const int n = comm.n_ranks;
+    float *x = malloc(N_MOST * sizeof *x);
+
+    (void)state;
+    for (uint64_t round = 0; round < N_ROUNDS; round++) {
+        const bool sums = c3d_random_below(3, stream, 2 * round, 2) == 0;
+        const size_t count = c3d_random_below(3, stream, 2 * round + 1, N_MOST) + 1;
+        for (size_t i = 0; i < count; i++) x[i] = (float)((i + round) % 999) + (float)comm.rank;
+        if ((int)(round % 7) == comm.rank) (void)usleep(3000);
+        assert_int_equal(sums ? comm.ops->sum(&comm, x, count)
+                              : comm.ops->broadcast(&comm, x, count * sizeof *x),
+                         C3D_OK);
+        for (size_t i = 0; i < count; i++) {
+            const float of_0 = (float)((i + round) % 999);
+            assert_true(x[i] == (sums ? of_0 * (float)n + (float)(n * (n - 1) / 2) /* NOLINT */
+                                      : of_0));
+        }
+    }
+    free(x);
+}
+
+static void reopen(int ranks_per_node, double timeout_s)
+{
+    if (comm.state) comm.ops->close(&comm);
+    comm.ranks_per_node = ranks_per_node;
+    assert_int_equal(c3d_comm_open(&comm, timeout_s), C3D_OK);
+}
+
+static rlim_t first_free_file(void)
+{
+    const int fd = dup(0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
+    return (rlim_t)fd;
+}
+
+/* A host that refuses shared memory to one rank: all go on without it, and rank 0 says so. */
+static void without_shared_memory_mpi_adds(void **state)
+{
+    const char *log = "test_comm.log";
+    const int refused[] = { 0, comm.n_ranks - 1 };
+    char *said = NULL;
+    size_t n_said;
+
+    (void)state;
+    (void)unlink(comm.rank == 0 ? log : "");
+    for (size_t i = 0; i < C3D_COUNT(refused) && comm.n_ranks > 1; i++) {
+        struct rlimit files, none;
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+        none = (struct rlimit){ first_free_file(), files.rlim_max };
+        assert_int_equal(c3d_log_set_file(comm.rank == 0 ? log : NULL), C3D_OK);
+        if (comm.rank == refused[i]) assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        reopen(0, 60);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+        assert_int_equal(c3d_log_set_file(NULL), C3D_OK);
+        sums_are_exact(NULL);
+        broadcast_comes_from_rank_0(NULL);
+        if (comm.rank != 0) continue;
+        assert_int_equal(c3d_file_read(log, &said, &n_said), C3D_OK);
+        assert_non_null(strstr(said, "Too many open files"));
+        assert_non_null(strstr(said, "MPI_Allreduce"));
+        assert_int_equal(unlink(log), 0);
+        free(said);
+    }
+    reopen(0, 60);
+}
+
+static void a_rank_that_never_comes_is_named(void **state)
+{
+    const int last = comm.n_ranks - 1;
+    float x[5] = { 0 };
+    char who[32];
+
+    (void)state;
+    if (comm.n_ranks == 1) return;
+    reopen(0, 0.05);
+    if (comm.rank != last) {
+        (void)snprintf(who, sizeof who, "rank %d ", last);
+        assert_int_equal(comm.ops->sum(&comm, x, 5), C3D_ECOMM);
+        assert_non_null(strstr(c3d_error_last()->message, who));
+    }
+    reopen(0, 60);
+}
+
+static void several_nodes_on_one_host(void **state)
+{
+    (void)state;
+    for (int ranks_per_node = 1; ranks_per_node < comm.n_ranks; ranks_per_node++) {
+        reopen(ranks_per_node, 60);
+        sums_are_exact(NULL);
+        sums_are_in_rank_order(NULL);
+        broadcast_comes_from_rank_0(NULL);
+        hurried_ranks_do_no_harm(NULL);
+    }
+    reopen(0, 60);
+}
+
+/* The planner counts with it: nothing alone, and no more than was said. */
+static void the_window_is_small(void **state)
+{
+    (void)state;
+    assert_int_equal(c3d_comm_window_bytes(1), 0);
+    assert_true(c3d_comm_window_bytes(2) > 0);
+    assert_in_range(c3d_comm_window_bytes(64), 1, 40 << 20);
 }
 
 static void text_is_shared(void **state)
@@ -89,7 +263,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_are_exact),
+        cmocka_unit_test(sums_are_in_rank_order),
         cmocka_unit_test(broadcast_comes_from_rank_0),
+        cmocka_unit_test(hurried_ranks_do_no_harm),
+        cmocka_unit_test(several_nodes_on_one_host),
+        cmocka_unit_test(without_shared_memory_mpi_adds),
+        cmocka_unit_test(a_rank_that_never_comes_is_named),
+        cmocka_unit_test(the_window_is_small),
         cmocka_unit_test(text_is_shared),
         cmocka_unit_test(bytes_are_gathered_in_rank_order),
         cmocka_unit_test(one_failure_is_everybodys),

@@ -2,7 +2,14 @@
  *
  * Control plane: who am I, agree, broadcast a few bytes, gather: MPI on host memory, in comm.c.
  * Data plane: sums and broadcasts of large float buffers in the backend's memory, through a table:
- * "self" (one rank, no library), "mpi" (host memory), later "nccl" (device memory). */
+ * "self" (one rank, no library), "mpi" (host memory), later "nccl" (device memory).
+ *
+ * How "mpi" adds: inside a node (the ranks of a host) through shared memory, ((r0 + r1) + r2) + ...
+ * in rank order, each number once, by one rank; then over nodes by MPI_Allreduce of their first
+ * ranks, in MPI's order. Every rank gets the same bits (a node's sum is made once and copied, and
+ * MPI requires it of MPI_Allreduce), and a run on the same nodes gets them again. Without shared
+ * memory, and with one rank a host, MPI_Allreduce adds over all ranks in its own order. A broadcast
+ * goes from rank 0 to the first ranks of nodes, and on through shared memory. */
 #ifndef C3D_COMM_H
 #define C3D_COMM_H
 
@@ -29,15 +36,21 @@ struct c3d_comm {
     int rank, n_ranks;
     int local_rank, n_local_ranks; /* among the ranks of this host */
     char host[64];
-    bool agreed; /* set by agree_status on failure: every rank fails with the same error */
-    void *state; /* owned by open and close */
+    int ranks_per_node; /* of a node; 0: all of a host. For tests, between join and open */
+    bool agreed;        /* set by agree_status on failure: every rank fails with the same error */
+    void *state;        /* owned by open and close */
 };
 
 /* Joins the other ranks: MPI_Init, ranks, host, log prefix. The first thing main() does after
  * c3d_stop_install. Alone (no mpirun) it is one rank. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_comm_join(c3d_comm *comm, const char *program);
-/* Opens the data plane: c3d_comm_self for one rank, c3d_comm_mpi for more. COLLECTIVE. */
+/* Opens the data plane: c3d_comm_self for one rank, c3d_comm_mpi for more. Where a host refuses the
+ * shared memory, rank 0 says so and sums go through MPI alone. timeout_s: a rank that lets the
+ * others of its host wait longer in a sum or broadcast ends it with C3D_ECOMM. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_comm_open(c3d_comm *comm, double timeout_s);
+/* Bytes of shared memory that c3d_comm_open takes on a host, once for all its ranks, whatever the
+ * size of what is summed: 0 for one rank, about 0.8 MiB and 0.5 MiB a rank for more. */
+size_t c3d_comm_window_bytes(int n_local_ranks);
 /* Ends well: MPI_Finalize. COLLECTIVE. Does nothing on a zeroed object. */
 void c3d_comm_leave(c3d_comm *comm);
 /* Ends the program with c3d_exit_code(error->status). Where all ranks agreed on the error, rank 0

@@ -1,0 +1,26 @@
+/* Sums and broadcasts through the window of a node, with MPI between the first ranks of the nodes.
+ * Private to comm. */
+#ifndef C3D_COMM_NODE_H
+#define C3D_COMM_NODE_H
+
+#include "comm/window.h"
+
+typedef struct c3d_node {
+    MPI_Comm ranks;   /* of this node, in the order of all; owned */
+    MPI_Comm leaders; /* the first rank of each node; MPI_COMM_NULL on others; owned */
+    int n_nodes;
+    bool is_root;      /* rank 0 of all */
+    c3d_window window; /* closed when no node has more than one rank */
+    uint64_t turn;     /* pieces that went through the window */
+} c3d_node;
+
+/* ranks_per_node: as in c3d_comm. A window that cannot be had is an error on that rank alone: agree
+ * before using it. COLLECTIVE over `all`, as is everything below. */
+C3D_CHECKED c3d_status c3d_node_open(c3d_node *node, MPI_Comm all, int ranks_per_node,
+                                     double timeout_s);
+void c3d_node_close(c3d_node *node); /* after a failed open too */
+/* Needs the window. */
+C3D_CHECKED c3d_status c3d_node_sum(c3d_node *node, float *buffer, size_t n);
+C3D_CHECKED c3d_status c3d_node_broadcast(c3d_node *node, void *buffer, size_t n_bytes);
+
+#endif
