@@ -246,10 +246,10 @@ static void rules_between_keys_name_a_place(void **state)
 static void what_comes_later_is_refused(void **state)
 {
     (void)state;
-    expect_mistakes("optimizer: {schedule: cosine}\n",
-                    "a.yaml:1:23: optimizer.schedule: cosine comes with a later version; this one "
-                    "knows constant\n");
-    expect_mistakes("optimizer: {schedule: constant, clip_norm: 0}\n", "");
+    expect_mistakes("data: {stage: node}\n",
+                    "a.yaml:1:15: data.stage: node comes with a later version; this one knows "
+                    "none\n");
+    expect_mistakes("data: {stage: none, mask_band: \"\"}\n", "");
 }
 
 static void required_keys_depend_on_the_use(void **state)

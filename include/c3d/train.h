@@ -159,6 +159,12 @@ typedef struct c3d_best {
     int64_t step;
 } c3d_best;
 
+/* What train.early_stop looks at; not reset with c3d_best when best.safetensors is gone. */
+typedef struct c3d_patience {
+    double best;      /* as c3d_best.value */
+    int64_t n_epochs; /* ended since without a better one */
+} c3d_patience;
+
 typedef struct c3d_optimizer {
     float *m, *v; /* arenas in backend memory, on the rank that keeps the state; else NULL */
     int64_t t;    /* updates done */
@@ -187,6 +193,8 @@ typedef struct c3d_run {
     c3d_position position;
     c3d_epoch_sums sums;
     c3d_best best;
+    c3d_patience patience;
+    double saved_s;         /* c3d_now_s() of the last checkpoint, or of the start */
     c3d_records *records;   /* rank 0 */
     float *losses, *scores; /* [micro_batch] */
 } c3d_run;
@@ -213,7 +221,8 @@ C3D_CHECKED c3d_status c3d_run_train(c3d_run *run);
 C3D_CHECKED c3d_status c3d_checkpoint_save(c3d_run *run);
 /* Rank 0 writes DIR/best.safetensors: parameters and metadata, no moments. */
 C3D_CHECKED c3d_status c3d_checkpoint_save_best(c3d_run *run);
-/* Parameters on all ranks, moments on the rank that keeps them, position, sums, best. */
+/* Parameters on all ranks, moments on the rank that keeps them, position, sums, best,
+ * patience. */
 C3D_CHECKED c3d_status c3d_checkpoint_load(c3d_run *run, const char *path);
 /* Rank 0: the newest checkpoint of DIR whose checksum holds, or "" when there is none; older ones
  * are tried when the newest is broken, and it says so. */

@@ -7,9 +7,10 @@
 #define C3D_CHECKPOINT_FORMAT "c3d-train checkpoint"
 #define C3D_CHECKPOINT_SCHEMA 1
 
-/* Facts a resumed run's bits depend on, as saved. */
+/* Facts that the bits of a resumed run depend on, as saved. */
 typedef struct c3d_conditions {
     int n_ranks, n_threads;
+    long long n_steps; /* c3d_run_n_steps; 0: not known */
     char device[256];
 } c3d_conditions;
 
@@ -18,7 +19,7 @@ typedef struct c3d_conditions {
 C3D_CHECKED c3d_status c3d_checkpoint_read_config(c3d_tensor_file *file, const char *path,
                                                   c3d_config *out);
 C3D_CHECKED c3d_status c3d_checkpoint_read_conditions(c3d_tensor_file *file, c3d_conditions *out);
-/* Local: position, sums and best, without touching parameters. */
+/* Local: position, sums, best and patience, without touching parameters. */
 C3D_CHECKED c3d_status c3d_checkpoint_read_state(c3d_tensor_file *file, c3d_run *run);
 C3D_CHECKED c3d_status c3d_checkpoint_read_best(c3d_tensor_file *file, c3d_best *out);
 /* The samples trained on and the dataset must be those of the checkpoint: C3D_ECONFIG otherwise. */

@@ -61,6 +61,7 @@ c3d_status c3d_checkpoint_read_config(c3d_tensor_file *file, const char *path, c
 c3d_status c3d_checkpoint_read_conditions(c3d_tensor_file *file, c3d_conditions *out)
 {
     const char *ranks, *threads, *device;
+    const char *n_steps = c3d_tensor_file_metadata(file, "n_steps");
     long long n_ranks, n_threads;
 
     C3D_TRY(need(file, "ranks", &ranks));
@@ -69,6 +70,7 @@ c3d_status c3d_checkpoint_read_conditions(c3d_tensor_file *file, c3d_conditions 
     if (!c3d_parse_int(ranks, &n_ranks) || !c3d_parse_int(threads, &n_threads))
         return C3D_FAIL(C3D_EDATA, "%s: its ranks or threads are no numbers",
                         c3d_tensor_file_path(file));
+    if (!n_steps || !c3d_parse_int(n_steps, &out->n_steps)) out->n_steps = 0;
     out->n_ranks = (int)n_ranks;
     out->n_threads = (int)n_threads;
     (void)snprintf(out->device, sizeof out->device, "%s", device);
@@ -106,6 +108,20 @@ static c3d_status read_sums(c3d_tensor_file *file, const c3d_tensor_entry *entry
     return st;
 }
 
+/* Files of versions without early stop have none. */
+static c3d_status read_patience(c3d_tensor_file *file, const c3d_best *best, c3d_patience *out)
+{
+    c3d_json *json;
+
+    *out = (c3d_patience){ .best = best->value };
+    if (!c3d_tensor_file_metadata(file, "early_stop")) return C3D_OK;
+    C3D_TRY(need_json(file, "early_stop", &json));
+    const c3d_status st = need_int(json, "epochs", &out->n_epochs);
+    if (!c3d_json_get_real(json, "value", &out->best)) out->best = INFINITY;
+    c3d_json_free(json);
+    return st;
+}
+
 c3d_status c3d_checkpoint_read_state(c3d_tensor_file *file, c3d_run *run)
 {
     c3d_json *position;
@@ -116,6 +132,7 @@ c3d_status c3d_checkpoint_read_state(c3d_tensor_file *file, c3d_run *run)
     c3d_json_free(position);
     C3D_TRY(st);
     C3D_TRY(c3d_checkpoint_read_best(file, &run->best));
+    C3D_TRY(read_patience(file, &run->best, &run->patience));
     if (!sums)
         return C3D_FAIL(C3D_EDATA, "a file without the optimiser's state: not to resume from");
     return read_sums(file, sums, run);
@@ -207,14 +224,16 @@ c3d_status c3d_checkpoint_load(c3d_run *run, const char *path)
     struct {
         c3d_position position;
         c3d_best best;
+        c3d_patience patience;
         int64_t updates;
-    } state = { run->position, run->best, run->optimizer.t };
+    } state = { run->position, run->best, run->patience, run->optimizer.t };
 
     C3D_TRY(c3d_comm_agree_status(run->comm, st));
     C3D_TRY(c3d_comm_share(run->comm, &state, sizeof state));
     C3D_TRY(share_sums(run));
     run->position = state.position;
     run->best = state.best;
+    run->patience = state.patience;
     run->optimizer.t = state.updates;
     C3D_TRY(
         run->comm->ops->broadcast(run->comm, run->model.param, run->model.n_arena * sizeof(float)));

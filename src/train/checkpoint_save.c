@@ -96,6 +96,15 @@ static c3d_json *classes_json(const c3d_run *run, const c3d_dataset_info *info)
     return json;
 }
 
+static c3d_json *early_stop_json(const c3d_patience *patience)
+{
+    c3d_json *json = c3d_json_object();
+
+    c3d_json_set(json, "value", c3d_json_real(patience->best)); /* null: none yet */
+    c3d_json_set(json, "epochs", c3d_json_int(patience->n_epochs));
+    return json;
+}
+
 static c3d_status put_metadata(c3d_run *run, writer *w, const char *kind)
 {
     const c3d_dataset_info *info = c3d_dataset_get_info(run->dataset);
@@ -121,6 +130,8 @@ static c3d_status put_metadata(c3d_run *run, writer *w, const char *kind)
     C3D_TRY(put_json(w, "statistics", statistics_json(run, info)));
     C3D_TRY(put_json(w, "input", input_json(run)));
     C3D_TRY(put_json(w, "position", position_json(run)));
+    C3D_TRY(put_int(w, "n_steps", c3d_run_n_steps(run)));
+    C3D_TRY(put_json(w, "early_stop", early_stop_json(&run->patience)));
     return put_json(w, "best", best_json(&run->best));
 }
 

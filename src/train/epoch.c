@@ -1,6 +1,7 @@
 /* The end of an epoch: validation, the row of figures, the best parameters, the checkpoint. */
 #include "train/records.h"
 #include "train/run.h"
+#include "train/schedule.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -11,7 +12,9 @@ c3d_status c3d_run_save(c3d_run *run)
     const c3d_status st = run->records ? c3d_records_flush(run->records) : C3D_OK;
 
     C3D_TRY(c3d_comm_agree_status(run->comm, st));
-    return c3d_checkpoint_save(run);
+    C3D_TRY(c3d_checkpoint_save(run));
+    run->saved_s = c3d_now_s();
+    return C3D_OK;
 }
 
 c3d_status c3d_run_stopped(const c3d_run *run)
@@ -96,7 +99,8 @@ static c3d_status fill_record(const c3d_run *run, const c3d_evaluation *ev, c3d_
     row->train_accuracy = e[C3D_METRIC_ACCURACY].value;
     row->train_precision = e[C3D_METRIC_PRECISION].value;
     row->train_recall = e[C3D_METRIC_RECALL].value;
-    row->learning_rate = run->config->optimizer.learning_rate;
+    row->learning_rate =
+        c3d_schedule_rate(run->config, c3d_run_n_steps(run), run->position.step - 1);
     row->scenes_per_s = sums->n / sums->seconds;
     return validation_figures(run, ev, row);
 }
@@ -144,6 +148,7 @@ c3d_status c3d_run_finish_epoch(c3d_run *run)
     c3d_evaluation_free(&ev);
     C3D_TRY(c3d_comm_agree_status(run->comm, st));
     C3D_TRY(c3d_comm_share(run->comm, &value, sizeof value));
+    c3d_patience_see(&run->patience, value);
     if (value < run->best.value) {
         run->best = (c3d_best){ .value = value, .step = run->position.step };
         C3D_TRY(c3d_checkpoint_save_best(run));

@@ -68,6 +68,17 @@ static void compare_conditions(const c3d_run *run, const c3d_conditions *saved)
                  run->n_threads, device);
 }
 
+static void compare_course(const c3d_run *run, const c3d_conditions *saved)
+{
+    const long long n_steps = c3d_run_n_steps(run);
+
+    if (run->config->optimizer.schedule == C3D_CONFIG_SCHEDULE_CONSTANT) return;
+    if (saved->n_steps == 0 || saved->n_steps == n_steps) return;
+    c3d_log_warn("the run now has %lld steps in all, %lld when the checkpoint was saved: from here "
+                 "on the learning rate follows optimizer.schedule over the new number",
+                 n_steps, saved->n_steps);
+}
+
 c3d_status c3d_resume_check(c3d_run *run, const char *path)
 {
     c3d_tensor_file *file;
@@ -77,6 +88,7 @@ c3d_status c3d_resume_check(c3d_run *run, const char *path)
     c3d_status st = c3d_checkpoint_check_data(file, run);
     if (st == C3D_OK) st = c3d_checkpoint_read_conditions(file, &conditions);
     if (st == C3D_OK) compare_conditions(run, &conditions);
+    if (st == C3D_OK) compare_course(run, &conditions);
     c3d_tensor_file_close(file);
     return st == C3D_OK ? st : c3d_error_while("resuming from %s", path);
 }

@@ -234,24 +234,16 @@ static c3d_status cut_back(c3d_run *run)
                             &run->records);
 }
 
-static bool is_at_end(const c3d_run *run)
-{
-    const int64_t max_steps = run->config->train.max_steps;
-
-    if (run->position.epoch >= run->config->train.epochs) return true;
-    return max_steps > 0 && run->position.step >= max_steps &&
-           run->position.step_in_epoch < c3d_loader_n_steps(run->loader);
-}
-
 static c3d_status start_or_resume(c3d_run *run, const char *checkpoint)
 {
     const bool resumed = checkpoint[0] != '\0', root = run->comm->rank == 0;
+    char why[C3D_WHY_MAX];
 
-    run->best.value = INFINITY;
+    run->best.value = run->patience.best = INFINITY;
     C3D_TRY(c3d_comm_agree_status(run->comm,
                                   root && resumed ? c3d_resume_check(run, checkpoint) : C3D_OK));
     if (resumed) C3D_TRY(c3d_checkpoint_load(run, checkpoint));
-    run->finished = resumed && is_at_end(run);
+    run->finished = resumed && c3d_run_is_over(run, why);
     if (root && resumed)
         c3d_log_run("resumed from %s: epoch %lld of %d, step %lld", checkpoint,
                     (long long)run->position.epoch + !run->finished, run->config->train.epochs,
@@ -265,6 +257,7 @@ static c3d_status open_parts(c3d_run *run)
 {
     C3D_TRY(open_data(run));
     C3D_TRY(open_loader(run));
+    C3D_TRY(c3d_run_check_ending(run));
     C3D_TRY(open_network(run));
     return open_evaluator(run);
 }

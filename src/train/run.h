@@ -31,4 +31,14 @@ size_t c3d_epoch_sums_n(const c3d_run *run);
 void c3d_epoch_sums_pack(const c3d_run *run, double *out);
 void c3d_epoch_sums_unpack(c3d_run *run, const double *from);
 
+/* The steps of the whole run, done and to come, as the configuration is now. Local. */
+int64_t c3d_run_n_steps(const c3d_run *run);
+#define C3D_WHY_MAX 200
+/* Whether nothing is left to do; if so `why` says the reason. The same on all ranks. Local. */
+bool c3d_run_is_over(const c3d_run *run, char why[C3D_WHY_MAX]);
+/* The value of one more epoch. Local. */
+void c3d_patience_see(c3d_patience *patience, double value);
+/* C3D_ECONFIG when data and configuration do not let the run end as asked. Local. */
+C3D_CHECKED c3d_status c3d_run_check_ending(const c3d_run *run);
+
 #endif

@@ -9,6 +9,7 @@ typedef struct c3d_step_sums {
     double loss, n;
     double n_bad;      /* losses that are not finite */
     double stop_votes; /* ranks that were asked to stop */
+    double save_votes; /* 1 when rank 0's clock says that train.checkpoint_every_s have passed */
     double counts[];   /* [model.outputs][tp, fp, tn, fn] */
 } c3d_step_sums;
 
@@ -19,11 +20,11 @@ typedef struct c3d_step_sample {
 } c3d_step_sample;
 
 typedef struct c3d_step {
-    c3d_step_sums *sums;
-    size_t n_sums; /* doubles in it */
-    c3d_counts *counts;
-    /* [model.outputs], of a micro-batch */ /* over all ranks once the step is done */
-    double grad_norm;
+    c3d_step_sums *sums;      /* over all ranks once the step is done */
+    size_t n_sums;            /* doubles in it */
+    c3d_counts *counts;       /* [model.outputs], of a micro-batch */
+    double grad_norm;         /* before clipping */
+    double rate;              /* the learning rate it was done with */
     c3d_step_sample *samples; /* [global_batch], this rank's */
     size_t n_samples;
 } c3d_step;

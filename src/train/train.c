@@ -2,6 +2,7 @@
 #include "train/optimizer.h"
 #include "train/records.h"
 #include "train/run.h"
+#include "train/schedule.h"
 #include "train/step.h"
 
 #include <inttypes.h>
@@ -149,7 +150,7 @@ static c3d_status record_step(c3d_run *run, const c3d_step *s, double seconds)
         .step = run->position.step,
         .epoch = run->position.epoch + 1,
         .loss = s->sums->loss / s->sums->n,
-        .learning_rate = run->config->optimizer.learning_rate,
+        .learning_rate = s->rate,
         .grad_norm = s->grad_norm,
         .seconds = seconds,
         .n = (int64_t)s->sums->n,
@@ -158,42 +159,50 @@ static c3d_status record_step(c3d_run *run, const c3d_step *s, double seconds)
     return C3D_OK;
 }
 
-/* One step: the ranks' micro-batches, the sum of their gradients, one update. *stop_out: some rank
- * was asked to stop, and all know it. */
-static c3d_status train_step(c3d_run *run, c3d_step *s, bool *stop_out)
+static bool is_save_time(const c3d_run *run)
+{
+    const double every_s = run->config->train.checkpoint_every_s;
+
+    return run->comm->rank == 0 && every_s > 0 && c3d_now_s() - run->saved_s >= every_s;
+}
+
+/* One step: the ranks' micro-batches, the sum of their gradients, one update. */
+static c3d_status train_step(c3d_run *run, c3d_step *s)
 {
     const double start_s = c3d_now_s();
 
     C3D_TRY(run_micro_batches(run, s));
     s->sums->stop_votes = c3d_stop_requested();
+    s->sums->save_votes = is_save_time(run);
     C3D_TRY(c3d_comm_sum_f64(run->comm, (double *)s->sums, s->n_sums));
     if (s->sums->n_bad > 0) return c3d_step_diverged(run, s);
     C3D_TRY(reduce_gradients(run, s));
     if (!isfinite(s->grad_norm)) return c3d_step_diverged(run, s);
-    C3D_TRY(c3d_optimizer_step(run, run->config->optimizer.learning_rate, 1));
+    s->rate = c3d_schedule_rate(run->config, c3d_run_n_steps(run), run->position.step);
+    C3D_TRY(c3d_optimizer_step(run, s->rate, c3d_clip_scale(run->config, s->grad_norm)));
 
     run->position.step++;
     run->position.step_in_epoch++;
     add_to_epoch(run, s, c3d_now_s() - start_s);
-    *stop_out = s->sums->stop_votes > 0;
     return record_step(run, s, c3d_now_s() - start_s);
 }
 
-/* True when the step just done ends the run by train.max_steps. */
-static bool is_last_step(const c3d_run *run)
+/* After a step, where the epoch goes on. */
+static bool is_checkpoint_due(const c3d_run *run, const c3d_step *s)
 {
-    return run->config->train.max_steps > 0 && run->position.step >= run->config->train.max_steps;
+    const int64_t every = run->config->train.checkpoint_every_steps;
+
+    return s->sums->save_votes > 0 || (every > 0 && run->position.step % every == 0);
 }
 
 static c3d_status train_epoch(c3d_run *run, c3d_step *s)
 {
     const c3d_config *config = run->config;
     const int64_t n_steps = c3d_loader_n_steps(run->loader); /* the same on every rank */
-    const int64_t every = config->train.checkpoint_every_steps;
     const double before = run->sums.n; /* scenes of the epoch seen before a resume */
     char label[64];
     c3d_progress progress;
-    bool stop = false;
+    char why[C3D_WHY_MAX];
 
     (void)snprintf(label, sizeof label, "epoch %" PRId64 "/%d", run->position.epoch + 1,
                    config->train.epochs);
@@ -201,18 +210,19 @@ static c3d_status train_epoch(c3d_run *run, c3d_step *s)
     progress.end_is_said = true; /* by the epoch's line */
     C3D_TRY(c3d_loader_start(run->loader, run->position.epoch, run->position.step_in_epoch));
     while (run->position.step_in_epoch < n_steps) {
-        C3D_TRY(train_step(run, s, &stop));
+        C3D_TRY(train_step(run, s));
         c3d_progress_update(&progress, run->sums.n - before);
-        if (stop || is_last_step(run)) break;
-        if (every > 0 && run->position.step % every == 0 && run->position.step_in_epoch < n_steps)
-            C3D_TRY(c3d_run_save(run));
+        if (run->position.step_in_epoch == n_steps || s->sums->stop_votes > 0 ||
+            c3d_run_is_over(run, why))
+            break;
+        if (is_checkpoint_due(run, s)) C3D_TRY(c3d_run_save(run));
     }
     c3d_progress_end(&progress);
     if (run->position.step_in_epoch == n_steps)
         C3D_TRY(c3d_run_finish_epoch(run));
     else
         C3D_TRY(c3d_run_save(run));
-    return stop && run->position.epoch < config->train.epochs ? c3d_run_stopped(run) : C3D_OK;
+    return s->sums->stop_votes > 0 && !c3d_run_is_over(run, why) ? c3d_run_stopped(run) : C3D_OK;
 }
 
 static c3d_status open_step(const c3d_run *run, c3d_step *s)
@@ -237,20 +247,20 @@ c3d_status c3d_run_train(c3d_run *run)
 {
     c3d_step s = { 0 };
     c3d_status st = C3D_OK;
+    char why[C3D_WHY_MAX];
 
     if (run->finished) {
-        c3d_log_run("%s: this run is finished (epoch %" PRId64 ", step %" PRId64 "); nothing to do",
-                    run->dir, run->position.epoch, run->position.step);
+        (void)c3d_run_is_over(run, why);
+        c3d_log_run("%s: this run is finished (epoch %" PRId64 ", step %" PRId64
+                    "): %s; nothing to do",
+                    run->dir, run->position.epoch, run->position.step, why);
         return C3D_OK;
     }
     st = open_step(run, &s);
-    while (st == C3D_OK) {
-        st = train_epoch(run, &s);
-        if (run->position.epoch >= run->config->train.epochs || is_last_step(run)) break;
-    }
+    run->saved_s = c3d_now_s();
+    while (st == C3D_OK && !c3d_run_is_over(run, why)) st = train_epoch(run, &s);
     close_step(&s);
-    if (st == C3D_OK && is_last_step(run))
-        c3d_log_run("%s: ended after step %" PRId64 " (train.max_steps)", run->dir,
-                    run->position.step);
+    if (st == C3D_OK && run->position.epoch < run->config->train.epochs)
+        c3d_log_run("%s: ended after step %" PRId64 ": %s", run->dir, run->position.step, why);
     return st;
 }

@@ -1,10 +1,14 @@
 c3d_test(test_scores LABELS unit LINKS c3d_train)
+set(optimizer_fixture ${CMAKE_CURRENT_SOURCE_DIR}/golden/optimizer.safetensors)
+c3d_test(test_optimizer LABELS unit LINKS c3d_train ARGS ${optimizer_fixture} ref)
+add_test(NAME test_optimizer_onednn COMMAND test_optimizer ${optimizer_fixture} onednn)
+c3d_test_environment(test_optimizer_onednn parity)
 
 add_executable(compare_tensors compare_tensors.c)
 c3d_compile_options(compare_tensors)
 target_link_libraries(compare_tensors PRIVATE c3d_tensor c3d_base m)
 
-foreach(name train_store train_resume train_ranks train_errors train_readers)
+foreach(name train_store train_resume train_ranks train_errors train_practice train_readers)
   c3d_script_test(${name} LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
     "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"

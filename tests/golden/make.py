@@ -187,4 +187,5 @@ def main():
     print(path, "seed", seed)
 
 
-main()
+if __name__ == "__main__":
+    main()
