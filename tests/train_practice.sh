@@ -16,7 +16,7 @@ same_run() { # two runs: parameters, moments, best, curves
 last() { ls "$1"/checkpoints/*.safetensors | tail -1; }
 rows() { tail -n +2 "$1/metrics.csv" | wc -l; }
 field() { sed "s/.*\"$2\": \([^,]*\),.*/\1/" "$1/steps.jsonl"; }
-rm -rf patient every all* again*
+rm -rf patient every all* again* from* three
 
 # With a rate of 0 no epoch after the first is better.
 early="--set optimizer.learning_rate=0 --set train.epochs=9"
@@ -94,4 +94,35 @@ field all1 grad_norm | awk '$1 > 0.5 { n++ } END { exit !n }' || fail "no gradie
 # another number of epochs is another course from there on, and it says so
 expect 0 "$train" "$config" --set run.dir=all1 ${options/epochs=8/epochs=9}
 says "the learning rate follows optimizer.schedule over the new number"
+
+# another run's parameters: a step of rate 0 leaves them as they are
+from="--set optimizer.learning_rate=0 --set train.max_steps=1"
+expect 0 ranks 2 "$train" "$config" --set run.dir=from $from --set model.init_from=all1
+says "parameters from all1/best.safetensors"
+expect 0 "$train" "$config" --set run.dir=from_file $from \
+    --set model.init_from=all1/best.safetensors
+# has_params DIR PREFIX: tensors that begin with PREFIX are those of all1, bit for bit (near with 0)
+has_params() {
+    "$C3D_TEST_BIN/compare_tensors" near all1/best.safetensors "$(last "$1")" "$2" 0 \
+        || fail "$1 has not the parameters of all1"
+}
+has_params from ""
+has_params from_file ""
+expect 0 ranks 2 "$train" "$config" --set run.dir=from $from --set model.init_from=all1
+says "finished"
+# with other outputs everything but the last layer
+expect 0 "$train" "$config" --set run.dir=three $from --set model.init_from=all1 \
+    --set model.outputs=3
+says "fc8 has another number of outputs there: drawn anew"
+for layer in conv fc6 fc7; do has_params three $layer; done
+# other networks are refused
+expect 2 "$train" "$config" --set run.dir=none --set model.init_from=all1 --set model.width=8
+says "model.init_from: all1/best.safetensors: conv1.weight is float32 [4, 4, 3, 3, 3], this network's is float32 [8, 4, 3, 3, 3]"
+expect 2 "$train" "$config" --set run.dir=none --set model.init_from=all1 --set model.network=cnn2d
+says "conv1.weight is float32 [4, 4, 3, 3, 3], this network's is float32 [4, 4, 3, 3]"
+expect 3 "$train" "$config" --set run.dir=none --set model.init_from=no_such_run
+says "no_such_run"
+head -c 200000 all1/best.safetensors >cut.safetensors
+expect 3 "$train" "$config" --set run.dir=none --set model.init_from=cut.safetensors
+says "cut.safetensors"
 finish

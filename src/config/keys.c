@@ -77,7 +77,7 @@ const key_row c3d_config_keys[] = {
     CHOICE(model.normalization, "none", "none|batch", REFUSE, "normalisation after each convolution"),
     INT(model.outputs, "1", 1, 1000, "", REFUSE, "1: one score by sigmoid, labels 0 and 1; K: that many classes by softmax, labels 0 to K - 1"),
     BOOL(model.pool5_padding, "true", REFUSE, "1 px of space before the last pool, as published"),
-    TEXT(model.init_from, REFUSE, "checkpoint whose weights a new run starts from"),
+    TEXT(model.init_from, REFUSE, "checkpoint, or directory of a run (its best), whose parameters a new run starts from; a last layer with another number of outputs is drawn anew"),
     CHOICE(model.precision, "fp32", "fp32|tf32|bf16|fp16", REFUSE, "of the arithmetic; weights are kept in fp32"),
     BOOL(model.autotune, "false", WARN, "try several algorithms before the first step and keep the fastest"),
 

@@ -25,7 +25,6 @@ static const later coming[] = {
     { "data.stage", "memory" },
     { "model.network", "tcnn" },
     { "model.normalization", "batch" },
-    { "model.init_from", NULL },
     { "model.precision", NULL },
     { "model.autotune", "true" },
     { "train.loss", "focal" },

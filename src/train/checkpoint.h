@@ -19,6 +19,9 @@ typedef struct c3d_conditions {
 C3D_CHECKED c3d_status c3d_checkpoint_read_config(c3d_tensor_file *file, const char *path,
                                                   c3d_config *out);
 C3D_CHECKED c3d_status c3d_checkpoint_read_conditions(c3d_tensor_file *file, c3d_conditions *out);
+/* Local: one tensor into an arena of the model, as its parameter p. C3D_EDATA names the file. */
+C3D_CHECKED c3d_status c3d_checkpoint_read_param(c3d_tensor_file *file, const char *name,
+                                                 c3d_model *model, int p, float *arena);
 /* Local: position, sums, best and patience, without touching parameters. */
 C3D_CHECKED c3d_status c3d_checkpoint_read_state(c3d_tensor_file *file, c3d_run *run);
 C3D_CHECKED c3d_status c3d_checkpoint_read_best(c3d_tensor_file *file, c3d_best *out);

@@ -160,8 +160,8 @@ c3d_status c3d_checkpoint_check_data(c3d_tensor_file *file, const c3d_run *run)
                       "the dataset");
 }
 
-static c3d_status read_param(c3d_tensor_file *file, const char *name, c3d_model *model, int p,
-                             float *arena)
+c3d_status c3d_checkpoint_read_param(c3d_tensor_file *file, const char *name, c3d_model *model,
+                                     int p, float *arena)
 {
     const size_t n_bytes = model->params[p].n * sizeof(float);
     const c3d_tensor_entry *entry = c3d_tensor_file_find(file, name);
@@ -183,7 +183,7 @@ c3d_status c3d_checkpoint_read_params(c3d_tensor_file *file, const char *prefix,
 
     for (int p = 0; p < model->n_params; p++) {
         (void)snprintf(name, sizeof name, "%s%s", prefix, model->params[p].name);
-        C3D_TRY(read_param(file, name, model, p, arena));
+        C3D_TRY(c3d_checkpoint_read_param(file, name, model, p, arena));
     }
     return C3D_OK;
 }
@@ -218,6 +218,14 @@ static c3d_status share_sums(c3d_run *run)
     return st;
 }
 
+c3d_status c3d_run_share_params(c3d_run *run)
+{
+    const size_t n_bytes = run->model.n_arena * sizeof(float);
+
+    C3D_TRY(run->comm->ops->broadcast(run->comm, run->model.param, n_bytes));
+    return run->comm->ops->wait(run->comm);
+}
+
 c3d_status c3d_checkpoint_load(c3d_run *run, const char *path)
 {
     c3d_status st = run->comm->rank == 0 ? load_on_rank_0(run, path) : C3D_OK;
@@ -235,9 +243,7 @@ c3d_status c3d_checkpoint_load(c3d_run *run, const char *path)
     run->best = state.best;
     run->patience = state.patience;
     run->optimizer.t = state.updates;
-    C3D_TRY(
-        run->comm->ops->broadcast(run->comm, run->model.param, run->model.n_arena * sizeof(float)));
-    return run->comm->ops->wait(run->comm);
+    return c3d_run_share_params(run);
 }
 
 static c3d_status read_statistics(c3d_tensor_file *file, c3d_network_desc *out)

@@ -242,7 +242,10 @@ static c3d_status start_or_resume(c3d_run *run, const char *checkpoint)
     run->best.value = run->patience.best = INFINITY;
     C3D_TRY(c3d_comm_agree_status(run->comm,
                                   root && resumed ? c3d_resume_check(run, checkpoint) : C3D_OK));
-    if (resumed) C3D_TRY(c3d_checkpoint_load(run, checkpoint));
+    if (resumed)
+        C3D_TRY(c3d_checkpoint_load(run, checkpoint));
+    else
+        C3D_TRY(c3d_run_init_from(run));
     run->finished = resumed && c3d_run_is_over(run, why);
     if (root && resumed)
         c3d_log_run("resumed from %s: epoch %lld of %d, step %lld", checkpoint,

@@ -16,6 +16,14 @@ C3D_CHECKED c3d_status c3d_resume_choose(const c3d_run *run, c3d_resume resume,
  * longer holds. */
 C3D_CHECKED c3d_status c3d_resume_check(c3d_run *run, const char *path);
 
+/* The parameters of a new run from model.init_from, if given: a safetensors file with this
+ * network's tensors, or a directory with best.safetensors. The last layer stays as it was drawn
+ * where the file has another number of outputs. C3D_ECONFIG names the first tensor that does not
+ * fit. COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_run_init_from(c3d_run *run);
+/* Parameters of rank 0 to all. COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_run_share_params(c3d_run *run);
+
 /* Records and a checkpoint of the run as it stands. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_run_save(c3d_run *run);
 /* C3D_ESTOPPED, to be returned on all ranks once the run is saved. */
