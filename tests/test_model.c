@@ -52,6 +52,14 @@ static c3d_model_desc tiny(const char *network, int n, int outputs)
     };
 }
 
+static c3d_model_desc tiny_norm(int n)
+{
+    c3d_model_desc desc = tiny("c3d", n, 1);
+
+    desc.batch_norm = true;
+    return desc;
+}
+
 /* Rows first, first + 1, ... of an endless made-up data set. */
 static void load(c3d_model *model, int first, int n)
 {
@@ -141,9 +149,8 @@ static bool slope(c3d_model *model, int p, float *values, size_t i, double middl
     return fabs(right - left) <= *tolerance;
 }
 
-static void check_gradients(const char *network, int outputs)
+static void check_gradients(c3d_model_desc desc)
 {
-    const c3d_model_desc desc = tiny(network, 3, outputs);
     int n_compared = 0, n_skipped = 0, n_large = 0;
     c3d_model model;
 
@@ -164,7 +171,7 @@ static void check_gradients(const char *network, int outputs)
             n_compared++;
             n_large += fabs(expected) > 4 * tolerance;
             if (fabs((double)grads[i] - expected) <= tolerance) continue;
-            fail_msg("%s %s[%zu]: gradient %g, finite difference %g +- %g", network,
+            fail_msg("%s %s[%zu]: gradient %g, finite difference %g +- %g", desc.network,
                      model.params[p].name, i, (double)grads[i], expected, tolerance);
         }
         free(values);
@@ -178,9 +185,10 @@ static void check_gradients(const char *network, int outputs)
 static void test_gradients(void **state)
 {
     (void)state;
-    check_gradients("c3d", 1);
-    check_gradients("c3d", 3);
-    check_gradients("cnn2d", 1);
+    check_gradients(tiny("c3d", 3, 1));
+    check_gradients(tiny("c3d", 3, 3));
+    check_gradients(tiny("cnn2d", 3, 1));
+    check_gradients(tiny("tcnn", 3, 1));
 }
 
 /* What float sums of up to 4 rows x 4 x 16 x 16 products may differ by in another order, their
@@ -231,13 +239,11 @@ static void test_accumulate(void **state)
 
 /* Three rows in a model of four: what a model of three computes, bit for bit, also after other rows
  * have been there. */
-static void test_short_batch(void **state)
+static void check_short_batch(c3d_model_desc desc_4, c3d_model_desc desc_3)
 {
-    const c3d_model_desc desc_4 = tiny("c3d", 4, 1), desc_3 = tiny("c3d", 3, 1);
     c3d_model large, exact;
     result found, expected;
 
-    (void)state;
     OK(c3d_model_create(&large, &backend, &desc_4));
     OK(c3d_model_create(&exact, &backend, &desc_3));
     OK(c3d_model_init(&large, 1));
@@ -255,6 +261,94 @@ static void test_short_batch(void **state)
     }
     c3d_model_destroy(&large);
     c3d_model_destroy(&exact);
+}
+
+static void test_short_batch(void **state)
+{
+    (void)state;
+    check_short_batch(tiny("c3d", 4, 1), tiny("c3d", 3, 1));
+    check_short_batch(tiny_norm(4), tiny_norm(3));
+}
+
+/* Running statistics begin with 0 and 1, take a tenth of each micro-batch in the order given, and
+ * are what a pass that is not training sees. */
+static void test_running(void **state)
+{
+    const c3d_model_desc desc = tiny_norm(2);
+    const int n_samples[3] = { 2, 2, 1 };
+    c3d_model model;
+
+    (void)state;
+    OK(c3d_model_create(&model, &backend, &desc));
+    OK(c3d_model_init(&model, 1));
+    assert_int_equal(model.n_running, 16);
+    assert_string_equal(model.running[0].name, "bn1.running_mean");
+    assert_string_equal(model.running[15].name, "bn5b.running_var");
+    const size_t n = model.n_stats, last = model.running[14].offset;
+    assert_int_equal(n, 2 * 2 * (1 + 2 + 4 + 4 + 8 * 4));
+    float *seen = c3d_calloc(n, sizeof *seen);
+    double *stats = c3d_calloc(3 * n, sizeof *stats);
+    assert_true(seen && stats);
+
+    run(&model, 0, 2, false, false);
+    OK(c3d_model_stats_read(&model, seen));
+    for (size_t i = 0; i < n; i++) {
+        stats[i] = (double)seen[i];
+        stats[n + i] = 100 + (double)i;
+        stats[2 * n + i] = 7;
+    }
+    for (int r = 0; r < model.n_running; r++)
+        for (size_t i = 0; i < model.running[r].n; i++)
+            assert_true(model.host_stats[model.running[r].offset + i] ==
+                        (float)model.running[r].which);
+    OK(c3d_model_stats_merge(&model, stats, n_samples, 3));
+    for (size_t i = 0; i < n; i++) {
+        const size_t channels = model.running[0].n;
+        double expected = i >= last ? i >= last + model.running[14].n : 0;
+        if (i >= channels && i < 2 * channels) expected = 1;
+        if (i >= 2 * channels && i < last) continue;
+        for (int k = 0; k < 3; k++) {
+            /* of one row conv5 has one element: 16 px are 1 px there, 4 months are 1 */
+            if (k == 2 && i >= last) continue;
+            expected = 0.9 * expected + 0.1 * stats[(size_t)k * n + i];
+        }
+        assert_true(fabs((double)model.host_stats[i] - expected) <= 3 * 0x1p-24 * fabs(expected));
+    }
+    free(seen);
+    free(stats);
+    c3d_model_destroy(&model);
+}
+
+static void test_running_is_used(void **state)
+{
+    const c3d_model_desc desc = tiny_norm(2);
+    const c3d_pass pass = { .n_samples = 2 };
+    float losses[3][2];
+    c3d_model model;
+
+    (void)state;
+    OK(c3d_model_create(&model, &backend, &desc));
+    OK(c3d_model_init(&model, 1));
+    float *stats = c3d_calloc(model.n_stats, sizeof *stats);
+    assert_non_null(stats);
+    for (int k = 0; k < 3; k++) {
+        if (k == 1) run(&model, 2, 2, false, false); /* batch statistics leave no trace */
+        for (size_t i = 0; i < model.n_stats; i++)
+            stats[i] = k == 2 && i == model.running[0].offset ? 0.5F : 0;
+        for (int r = 1; r < model.n_running; r += 2)
+            for (size_t i = 0; i < model.running[r].n; i++) stats[model.running[r].offset + i] = 1;
+        OK(c3d_model_stats_set(&model, stats));
+        load(&model, 0, 2);
+        OK(c3d_model_forward(&model, &pass));
+        OK(c3d_model_loss(&model, &(c3d_loss){ .n_samples = 2,
+                                               .labels = (const int32_t[]){ 0, 1 },
+                                               .losses = losses[k] }));
+        OK(backend.ops->sync(&backend));
+    }
+    assert_memory_equal(losses[0], losses[1], sizeof losses[0]);
+    assert_memory_not_equal(losses[0], losses[2], sizeof losses[0]);
+    free(stats);
+    c3d_model_destroy(&model);
 }
 
 typedef struct seen {
@@ -458,10 +552,16 @@ static void test_dry_run(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gradients),    cmocka_unit_test(test_accumulate),
-        cmocka_unit_test(test_short_batch),  cmocka_unit_test(test_hook),
-        cmocka_unit_test(test_init),         cmocka_unit_test(test_params),
-        cmocka_unit_test(test_forward_only), cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_accumulate),
+        cmocka_unit_test(test_short_batch),
+        cmocka_unit_test(test_hook),
+        cmocka_unit_test(test_init),
+        cmocka_unit_test(test_params),
+        cmocka_unit_test(test_forward_only),
+        cmocka_unit_test(test_running),
+        cmocka_unit_test(test_running_is_used),
+        cmocka_unit_test(test_dry_run),
     };
     if (argc > 1) backend_name = argv[1];
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -128,6 +128,72 @@ static void test_four_bands(void **state)
     assert_int_equal(rounded(44884929, 1000000), 449);
 }
 
+/* The widths and maps of c3d at 4 x 16 x 112 x 112 as the paper has them, with kernels of 3 months.
+ */
+static void test_tcnn(void **state)
+{
+    static const uint64_t width[9] = { 4, 64, 128, 256, 256, 512, 512, 512, 512 };
+    static const uint64_t positions[8] = { 16 * 112 * 112, 16 * 56 * 56, 8 * 28 * 28, 8 * 28 * 28,
+                                           4 * 14 * 14,    4 * 14 * 14,  2 * 7 * 7,   2 * 7 * 7 };
+    const uint64_t fc[3] = { 512 * 4 * 4 * 4096, 4096 * 4096, 4096 };
+    uint64_t n_params = 4096 + 4096 + 1, multiply_adds = 0;
+
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        n_params += width[i + 1] * (3 * width[i] + 1);
+        multiply_adds += width[i + 1] * 3 * width[i] * positions[i];
+    }
+    for (int i = 0; i < 3; i++) n_params += fc[i], multiply_adds += fc[i];
+    expect_totals(desc_of("tcnn", 4, 16, 112), true, n_params, multiply_adds);
+    assert_int_equal(n_params, 53419457);
+}
+
+/* Same pools, so the same shapes and the same notes on what is too short; no convolution of tcnn
+ * sees a neighbouring pixel. */
+static void test_tcnn_adapts_as_c3d(void **state)
+{
+    static const int sizes[][2] = { { 16, 112 }, { 12, 112 }, { 23, 16 }, { 2, 20 }, { 44, 2 } };
+
+    (void)state;
+    for (size_t s = 0; s < C3D_COUNT(sizes); s++) {
+        const c3d_shape_table a = make(desc_of("c3d", 4, sizes[s][0], sizes[s][1]));
+        const c3d_shape_table b = make(desc_of("tcnn", 4, sizes[s][0], sizes[s][1]));
+
+        assert_int_equal(a.n_layers, b.n_layers);
+        for (int i = 0; i < a.n_layers; i++) {
+            assert_string_equal(a.layers[i].name, b.layers[i].name);
+            assert_string_equal(a.layers[i].note, b.layers[i].note);
+            assert_true(c3d_shape_is_equal(a.layers[i].y, b.layers[i].y));
+            if (b.layers[i].op.op != C3D_OP_CONV) continue;
+            assert_int_equal(b.layers[i].op.kernel[0], 3);
+            assert_int_equal(b.layers[i].op.kernel[1] * b.layers[i].op.kernel[2], 1);
+        }
+    }
+    /* a single pixel is enough */
+    const c3d_shape_table pixel = make(desc_of("tcnn", 4, 12, 1));
+    assert_string_equal(layer(&pixel, "pool1")->note, "height is 1, width is 1: not halved");
+}
+
+/* A norm's two numbers a channel take the place of the convolution's bias. */
+static void test_batch_norm(void **state)
+{
+    const c3d_shape_table plain = make(desc_of("c3d", 4, 16, 112));
+    c3d_model_desc desc = desc_of("c3d", 4, 16, 112);
+
+    (void)state;
+    desc.batch_norm = true;
+    const c3d_shape_table table = make(desc);
+    assert_int_equal(table.n_layers, plain.n_layers + 8);
+    assert_int_equal(table.n_params, plain.n_params + 64 + 128 + 2 * 256 + 4 * 512);
+    assert_int_equal(table.multiply_adds, plain.multiply_adds);
+    assert_int_equal(layer(&table, "conv3a")->n_params, 256 * 128 * 27);
+    assert_false(layer(&table, "conv3a")->op.relu);
+    assert_int_equal(layer(&table, "bn3a")->n_params, 512);
+    assert_true(layer(&table, "bn3a")->op.relu);
+    assert_false(layer(&table, "fc6")->op.no_bias);
+    assert_true(layer(&table, "fc6")->op.relu);
+}
+
 /* Length of the time axis after pools 1 to 5; each that is not halved says so. */
 static void expect_time(int n_months, const int after[5])
 {
@@ -206,6 +272,7 @@ static void test_impossible(void **state)
     refuse(desc_of("c3d", 4, 16, -3), "input");
     refuse(desc_of("c3d", 4, 16, 1), "1 x 1 px");
     refuse(desc_of("cnn2d", 4, 2, 112), "one month");
+    refuse(desc_of("tcnn", 4, 1, 112), "along time alone");
     desc = desc_of("c3d", 4, 16, 112), desc.width = 0, refuse(desc, "model.width");
     desc = desc_of("c3d", 4, 16, 112), desc.fc = 0, refuse(desc, "model.fc");
     desc = desc_of("c3d", 4, 16, 112), desc.outputs = 0, refuse(desc, "model.outputs");
@@ -252,7 +319,7 @@ static void test_list(void **state)
 
     (void)state;
     for (; c3d_net_at(n); n++) assert_ptr_equal(c3d_net_find(c3d_net_at(n)->name), c3d_net_at(n));
-    assert_int_equal(n, 2);
+    assert_int_equal(n, 3);
     assert_null(c3d_net_find("C3D"));
 }
 
@@ -263,6 +330,8 @@ int main(void)
         cmocka_unit_test(test_time),       cmocka_unit_test(test_small_frames),
         cmocka_unit_test(test_impossible), cmocka_unit_test(test_no_dropout),
         cmocka_unit_test(test_print),      cmocka_unit_test(test_list),
+        cmocka_unit_test(test_tcnn),       cmocka_unit_test(test_tcnn_adapts_as_c3d),
+        cmocka_unit_test(test_batch_norm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

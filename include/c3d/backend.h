@@ -1,23 +1,24 @@
 /* backend: one interface to what computes, as a const table of functions chosen by name.
  *
  * "ref" is plain C and the definition of every operation; "onednn" is the CPU's fast twin; "check"
- * wraps any of them and finds misuse; "cuda" comes later. A network is planned first, operation by operation from the input up: a
- * plan fixes shapes, fuses bias and ReLU, chooses the physical layout and precision of its output
- * and of its parameters, and allocates everything the step needs. After planning nothing is
- * allocated.
+ * wraps any of them and finds misuse; "cuda" comes later. A network is planned first, operation by
+ * operation from the input up: a plan fixes shapes, fuses bias and ReLU, chooses the physical
+ * layout and precision of its output and of its parameters, and allocates everything the step
+ * needs. After planning nothing is allocated.
  *
  * Activations are opaque to everyone but their backend. Parameters and their gradients, Adam's
  * moments included, live in flat float arenas in backend memory, in the plan's own physical layout
  * (elementwise work such as Adam, sums over ranks and norms does not care); param_import and
  * param_export translate to the one canonical layout, float32:
  *     conv weight [K, C, kd, kh, kw], linear weight [K, C*D*H*W] with the input in C,D,H,W order,
- *     bias [K].
+ *     bias [K], norm weight (gamma) and bias (beta) [C].
  * Elements that only pad a physical layout are zero and stay zero.
  *
  * Rows of a micro-batch beyond c3d_pass.n_samples only fill it up: input_load makes them zero and
  * loss gives them zero gradients, so that they add nothing to a parameter's gradient; what the
  * other activations hold there is unspecified. A row's forward result does not depend on the other
- * rows of its micro-batch.
+ * rows of its micro-batch, but for a norm in training, which takes its statistics from the rows in
+ * use.
  *
  * What the operations compute, the sums of "ref" in double and rounded once, of others in float:
  *   conv     y[n,k,o] = b[k] + sum over c, i of w[k,c,i] x[n,c, o stride + i - pad_before]
@@ -27,6 +28,10 @@
  *            d, h, w order wins and alone receives the gradient. Only what is greater than -FLT_MAX
  *            can win, a NaN never; without a winner y is -FLT_MAX and its gradient may get lost
  *   dropout  y = x mask, mask 0 or 1 / (1 - rate) in float; 0 times infinity is NaN
+ *   norm     y = gamma[c] (x - mean[c]) / sqrt(variance[c] + epsilon) + beta[c] (batch
+ * normalisation, Ioffe and Szegedy 2015). In training mean and variance (the sum of squared
+ * deviations divided by their number) are those of channel c over the rows in use, and the backward
+ *            pass goes through them; otherwise they are the running statistics of c3d_params
  *
  * A backend object is used by one thread. Calls on it are enqueued where the device allows; sync
  * waits. On a failure the plans stay valid and may be freed. */
@@ -39,7 +44,7 @@ typedef struct c3d_backend c3d_backend;
 typedef struct c3d_activation c3d_activation; /* a tensor and, when training, its gradient */
 typedef struct c3d_plan c3d_plan;             /* one operation of a network on one backend */
 
-typedef enum c3d_op { C3D_OP_CONV, C3D_OP_POOL, C3D_OP_LINEAR, C3D_OP_DROPOUT } c3d_op;
+typedef enum c3d_op { C3D_OP_CONV, C3D_OP_POOL, C3D_OP_LINEAR, C3D_OP_DROPOUT, C3D_OP_NORM } c3d_op;
 
 /* Axes of kernel, stride and pads: d, h, w. */
 typedef struct c3d_op_desc {
@@ -47,7 +52,9 @@ typedef struct c3d_op_desc {
     int n_filters;                   /* conv, linear: K */
     int kernel[3], stride[3];        /* conv, pool (max) */
     int pad_before[3], pad_after[3]; /* conv: zeros; pool: never wins */
-    bool relu;                       /* conv, linear: y = max(0, .) */
+    bool no_bias;                    /* conv, linear: b is 0 and no parameter */
+    bool relu;                       /* conv, linear, norm: y = max(0, .) */
+    double epsilon;                  /* norm: added to the variance, above 0 */
     double rate;                     /* dropout: share set to zero, in [0, 1) */
     int dropout_layer;               /* dropout: 0..255, part of the random stream */
     bool training;                   /* false: forward only, no gradients are kept */
@@ -59,10 +66,11 @@ typedef struct c3d_op_desc {
  * range (a pool's pads must be smaller than its kernel). */
 C3D_CHECKED c3d_status c3d_op_output(const c3d_op_desc *desc, c3d_shape x, c3d_shape *y_out);
 
-/* Parameters of one operation, physical, in backend memory; [plan->n_params] used. */
+/* Parameters of one operation, physical, in backend memory; NULL beyond plan->n_params. */
 typedef struct c3d_params {
     float *value[2];  /* weight, bias: the float32 masters */
     uint16_t *low[2]; /* their 16-bit copies, same layout; NULL with a precision of 32 bits */
+    float *stats[2];  /* norm: running mean, variance, [C]; read by passes that are not training */
 } c3d_params;
 
 /* What every backend's plan begins with; the rest is private to it. */
@@ -71,8 +79,8 @@ struct c3d_plan {
     c3d_shape x_shape, y_shape;
     c3d_activation *x;          /* borrowed */
     c3d_activation *y;          /* owned by the plan */
-    int n_params;               /* 0, or 2: weight, bias */
-    size_t param_n[2];          /* canonical elements */
+    int n_params;               /* 0; 1: weight; 2: weight, bias */
+    size_t param_n[2];          /* canonical elements; 0 beyond n_params */
     size_t param_n_physical[2]; /* elements in an arena, a multiple of 16; not smaller */
 };
 
@@ -198,12 +206,16 @@ typedef struct c3d_backend_ops {
     /* y = op(x). */
     c3d_status (*forward)(c3d_backend *self, c3d_plan *plan, const c3d_params *params,
                           const c3d_pass *pass);
-    /* y's gradient is given; x's gradient (if needs_x_grad) and the parameters' gradients are
-     * computed. y's gradient may be overwritten; x's may be zero already where x is the output of
-     * a ReLU and not positive. Gradients with respect to the parameters are done
-     * (enqueued) when it returns. */
+    /* param_grads: [2], NULL beyond n_params. y's gradient is given; x's gradient (if needs_x_grad)
+     * and the parameters' gradients are computed. y's gradient may be overwritten; x's may be zero
+     * already where x is the output of a ReLU and not positive. A norm wants a pass that is
+     * training. Gradients with respect to the parameters are done (enqueued) when it returns. */
     c3d_status (*backward)(c3d_backend *self, c3d_plan *plan, const c3d_params *params,
                            float *const *param_grads, const c3d_pass *pass);
+    /* Statistics of a norm's last forward pass, which was training: mean and unbiased variance (the
+     * sum of squared deviations divided by their number less 1; 0 for a single one) over the rows
+     * in use, [C] each, host memory, valid after sync. */
+    c3d_status (*stats_read)(c3d_backend *self, const c3d_plan *plan, float *mean, float *variance);
 
     c3d_status (*loss)(c3d_backend *self, c3d_activation *logits, const c3d_loss *loss);
     c3d_status (*adam)(c3d_backend *self, const c3d_adam *adam, const c3d_adam_arrays *arrays);

@@ -22,7 +22,7 @@ typedef struct c3d_layer_desc {
 } c3d_layer_desc;
 
 typedef struct c3d_net {
-    const char *name; /* "c3d", "cnn2d" */
+    const char *name; /* "c3d", "cnn2d", "tcnn" */
     const char *help;
     bool one_slice; /* sees one month */
     int kernel[3];  /* of every convolution; stride 1, padded by kernel / 2 */
@@ -41,14 +41,15 @@ typedef struct c3d_model_desc {
     int width, fc, outputs;
     double dropout;
     bool pool5_padding;
-    bool training; /* false: forward only */
+    bool batch_norm; /* after each convolution, before its ReLU; the convolution has no bias then */
+    bool training;   /* false: forward only */
 } c3d_model_desc;
 
 /* ---- shape table: needs no backend
  * --------------------------------------------------------------- */
 
 typedef struct c3d_layer_info {
-    char name[32]; /* "conv1", "pool3", "fc6", "dropout6" */
+    char name[32]; /* "conv1", "bn1", "pool3", "fc6", "dropout6" */
     c3d_op_desc op;
     c3d_shape x, y;
     uint64_t n_params;
@@ -65,9 +66,10 @@ typedef struct c3d_shape_table {
 
 /* Walks the table of the network. An axis shorter than a pool's window is not halved (nor padded)
  * there and the note says so ("time is 1: not halved"); where it fits the published layout stays.
- * Layers marked dropout are followed by one when desc->dropout > 0. C3D_ECONFIG with the reason for
- * sizes that make no network. Multiply-adds count every kernel position, padding included, and no
- * biases: the convention of the published figures. */
+ * Layers marked dropout are followed by one when desc->dropout > 0.
+ * Convolutions are followed by a norm with desc->batch_norm (no multiply-adds are counted for it).
+ * C3D_ECONFIG with the reason for sizes that make no network. Multiply-adds count every kernel
+ * position, padding included, and no biases: the convention of the published figures. */
 C3D_CHECKED c3d_status c3d_shape_table_make(const c3d_model_desc *desc, c3d_shape_table *out);
 /* One line a layer and a total, as printed at start. */
 void c3d_shape_table_print(const c3d_shape_table *table, c3d_text *out);
@@ -82,8 +84,15 @@ typedef struct c3d_param {
     int rank;         /* of the canonical shape; 2D networks drop the time axis (KCHW) */
     int64_t shape[5];
     size_t offset, n_physical; /* range in the arenas */
-    uint64_t fan_in;
+    uint64_t fan_in;           /* 1 for a norm */
 } c3d_param;
+
+/* Running statistics of a norm: no parameters, but part of what was trained. */
+typedef struct c3d_running {
+    char name[48];    /* "bn1.running_mean", "bn1.running_var" */
+    int layer, which; /* model->plans[layer]; 0 mean, 1 variance */
+    size_t n, offset; /* in the arrays of running statistics */
+} c3d_running;
 
 typedef struct c3d_model {
     c3d_backend *backend; /* borrowed */
@@ -96,13 +105,20 @@ typedef struct c3d_model {
      * that gradients become ready from the front: a bucket is a range. */
     size_t n_arena;
     float *param, *grad; /* grad NULL when not training */
+    /* Running statistics of all norms, in forward order, [n_stats]; none without a norm. */
+    int n_running;
+    c3d_running running[2 * C3D_MAX_LAYERS];
+    size_t n_stats;
+    float *stats;      /* backend memory */
+    float *host_stats; /* the same, to be read; changed by stats_set and stats_merge alone */
 } c3d_model;
 
 C3D_CHECKED c3d_status c3d_model_create(c3d_model *model, c3d_backend *backend,
                                         const c3d_model_desc *desc);
 void c3d_model_destroy(c3d_model *model); /* a zeroed or half-built one is fine */
 /* He initialisation (He et al. 2015): normal, variance 2 / fan_in, biases 0; the last linear layer
- * variance 1 / fan_in. A function of (seed, parameter number, element) only. */
+ * variance 1 / fan_in. Norms begin with weight 1, bias 0, running mean 0 and variance 1. A function
+ * of (seed, parameter number, element) only. */
 C3D_CHECKED c3d_status c3d_model_init(c3d_model *model, uint64_t seed);
 /* Canonical values of parameter p, host memory [params[p].n], to and from an arena (param, grad or
  * a moment arena of the same size). */
@@ -124,5 +140,16 @@ typedef struct c3d_grad_hook {
 /* Top layer first. hook may be NULL. */
 C3D_CHECKED c3d_status c3d_model_backward(c3d_model *model, const c3d_pass *pass,
                                           const c3d_grad_hook *hook);
+
+/* The micro-batch statistics of the norms after a training forward, [n_stats] in host memory, the
+ * variances unbiased (waits for the device). */
+C3D_CHECKED c3d_status c3d_model_stats_read(c3d_model *model, float *stats);
+/* running = (1 - momentum) running + momentum stats, with a momentum of 0.1 as PyTorch has it, in
+ * double, for n micro-batches in turn: stats [n][n_stats], n_samples [n] their rows. A norm that
+ * saw a single element of a channel, whose variance says nothing, leaves that micro-batch out. */
+C3D_CHECKED c3d_status c3d_model_stats_merge(c3d_model *model, const double *stats,
+                                             const int *n_samples, int n);
+/* The running statistics become these, [n_stats] in host memory. */
+C3D_CHECKED c3d_status c3d_model_stats_set(c3d_model *model, const float *stats);
 
 #endif

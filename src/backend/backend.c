@@ -40,7 +40,7 @@ void c3d_backend_close(c3d_backend *backend)
     *backend = (c3d_backend){ 0 };
 }
 
-bool c3d_op_has_params(c3d_op op)
+bool c3d_op_has_filters(c3d_op op)
 {
     return op == C3D_OP_CONV || op == C3D_OP_LINEAR;
 }
@@ -92,7 +92,7 @@ c3d_status c3d_op_output(const c3d_op_desc *desc, c3d_shape x, c3d_shape *y_out)
     c3d_shape y = x;
 
     C3D_TRY(c3d_shape_check(x));
-    if (c3d_op_has_params(desc->op)) {
+    if (c3d_op_has_filters(desc->op)) {
         if (desc->n_filters < 1) return C3D_FAIL(C3D_EINVAL, "%d filters", desc->n_filters);
         y.c = desc->n_filters;
     }
@@ -109,8 +109,22 @@ c3d_status c3d_op_output(const c3d_op_desc *desc, c3d_shape x, c3d_shape *y_out)
         if (desc->dropout_layer < 0 || desc->dropout_layer > 255)
             return C3D_FAIL(C3D_EINVAL, "dropout layer %d, expected 0..255", desc->dropout_layer);
     }
+    if (desc->op == C3D_OP_NORM && !(desc->epsilon > 0))
+        return C3D_FAIL(C3D_EINVAL, "norm: epsilon %g, expected above 0", desc->epsilon);
     *y_out = y;
     return C3D_OK;
+}
+
+size_t c3d_norm_count(const c3d_plan *plan, int n_samples)
+{
+    const c3d_shape x = plan->x_shape;
+
+    return (size_t)n_samples * (size_t)x.d * (size_t)x.h * (size_t)x.w;
+}
+
+double c3d_unbiased_variance(double squares, size_t n)
+{
+    return n > 1 ? squares / (double)(n - 1) : 0;
 }
 
 static size_t multiple_of_16(size_t n)
@@ -118,21 +132,28 @@ static size_t multiple_of_16(size_t n)
     return (n + 15) / 16 * 16;
 }
 
+static size_t weights_of_filter(const c3d_op_desc *desc, c3d_shape x)
+{
+    if (desc->op == C3D_OP_LINEAR) return c3d_shape_sample_count(x);
+    return (size_t)x.c * (size_t)desc->kernel[0] * (size_t)desc->kernel[1] *
+           (size_t)desc->kernel[2];
+}
+
 c3d_status c3d_plan_describe(c3d_plan *plan, const c3d_op_desc *desc, c3d_shape x)
 {
     C3D_TRY(c3d_op_output(desc, x, &plan->y_shape));
     plan->desc = *desc;
     plan->x_shape = x;
-    if (!c3d_op_has_params(desc->op)) return C3D_OK;
-
-    size_t fan_in = c3d_shape_sample_count(x);
-    if (desc->op == C3D_OP_CONV)
-        fan_in = (size_t)x.c * (size_t)desc->kernel[0] * (size_t)desc->kernel[1] *
-                 (size_t)desc->kernel[2];
-    plan->n_params = 2;
-    plan->param_n[0] = (size_t)desc->n_filters * fan_in;
-    plan->param_n[1] = (size_t)desc->n_filters;
-    for (int i = 0; i < 2; i++) plan->param_n_physical[i] = multiple_of_16(plan->param_n[i]);
+    if (desc->op == C3D_OP_NORM) {
+        plan->n_params = 2;
+        plan->param_n[0] = plan->param_n[1] = (size_t)x.c;
+    } else if (c3d_op_has_filters(desc->op)) {
+        plan->n_params = desc->no_bias ? 1 : 2;
+        plan->param_n[0] = (size_t)desc->n_filters * weights_of_filter(desc, x);
+        if (!desc->no_bias) plan->param_n[1] = (size_t)desc->n_filters;
+    }
+    for (int i = 0; i < plan->n_params; i++)
+        plan->param_n_physical[i] = multiple_of_16(plan->param_n[i]);
     return C3D_OK;
 }
 
@@ -145,6 +166,8 @@ c3d_status c3d_pass_check(const c3d_plan *plan, const c3d_pass *pass, bool backw
         return C3D_FAIL(C3D_EINVAL, "pass: backward of a plan that is forward only");
     if (plan->desc.op == C3D_OP_DROPOUT && pass->training && !pass->row_keys)
         return C3D_FAIL(C3D_EINVAL, "pass: dropout without row keys");
+    if (plan->desc.op == C3D_OP_NORM && backward && !pass->training)
+        return C3D_FAIL(C3D_EINVAL, "pass: backward of a norm on running statistics");
     return C3D_OK;
 }
 

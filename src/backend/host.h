@@ -9,8 +9,13 @@ C3D_CHECKED c3d_status c3d_plan_describe(c3d_plan *plan, const c3d_op_desc *desc
 /* Refuses a pass that does not fit the plan: too many samples, dropout without keys, backward of a
  * plan that keeps no gradients. */
 C3D_CHECKED c3d_status c3d_pass_check(const c3d_plan *plan, const c3d_pass *pass, bool backward);
-/* True for a convolution or linear layer: the operations with parameters. */
-bool c3d_op_has_params(c3d_op op);
+/* True for a convolution or linear layer. */
+bool c3d_op_has_filters(c3d_op op);
+
+/* Rows in use times positions: what a norm's statistics of a channel are taken over. */
+size_t c3d_norm_count(const c3d_plan *plan, int n_samples);
+/* From the sum of squared deviations of n elements. */
+double c3d_unbiased_variance(double squares, size_t n);
 
 /* Refuses options that no backend in host memory has yet. */
 C3D_CHECKED c3d_status c3d_host_options_check(const c3d_backend *backend);

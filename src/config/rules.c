@@ -23,7 +23,6 @@ static const later coming[] = {
     { "data.augment.month_dropout", NULL },
     { "data.stage", "node" },
     { "data.stage", "memory" },
-    { "model.network", "tcnn" },
     { "model.normalization", "batch" },
     { "model.precision", NULL },
     { "model.autotune", "true" },

@@ -6,13 +6,30 @@
 static void draw(const c3d_model *model, int p, uint64_t seed, float *out)
 {
     const c3d_param *param = &model->params[p];
+    const c3d_op_desc *op = &model->table.layers[param->layer].op;
     const uint64_t stream = C3D_STREAM(C3D_PURPOSE_INIT, p);
     /* A ReLU halves the variance that it passes on; the last layer has none. */
-    const double variance = model->table.layers[param->layer].op.relu ? 2.0 : 1.0;
+    const double variance = op->op == C3D_OP_LINEAR && !op->relu ? 1.0 : 2.0;
     const double deviation = sqrt(variance / (double)param->fan_in);
+    const bool is_constant = param->which == 1 || op->op == C3D_OP_NORM;
+    const float constant = param->which == 1 ? 0 : 1;
 
     for (size_t i = 0; i < param->n; i++)
-        out[i] = param->which == 1 ? 0.0F : (float)(deviation * c3d_random_normal(seed, stream, i));
+        out[i] = is_constant ? constant : (float)(deviation * c3d_random_normal(seed, stream, i));
+}
+
+/* Means 0, variances 1. */
+static c3d_status start_statistics(c3d_model *model)
+{
+    float *start = c3d_calloc(model->n_stats + 1, sizeof *start);
+
+    if (!start) return C3D_ENOMEM;
+    for (int r = 0; r < model->n_running; r++)
+        for (size_t i = 0; i < model->running[r].n; i++)
+            start[model->running[r].offset + i] = model->running[r].which == 0 ? 0 : 1;
+    const c3d_status st = c3d_model_stats_set(model, start);
+    free(start);
+    return st;
 }
 
 c3d_status c3d_model_init(c3d_model *model, uint64_t seed)
@@ -30,5 +47,5 @@ c3d_status c3d_model_init(c3d_model *model, uint64_t seed)
         st = c3d_model_import(model, p, values, model->param);
     }
     free(values);
-    return st;
+    return st == C3D_OK ? start_statistics(model) : st;
 }

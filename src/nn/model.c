@@ -28,14 +28,14 @@ static c3d_status plan_layers(c3d_model *model)
 }
 
 /* conv [K, C, kd, kh, kw], without kd in a network that never looks along time; linear [K, inputs];
- * bias [K]. */
+ * bias [K], norm [C]. */
 static void set_shape(c3d_param *param, const c3d_layer_info *layer, bool has_time)
 {
     const c3d_op_desc *op = &layer->op;
 
-    param->shape[0] = op->n_filters;
+    param->shape[0] = layer->y.c; /* filters, or a norm's channels */
     param->rank = 1;
-    if (param->which == 1) return;
+    if (param->which == 1 || op->op == C3D_OP_NORM) return;
     if (op->op == C3D_OP_LINEAR) {
         param->shape[param->rank++] = (int64_t)c3d_shape_sample_count(layer->x);
         return;
@@ -56,12 +56,33 @@ static void list_params(c3d_model *model, bool has_time)
             param->which = which;
             param->n = plan->param_n[which];
             param->n_physical = plan->param_n_physical[which];
-            param->fan_in = plan->param_n[0] / (uint64_t)layer->op.n_filters;
+            param->fan_in = plan->param_n[0] / (uint64_t)layer->y.c;
             const char *kind = which == 0 ? "weight" : "bias";
             char name[sizeof param->name] = { 0 };
             (void)snprintf(name, sizeof name, "%s.%s", layer->name, kind);
             memcpy(param->name, name, sizeof name);
             set_shape(param, layer, has_time);
+        }
+    }
+}
+
+static void list_running(c3d_model *model)
+{
+    static const char *const kinds[2] = { "mean", "var" };
+
+    for (int i = 0; i < model->table.n_layers; i++) {
+        const c3d_layer_info *layer = &model->table.layers[i];
+
+        for (int which = 0; layer->op.op == C3D_OP_NORM && which < 2; which++) {
+            c3d_running *r = &model->running[model->n_running++];
+            char name[sizeof r->name] = { 0 };
+
+            *r = (c3d_running){
+                .layer = i, .which = which, .n = (size_t)layer->x.c, .offset = model->n_stats
+            };
+            (void)snprintf(name, sizeof name, "%s.running_%s", layer->name, kinds[which]);
+            memcpy(r->name, name, sizeof name);
+            model->n_stats += r->n;
         }
     }
 }
@@ -77,9 +98,27 @@ static void lay_out_arena(c3d_model *model)
         }
 }
 
+static c3d_status allocate(c3d_model *model, size_t n, float **out)
+{
+    void *arena = NULL;
+
+    C3D_TRY(ops_of(model)->alloc(model->backend, n * sizeof(float), &arena));
+    *out = arena;
+    return C3D_OK;
+}
+
+static c3d_status allocate_all(c3d_model *model, bool training)
+{
+    C3D_TRY(allocate(model, model->n_arena, &model->param));
+    if (training) C3D_TRY(allocate(model, model->n_arena, &model->grad));
+    if (model->n_stats == 0) return C3D_OK;
+    C3D_TRY(allocate(model, model->n_stats, &model->stats));
+    model->host_stats = c3d_calloc(model->n_stats, sizeof(float));
+    return model->host_stats ? C3D_OK : C3D_ENOMEM;
+}
+
 c3d_status c3d_model_create(c3d_model *model, c3d_backend *backend, const c3d_model_desc *desc)
 {
-    void *arena;
     c3d_status st;
 
     *model = (c3d_model){ .backend = backend };
@@ -88,12 +127,8 @@ c3d_status c3d_model_create(c3d_model *model, c3d_backend *backend, const c3d_mo
     C3D_TRY_TO(fail, plan_layers(model));
     list_params(model, c3d_net_find(desc->network)->kernel[0] > 1);
     lay_out_arena(model);
-    C3D_TRY_TO(fail, backend->ops->alloc(backend, model->n_arena * sizeof(float), &arena));
-    model->param = arena;
-    if (desc->training) {
-        C3D_TRY_TO(fail, backend->ops->alloc(backend, model->n_arena * sizeof(float), &arena));
-        model->grad = arena;
-    }
+    list_running(model);
+    C3D_TRY_TO(fail, allocate_all(model, desc->training));
     return C3D_OK;
 fail:
     c3d_model_destroy(model);
@@ -103,6 +138,8 @@ fail:
 void c3d_model_destroy(c3d_model *model)
 {
     if (!model || !model->backend) return;
+    if (model->stats) ops_of(model)->free(model->backend, model->stats);
+    free(model->host_stats);
     if (model->grad) ops_of(model)->free(model->backend, model->grad);
     if (model->param) ops_of(model)->free(model->backend, model->param);
     for (int i = C3D_MAX_LAYERS - 1; i >= 0; i--)
@@ -153,6 +190,9 @@ static layer_range range_of(const c3d_model *model, int layer)
         range.params.value[param->which] = model->param + param->offset;
         if (model->grad) range.grads[param->which] = model->grad + param->offset;
     }
+    for (int r = 0; r < model->n_running; r++)
+        if (model->running[r].layer == layer)
+            range.params.stats[model->running[r].which] = model->stats + model->running[r].offset;
     return range;
 }
 

@@ -78,6 +78,14 @@ static const c3d_net nets[] = {
       .kernel = { 1, 3, 3 },
       .n_layers = (int)C3D_COUNT(cnn2d_layers),
       .layers = cnn2d_layers },
+    /* The layers of c3d with kernels along time alone: space is pooled and flattened as there, so
+     * that what differs is what the convolutions see. */
+    { .name = "tcnn",
+      .help = "the same network pixel by pixel, with convolutions over 3 months",
+      .one_slice = false,
+      .kernel = { 3, 1, 1 },
+      .n_layers = (int)C3D_COUNT(c3d_layers),
+      .layers = c3d_layers },
 };
 
 const c3d_net *c3d_net_find(const char *name)

@@ -23,6 +23,9 @@ static c3d_status check_numbers(const c3d_net *net, const c3d_model_desc *desc)
     if (net->one_slice && x.d != 1)
         return C3D_FAIL(C3D_ECONFIG, "model.network %s: sees one month, was given %d", net->name,
                         x.d);
+    if (net->kernel[1] == 1 && x.d < 2)
+        return C3D_FAIL(C3D_ECONFIG, "model.network %s: looks along time alone, was given 1 month",
+                        net->name);
     if (net->kernel[1] > 1 && (x.h < 2 || x.w < 2))
         return C3D_FAIL(C3D_ECONFIG,
                         "model.network %s: frames of %d x %d px have no neighbourhood to look at",
@@ -38,11 +41,13 @@ static c3d_status check_numbers(const c3d_net *net, const c3d_model_desc *desc)
     return C3D_OK;
 }
 
-static void conv_op(const c3d_net *net, const c3d_layer_desc *layer, int width, c3d_op_desc *op)
+static void conv_op(const c3d_net *net, const c3d_layer_desc *layer, const c3d_model_desc *desc,
+                    c3d_op_desc *op)
 {
     op->op = C3D_OP_CONV;
-    op->n_filters = layer->width_factor * width;
-    op->relu = layer->relu;
+    op->n_filters = layer->width_factor * desc->width;
+    op->no_bias = desc->batch_norm; /* beta takes its place */
+    op->relu = layer->relu && !desc->batch_norm;
     for (int axis = 0; axis < 3; axis++) {
         op->kernel[axis] = net->kernel[axis];
         op->stride[axis] = 1;
@@ -91,10 +96,11 @@ static uint64_t fan_in(const c3d_layer_info *info)
 
 static c3d_status count(c3d_layer_info *info)
 {
-    const bool has_params = info->op.op == C3D_OP_CONV || info->op.op == C3D_OP_LINEAR;
+    const bool has_filters = info->op.op == C3D_OP_CONV || info->op.op == C3D_OP_LINEAR;
     uint64_t n_weights;
 
-    if (!has_params) return C3D_OK;
+    if (info->op.op == C3D_OP_NORM) info->n_params = 2 * (uint64_t)info->x.c;
+    if (!has_filters) return C3D_OK;
     if (__builtin_mul_overflow(fan_in(info), (uint64_t)info->op.n_filters, &n_weights) ||
         n_weights > INT64_MAX / 64 ||
         __builtin_mul_overflow(fan_in(info), (uint64_t)c3d_shape_sample_count(info->y),
@@ -102,7 +108,7 @@ static c3d_status count(c3d_layer_info *info)
         info->multiply_adds > INT64_MAX / C3D_MAX_LAYERS)
         return C3D_FAIL(C3D_ECONFIG, "layer %s: its number of weights or multiply-adds is absurd",
                         info->name);
-    info->n_params = n_weights + (uint64_t)info->op.n_filters;
+    info->n_params = n_weights + (info->op.no_bias ? 0 : (uint64_t)info->op.n_filters);
     return C3D_OK;
 }
 
@@ -144,6 +150,20 @@ static c3d_status append_dropout(c3d_shape_table *table, const c3d_layer_desc *l
     return append(table, &info, x);
 }
 
+static c3d_status append_norm(c3d_shape_table *table, const c3d_layer_desc *layer, c3d_shape *x)
+{
+    c3d_layer_info info = { .x = *x,
+                            .op = { .op = C3D_OP_NORM,
+                                    .relu = layer->relu,
+                                    .epsilon = 1e-5,
+                                    .training = table->layers[0].op.training,
+                                    .needs_x_grad = true } };
+
+    (void)snprintf(info.name, sizeof info.name, "bn%s",
+                   layer->name + strcspn(layer->name, "0123456789"));
+    return append(table, &info, x);
+}
+
 c3d_status c3d_shape_table_make(const c3d_model_desc *desc, c3d_shape_table *out)
 {
     const c3d_net *net = c3d_net_find(desc->network);
@@ -159,11 +179,12 @@ c3d_status c3d_shape_table_make(const c3d_model_desc *desc, c3d_shape_table *out
         info.op.needs_x_grad = i > 0;
         (void)snprintf(info.name, sizeof info.name, "%s", layer->name);
         switch (layer->kind) {
-        case C3D_LAYER_CONV: conv_op(net, layer, desc->width, &info.op); break;
+        case C3D_LAYER_CONV: conv_op(net, layer, desc, &info.op); break;
         case C3D_LAYER_POOL: pool_op(layer, desc->pool5_padding, &info); break;
         case C3D_LAYER_LINEAR: linear_op(layer, desc, &info.op); break;
         }
         C3D_TRY(append(out, &info, &x));
+        if (layer->kind == C3D_LAYER_CONV && desc->batch_norm) C3D_TRY(append_norm(out, layer, &x));
         if (layer->dropout && desc->dropout > 0)
             C3D_TRY(append_dropout(out, layer, desc->dropout, &x));
     }

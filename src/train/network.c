@@ -26,6 +26,7 @@ void c3d_network_from_config(const c3d_config *config, c3d_network_desc *out)
             .outputs = config->model.outputs,
             .dropout = config->model.dropout,
             .pool5_padding = config->model.pool5_padding,
+            .batch_norm = config->model.normalization == C3D_CONFIG_NORMALIZATION_BATCH,
         },
         .slice = slices[config->data.slice],
         .seed = (uint64_t)config->data.seed,

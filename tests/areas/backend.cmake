@@ -2,12 +2,17 @@ c3d_test(test_backend_ref LABELS unit LINKS c3d_backend SOURCES support/op_run.c
 c3d_test(parity_backend LABELS parity LINKS c3d_backend SOURCES support/op_run.c ARGS onednn)
 c3d_test(parity_entries LABELS parity LINKS c3d_backend SOURCES support/op_run.c ARGS onednn)
 
+c3d_test(test_norm LABELS unit LINKS c3d_backend ARGS ref)
+add_test(NAME parity_norm COMMAND test_norm onednn)
+c3d_test_environment(parity_norm parity)
+
 # Everything once more through check, which fails where a backend breaks the contract's rules.
 c3d_test(test_check LABELS unit LINKS c3d_backend)
 add_test(NAME test_backend_ref_checked COMMAND test_backend_ref check:ref)
 add_test(NAME parity_backend_checked COMMAND parity_backend check:onednn check:ref)
 add_test(NAME parity_entries_checked COMMAND parity_entries check:onednn)
-foreach(checked test_backend_ref parity_backend parity_entries)
+add_test(NAME test_norm_checked COMMAND test_norm check:onednn)
+foreach(checked test_backend_ref parity_backend parity_entries test_norm)
   c3d_test_environment(${checked}_checked parity)
 endforeach()
 
@@ -18,6 +23,9 @@ foreach(isa SSE41 AVX2)
     c3d_test_environment(${parity}_${isa} parity)
     set_property(TEST ${parity}_${isa} APPEND PROPERTY ENVIRONMENT "DNNL_MAX_CPU_ISA=${isa}")
   endforeach()
+  add_test(NAME parity_norm_${isa} COMMAND test_norm onednn)
+  c3d_test_environment(parity_norm_${isa} parity)
+  set_property(TEST parity_norm_${isa} APPEND PROPERTY ENVIRONMENT "DNNL_MAX_CPU_ISA=${isa}")
 endforeach()
 
 c3d_test(golden_test LABELS parity LINKS c3d_nn

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Every entry of the table has its checked twin below. */
-_Static_assert(sizeof(c3d_backend_ops) == sizeof(char *) + sizeof(void *) * 24,
+_Static_assert(sizeof(c3d_backend_ops) == sizeof(char *) + sizeof(void *) * 25,
                "an entry came: check must wrap it");
 
 static c3d_status check_open(c3d_backend *self)
@@ -237,6 +237,7 @@ static const c3d_backend_ops table = {
     .param_export = check_param_export,
     .forward = c3d_check_forward,
     .backward = c3d_check_backward,
+    .stats_read = c3d_check_stats_read,
     .loss = c3d_check_loss,
     .adam = check_adam,
     .to_low = check_to_low,

@@ -56,6 +56,8 @@ c3d_status c3d_check_forward(c3d_backend *self, c3d_plan *plan, const c3d_params
                              const c3d_pass *pass);
 c3d_status c3d_check_backward(c3d_backend *self, c3d_plan *plan, const c3d_params *params,
                               float *const *param_grads, const c3d_pass *pass);
+c3d_status c3d_check_stats_read(c3d_backend *self, const c3d_plan *plan, float *mean,
+                                float *variance);
 c3d_status c3d_check_loss(c3d_backend *self, c3d_activation *logits, const c3d_loss *loss);
 
 #endif

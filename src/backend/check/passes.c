@@ -22,7 +22,7 @@ static float *filled(size_t n, float value)
 
 /* Hashes of everything an operation may only read. */
 typedef struct inputs {
-    uint64_t x, y, value[2], low[2];
+    uint64_t x, y, value[2], low[2], stats[2];
 } inputs;
 
 /* A forward or (param_grads) backward pass of an operation. */
@@ -74,6 +74,10 @@ static c3d_status hash_inputs(const call *c, inputs *out)
         if (c->params->low[i])
             C3D_TRY(hash_buffer(k, c->params->low[i], n * sizeof(uint16_t), &out->low[i]));
     }
+    for (int i = 0; i < 2; i++)
+        if (c->params->stats[i])
+            C3D_TRY(hash_buffer(k, c->params->stats[i], (size_t)plan->x_shape.c * sizeof(float),
+                                &out->stats[i]));
     return C3D_OK;
 }
 
@@ -82,7 +86,8 @@ static const char *op_name(const c3d_plan *plan)
     static const char *const names[] = { [C3D_OP_CONV] = "convolution",
                                          [C3D_OP_POOL] = "pool",
                                          [C3D_OP_LINEAR] = "linear layer",
-                                         [C3D_OP_DROPOUT] = "dropout" };
+                                         [C3D_OP_DROPOUT] = "dropout",
+                                         [C3D_OP_NORM] = "norm" };
     const size_t op = (size_t)plan->desc.op;
 
     return op < C3D_COUNT(names) && names[op] ? names[op] : "operation";
@@ -99,6 +104,8 @@ static c3d_status compare_inputs(const call *c)
     for (int i = 0; i < c->plan->n_params; i++)
         if (before->value[i] != after.value[i] || before->low[i] != after.low[i])
             changed = i == 0 ? "its weights" : "its biases";
+    for (int i = 0; i < 2; i++)
+        if (before->stats[i] != after.stats[i]) changed = "its running statistics";
     if (before->y != after.y) changed = "the values of its output";
     if (before->x != after.x) changed = "its input";
     if (!changed) return C3D_OK;
@@ -152,6 +159,10 @@ static c3d_status check_call(const call *c)
             C3D_TRY(c3d_check_range(k, c->param_grads[i], n * sizeof(float),
                                     "the gradient of a parameter"));
     }
+    for (int i = 0; i < 2; i++)
+        if (c->params->stats[i])
+            C3D_TRY(c3d_check_range(k, c->params->stats[i], (size_t)plan->x_shape.c * sizeof(float),
+                                    "running statistics"));
     return c3d_check_memory(k);
 }
 
@@ -189,6 +200,28 @@ c3d_status c3d_check_forward(c3d_backend *self, c3d_plan *plan, const c3d_params
     C3D_TRY(check_call(&c));
     C3D_TRY(hash_inputs(&c, &c.before));
     return forward_twice(&c);
+}
+
+c3d_status c3d_check_stats_read(c3d_backend *self, const c3d_plan *plan, float *mean,
+                                float *variance)
+{
+    check *k = check_of(self);
+    const size_t n = (size_t)plan->x_shape.c;
+    uint64_t written[N_FILLS];
+
+    C3D_TRY(c3d_check_live(k, THING_PLAN, plan, "a plan"));
+    if (plan->desc.op != C3D_OP_NORM)
+        return C3D_FAIL(C3D_EINTERNAL, "check: statistics are asked of a %s", op_name(plan));
+    for (int f = 0; f < N_FILLS; f++) {
+        for (size_t c = 0; c < n; c++) mean[c] = variance[c] = filling(f);
+        C3D_TRY(k->inner.ops->stats_read(&k->inner, plan, mean, variance));
+        C3D_TRY(k->inner.ops->sync(&k->inner));
+        const uint64_t parts[] = { c3d_hash(mean, n * sizeof *mean),
+                                   c3d_hash(variance, n * sizeof *variance) };
+        written[f] = c3d_hash(parts, sizeof parts);
+    }
+    if (written[0] == written[1]) return C3D_OK;
+    return C3D_FAIL(C3D_EINTERNAL, "check: not all statistics of a norm are written");
 }
 
 /* ---- backward -------------------------------------------------------------------------------- */

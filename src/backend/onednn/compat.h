@@ -8,7 +8,9 @@
 
 #include <oneapi/dnnl/dnnl.h>
 #include <oneapi/dnnl/dnnl_debug.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #if DNNL_VERSION_MAJOR >= 3
 typedef dnnl_memory_desc_t layout;
@@ -29,6 +31,13 @@ typedef struct op_window {
 } op_window;
 
 static const dnnl_dims_t no_dilation = { 0 };
+
+/* How elements lie: along axis a, steps[a] of them from one to the next; channels (axis 1) in
+ * blocks of `block` neighbours, with steps[1] from block to block. */
+typedef struct layout_steps {
+    int n_axes, block;
+    dnnl_dims_t extents, steps;
+} layout_steps;
 
 #if DNNL_VERSION_MAJOR >= 3
 
@@ -52,6 +61,28 @@ static inline dnnl_status_t layout_copy(layout *out, const_layout from)
 static inline void layout_destroy(layout l)
 {
     if (l) dnnl_memory_desc_destroy(l);
+}
+
+/* False for a layout that is not of this kind. */
+static inline bool layout_steps_of(const_layout l, layout_steps *out)
+{
+    dnnl_format_kind_t kind;
+    const dnnl_dims_t *extents, *steps, *blocks, *axes;
+    int n_blocks;
+
+    if (dnnl_memory_desc_query(l, dnnl_query_format_kind, &kind) != dnnl_success ||
+        kind != dnnl_blocked ||
+        dnnl_memory_desc_query(l, dnnl_query_ndims_s32, &out->n_axes) != dnnl_success ||
+        dnnl_memory_desc_query(l, dnnl_query_dims, &extents) != dnnl_success ||
+        dnnl_memory_desc_query(l, dnnl_query_strides, &steps) != dnnl_success ||
+        dnnl_memory_desc_query(l, dnnl_query_inner_nblks_s32, &n_blocks) != dnnl_success ||
+        dnnl_memory_desc_query(l, dnnl_query_inner_blks, &blocks) != dnnl_success ||
+        dnnl_memory_desc_query(l, dnnl_query_inner_idxs, &axes) != dnnl_success)
+        return false;
+    memcpy(out->extents, *extents, sizeof out->extents);
+    memcpy(out->steps, *steps, sizeof out->steps);
+    out->block = n_blocks == 1 ? (int)(*blocks)[0] : 1;
+    return n_blocks == 0 || (n_blocks == 1 && (*axes)[0] == 1);
 }
 
 static inline dnnl_status_t post_ops_add_relu(dnnl_post_ops_t ops)
@@ -172,6 +203,19 @@ static inline dnnl_status_t layout_copy(layout *out, const_layout from)
 static inline void layout_destroy(layout l)
 {
     free(l);
+}
+
+/* False for a layout that is not of this kind. */
+static inline bool layout_steps_of(const_layout l, layout_steps *out)
+{
+    const dnnl_blocking_desc_t *b = &l->format_desc.blocking;
+
+    if (l->format_kind != dnnl_blocked) return false;
+    out->n_axes = l->ndims;
+    memcpy(out->extents, l->dims, sizeof out->extents);
+    memcpy(out->steps, b->strides, sizeof out->steps);
+    out->block = b->inner_nblks == 1 ? (int)b->inner_blks[0] : 1;
+    return b->inner_nblks == 0 || (b->inner_nblks == 1 && b->inner_idxs[0] == 1);
 }
 
 static inline dnnl_status_t post_ops_add_relu(dnnl_post_ops_t ops)

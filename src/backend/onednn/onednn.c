@@ -108,6 +108,7 @@ const c3d_backend_ops c3d_backend_onednn = {
     .param_export = c3d_onednn_param_export,
     .forward = c3d_onednn_forward,
     .backward = c3d_onednn_backward,
+    .stats_read = c3d_onednn_stats_read,
     .loss = onednn_loss,
     .adam = onednn_adam,
     .to_low = c3d_host_to_low,

@@ -99,6 +99,7 @@ typedef struct onednn_plan {
     void *workspace;     /* pool: which elements won */
     void *mask;          /* dropout: float, plain [N, C, D, H, W] */
     void *physical_mask; /* the same in x's layout */
+    struct onednn_norm *norm;
 } onednn_plan;
 
 static inline onednn *onednn_of(const c3d_backend *self)
@@ -156,6 +157,15 @@ C3D_CHECKED c3d_status c3d_onednn_plan_dropout(onednn *o, onednn_plan *plan);
 C3D_CHECKED c3d_status c3d_onednn_dropout_forward(onednn *o, onednn_plan *plan,
                                                   const c3d_pass *pass);
 void c3d_onednn_dropout_backward(onednn_plan *plan);
+C3D_CHECKED c3d_status c3d_onednn_plan_norm(onednn *o, onednn_plan *plan);
+C3D_CHECKED c3d_status c3d_onednn_norm_forward(onednn_plan *plan, const c3d_params *params,
+                                               const c3d_pass *pass);
+/* The ReLU after it included. */
+C3D_CHECKED c3d_status c3d_onednn_norm_backward(onednn_plan *plan, const c3d_params *params,
+                                                float *const *param_grads, const c3d_pass *pass);
+c3d_status c3d_onednn_stats_read(c3d_backend *self, const c3d_plan *plan, float *mean,
+                                 float *variance);
+void c3d_onednn_norm_free(c3d_backend *self, struct onednn_norm *norm); /* NULL is fine */
 /* The window of conv and pool over the last n_axes - 2 axes. */
 op_window c3d_onednn_window(const c3d_op_desc *desc, int n_axes);
 /* 4 when time has one element before, after and in the kernel, otherwise 5. */

@@ -27,6 +27,7 @@ static c3d_status make(onednn *o, onednn_plan *plan)
     case C3D_OP_LINEAR: return c3d_onednn_plan_weighted(o, plan);
     case C3D_OP_POOL: return c3d_onednn_plan_pool(o, plan);
     case C3D_OP_DROPOUT: return c3d_onednn_plan_dropout(o, plan);
+    case C3D_OP_NORM: return c3d_onednn_plan_norm(o, plan);
     }
     return C3D_FAIL(C3D_EINVAL, "operation %d: unknown", (int)plan->base.desc.op);
 }
@@ -66,6 +67,7 @@ void c3d_onednn_plan_free(c3d_backend *self, c3d_plan *base)
     c3d_host_free(self, plan->workspace);
     c3d_host_free(self, plan->mask);
     c3d_host_free(self, plan->physical_mask);
+    c3d_onednn_norm_free(self, plan->norm);
     free(plan);
 }
 
@@ -115,6 +117,7 @@ c3d_status c3d_onednn_forward(c3d_backend *self, c3d_plan *base, const c3d_param
     C3D_TRY(c3d_pass_check(base, pass, false));
     c3d_onednn_use_threads(o);
     if (base->desc.op == C3D_OP_DROPOUT) return c3d_onednn_dropout_forward(o, plan, pass);
+    if (base->desc.op == C3D_OP_NORM) return c3d_onednn_norm_forward(plan, params, pass);
     set_params(plan, params);
     return c3d_onednn_run(o, &plan->forward);
 }
@@ -139,11 +142,12 @@ static c3d_status backward_w(onednn *o, onednn_plan *plan, float *const *param_g
 {
     static const slot_name term[2] = { SLOT_W_TERM, SLOT_B_TERM };
 
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < plan->base.n_params; i++)
         plan->grad[i] = accumulate ? o->slots[term[i]].data : param_grads[i];
     C3D_TRY(c3d_onednn_run(o, &plan->backward_w));
     if (!accumulate) return C3D_OK;
-    for (int i = 0; i < 2; i++) add(plan->grad[i], plan->param_n_layout[i], param_grads[i]);
+    for (int i = 0; i < plan->base.n_params; i++)
+        add(plan->grad[i], plan->param_n_layout[i], param_grads[i]);
     return C3D_OK;
 }
 
@@ -167,6 +171,8 @@ c3d_status c3d_onednn_backward(c3d_backend *self, c3d_plan *base, const c3d_para
     C3D_TRY(c3d_pass_check(base, pass, true));
     c3d_onednn_use_threads(o);
     set_params(plan, params);
+    if (base->desc.op == C3D_OP_NORM)
+        return c3d_onednn_norm_backward(plan, params, param_grads, pass);
     apply_relu(base);
     if (base->desc.op == C3D_OP_DROPOUT && base->desc.needs_x_grad)
         c3d_onednn_dropout_backward(plan);

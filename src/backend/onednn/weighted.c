@@ -18,7 +18,7 @@ typedef struct making {
     layout x;                   /* the input as it lies */
     layout x_plain;             /* linear of more than one pixel: in C, D, H, W order */
     layout x_any, w_any, y_any; /* the library's choice */
-    layout y_wanted, b;         /* of the forward output, of the bias */
+    layout y_wanted, b;         /* of the forward output, of the bias (NULL: none) */
     layout w_plain;             /* the canonical weights */
     dnnl_primitive_desc_t hint; /* the forward pass as planned */
 } making;
@@ -52,7 +52,7 @@ static c3d_status make_layouts(making *m)
     C3D_DNNL(layout_create(&m->y_any, y_axes, extents, dnnl_format_tag_any));
     /* Logits are read by the loss and dropped out as they lie, so linear outputs stay plain. */
     C3D_DNNL(layout_create(&m->y_wanted, y_axes, extents, conv ? dnnl_format_tag_any : dnnl_ab));
-    C3D_DNNL(layout_create(&m->b, 1, n_filters, dnnl_a));
+    if (!p->desc.no_bias) C3D_DNNL(layout_create(&m->b, 1, n_filters, dnnl_a));
     return C3D_OK;
 }
 
@@ -100,7 +100,7 @@ static c3d_status make_forward(making *m)
     C3D_TRY(
         c3d_onednn_job_arg(m->o, j, DNNL_ARG_WEIGHTS,
                            (place){ layout_of(m->hint, dnnl_query_weights_md), &plan->param[0] }));
-    C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_BIAS, (place){ m->b, &plan->param[1] }));
+    if (m->b) C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_BIAS, (place){ m->b, &plan->param[1] }));
     return c3d_onednn_job_arg(m->o, j, DNNL_ARG_DST, (place){ p->y->layout, &p->y->value });
 }
 
@@ -112,7 +112,7 @@ static c3d_status make_params(making *m)
                                 { m->b, &plan->param[1] } };
     const place canonical[2] = { { m->w_plain, &plan->canonical }, { m->b, &plan->canonical } };
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < plan->base.n_params; i++) {
         const size_t n = dnnl_memory_desc_get_size(physical[i].layout) / sizeof(float);
 
         plan->param_n_layout[i] = n;
@@ -165,7 +165,8 @@ static c3d_status add_backward_w(making *m, const_dnnl_primitive_desc_t desc)
     C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_SRC, x_here));
     C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_DIFF_DST, dy_here));
     C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_DIFF_WEIGHTS, dw_here));
-    C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_DIFF_BIAS, (place){ m->b, &plan->grad[1] }));
+    if (m->b)
+        C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_DIFF_BIAS, (place){ m->b, &plan->grad[1] }));
     return c3d_onednn_carry(m->o, list, dw_here, dw);
 }
 
@@ -196,7 +197,7 @@ static c3d_status make_training(making *m)
         C3D_TRY(make_backward(m, m->backward_x, add_backward_x));
     }
     C3D_TRY(make_backward(m, m->backward_w, add_backward_w));
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < p->n_params; i++)
         C3D_TRY(c3d_onednn_slot_grow(m->o, i == 0 ? SLOT_W_TERM : SLOT_B_TERM,
                                      p->param_n_physical[i] * sizeof(float)));
     return C3D_OK;

@@ -135,7 +135,7 @@ void c3d_ref_conv_forward(ref_plan *plan, const float *w, const float *b, int n_
         const arrays a = { .x = p->x->value + (size_t)r * n_x, .w = w, .sums = plan->sums };
         float *const y = p->y->value + (size_t)r * n_y;
 
-        for (size_t i = 0; i < n_y; i++) plan->sums[i] = (double)b[i / n_map];
+        for (size_t i = 0; i < n_y; i++) plan->sums[i] = b ? (double)b[i / n_map] : 0;
         visit_sample(p, &a, add_to_y);
         for (size_t i = 0; i < n_y; i++) y[i] = (float)plan->sums[i];
     }
@@ -161,7 +161,7 @@ static void bias_gradient(const c3d_plan *p, float *db, const c3d_pass *pass)
 {
     const size_t n_y = c3d_shape_sample_count(p->y_shape), n_map = n_y / (size_t)p->y_shape.c;
 
-    for (size_t k = 0; k < p->param_n[1]; k++) {
+    for (size_t k = 0; k < (size_t)p->y_shape.c; k++) {
         double sum = 0;
 
         for (int r = 0; r < pass->n_samples; r++)
@@ -187,5 +187,5 @@ void c3d_ref_conv_backward_w(ref_plan *plan, float *dw, float *db, const c3d_pas
     }
     for (size_t i = 0; i < p->param_n[0]; i++)
         c3d_ref_store(dw + i, plan->sums[i], pass->accumulate);
-    bias_gradient(p, db, pass);
+    if (db) bias_gradient(p, db, pass);
 }

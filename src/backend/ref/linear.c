@@ -3,11 +3,11 @@
 void c3d_ref_linear_forward(ref_plan *plan, const float *w, const float *b, int n_samples)
 {
     const c3d_plan *p = &plan->base;
-    const size_t n_in = c3d_shape_sample_count(p->x_shape), n_out = p->param_n[1];
+    const size_t n_in = c3d_shape_sample_count(p->x_shape), n_out = (size_t)p->desc.n_filters;
 
     for (size_t r = 0; r < (size_t)n_samples; r++) {
         for (size_t k = 0; k < n_out; k++) {
-            double sum = (double)b[k];
+            double sum = b ? (double)b[k] : 0;
 
             for (size_t i = 0; i < n_in; i++)
                 sum += (double)w[k * n_in + i] * (double)p->x->value[r * n_in + i];
@@ -19,7 +19,7 @@ void c3d_ref_linear_forward(ref_plan *plan, const float *w, const float *b, int 
 void c3d_ref_linear_backward_x(ref_plan *plan, const float *w, int n_samples)
 {
     const c3d_plan *p = &plan->base;
-    const size_t n_in = c3d_shape_sample_count(p->x_shape), n_out = p->param_n[1];
+    const size_t n_in = c3d_shape_sample_count(p->x_shape), n_out = (size_t)p->desc.n_filters;
 
     for (size_t r = 0; r < (size_t)n_samples; r++) {
         for (size_t i = 0; i < n_in; i++) {
@@ -35,7 +35,7 @@ void c3d_ref_linear_backward_x(ref_plan *plan, const float *w, int n_samples)
 void c3d_ref_linear_backward_w(ref_plan *plan, float *dw, float *db, const c3d_pass *pass)
 {
     const c3d_plan *p = &plan->base;
-    const size_t n_in = c3d_shape_sample_count(p->x_shape), n_out = p->param_n[1];
+    const size_t n_in = c3d_shape_sample_count(p->x_shape), n_out = (size_t)p->desc.n_filters;
 
     for (size_t k = 0; k < n_out; k++) {
         double bias_sum = 0;
@@ -47,6 +47,7 @@ void c3d_ref_linear_backward_w(ref_plan *plan, float *dw, float *db, const c3d_p
                 sum += (double)p->y->grad[r * n_out + k] * (double)p->x->value[r * n_in + i];
             c3d_ref_store(dw + k * n_in + i, sum, pass->accumulate);
         }
+        if (!db) continue;
         for (size_t r = 0; r < (size_t)pass->n_samples; r++)
             bias_sum += (double)p->y->grad[r * n_out + k];
         c3d_ref_store(db + k, bias_sum, pass->accumulate);

@@ -101,6 +101,7 @@ static void plan_free(c3d_backend *self, c3d_plan *base)
     c3d_host_free(self, plan->sums);
     c3d_host_free(self, plan->winners);
     c3d_host_free(self, plan->mask);
+    c3d_host_free(self, plan->mean);
     free(plan);
 }
 
@@ -110,6 +111,7 @@ static c3d_status prepare(c3d_backend *self, ref_plan *plan)
     case C3D_OP_CONV: return c3d_ref_conv_prepare(self, plan);
     case C3D_OP_POOL: return c3d_ref_pool_prepare(self, plan);
     case C3D_OP_DROPOUT: return c3d_ref_dropout_prepare(self, plan);
+    case C3D_OP_NORM: return c3d_ref_norm_prepare(self, plan);
     case C3D_OP_LINEAR: break;
     }
     return C3D_OK;
@@ -168,8 +170,9 @@ static c3d_status forward(c3d_backend *self, c3d_plan *base, const c3d_params *p
     case C3D_OP_LINEAR: c3d_ref_linear_forward(plan, params->value[0], params->value[1], n); break;
     case C3D_OP_POOL: c3d_ref_pool_forward(plan, n); break;
     case C3D_OP_DROPOUT: c3d_ref_dropout_forward(plan, pass); break;
+    case C3D_OP_NORM: c3d_ref_norm_forward(plan, params, pass); break;
     }
-    if (c3d_op_has_params(base->desc.op) && base->desc.relu)
+    if (base->desc.relu)
         c3d_ref_relu(base->y->value, (size_t)n * c3d_shape_sample_count(base->y_shape));
     return C3D_OK;
 }
@@ -181,6 +184,7 @@ static void backward_x(ref_plan *plan, const c3d_params *params, int n_samples)
     case C3D_OP_LINEAR: c3d_ref_linear_backward_x(plan, params->value[0], n_samples); break;
     case C3D_OP_POOL: c3d_ref_pool_backward(plan, n_samples); break;
     case C3D_OP_DROPOUT: c3d_ref_dropout_backward(plan, n_samples); break;
+    case C3D_OP_NORM: break; /* goes with its parameters */
     }
 }
 
@@ -191,7 +195,7 @@ static c3d_status backward(c3d_backend *self, c3d_plan *base, const c3d_params *
 
     (void)self;
     C3D_TRY(c3d_pass_check(base, pass, true));
-    if (c3d_op_has_params(base->desc.op) && base->desc.relu)
+    if (base->desc.relu)
         c3d_ref_relu_backward(base->y->value, base->y->grad,
                               (size_t)pass->n_samples * c3d_shape_sample_count(base->y_shape));
     if (base->desc.needs_x_grad) backward_x(plan, params, pass->n_samples);
@@ -199,6 +203,7 @@ static c3d_status backward(c3d_backend *self, c3d_plan *base, const c3d_params *
         c3d_ref_conv_backward_w(plan, param_grads[0], param_grads[1], pass);
     if (base->desc.op == C3D_OP_LINEAR)
         c3d_ref_linear_backward_w(plan, param_grads[0], param_grads[1], pass);
+    if (base->desc.op == C3D_OP_NORM) c3d_ref_norm_backward(plan, params, param_grads, pass);
     return C3D_OK;
 }
 
@@ -231,6 +236,7 @@ const c3d_backend_ops c3d_backend_ref = {
     .param_export = param_export,
     .forward = forward,
     .backward = backward,
+    .stats_read = c3d_ref_stats_read,
     .loss = ref_loss,
     .adam = c3d_ref_adam,
     .to_low = c3d_host_to_low,
