@@ -238,6 +238,21 @@ typedef struct c3d_batch {
 } c3d_batch;
 
 typedef struct c3d_loader c3d_loader;
+
+/* What a loader delivers and takes; n_months is of the longest sample, of which a network that sees
+ * one slice is shown one. */
+typedef struct c3d_loader_size {
+    c3d_shape shape; /* of a micro-batch, as c3d_loader_shape */
+    c3d_dtype dtype;
+    int n_months;
+} c3d_loader_size;
+/* Of the loader that create would make; fails as create does, and allocates nothing. */
+C3D_CHECKED c3d_status c3d_loader_size_of(const c3d_loader_desc *desc, c3d_loader_size *out);
+/* Bytes of its ring and its readers, and bytes it reads from files for one sample. They look at
+ * size, readers, depth and slice only: desc needs no dataset. */
+size_t c3d_loader_bytes(const c3d_loader_desc *desc, const c3d_loader_size *size);
+size_t c3d_loader_sample_bytes(const c3d_loader_desc *desc, const c3d_loader_size *size);
+
 /* Allocates all there will be and starts the readers' threads (signals blocked in them). C3D_EDATA
  * when samples differ in length and all months are asked for. */
 C3D_CHECKED c3d_status c3d_loader_create(const c3d_loader_desc *desc, c3d_loader **out);

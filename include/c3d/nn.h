@@ -140,6 +140,9 @@ typedef struct c3d_grad_hook {
 /* Top layer first. hook may be NULL. */
 C3D_CHECKED c3d_status c3d_model_backward(c3d_model *model, const c3d_pass *pass,
                                           const c3d_grad_hook *hook);
+/* One layer of the table alone, in the order of the whole pass. */
+C3D_CHECKED c3d_status c3d_model_forward_layer(c3d_model *model, int layer, const c3d_pass *pass);
+C3D_CHECKED c3d_status c3d_model_backward_layer(c3d_model *model, int layer, const c3d_pass *pass);
 
 /* The micro-batch statistics of the norms after a training forward, [n_stats] in host memory, the
  * variances unbiased (waits for the device). */

@@ -185,6 +185,7 @@ typedef struct c3d_run {
     c3d_list train_list, validation_list;
     double mean[64], deviation[64]; /* of the training samples, by band */
     c3d_network_desc network;
+    c3d_loader_size input; /* what the loader delivers */
     c3d_loader *loader;
     c3d_model model;
     c3d_optimizer optimizer;

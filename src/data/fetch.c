@@ -118,11 +118,9 @@ static size_t column_bytes(int n_months)
     return ((size_t)n_months * sizeof(double) + 63) / 64 * 64;
 }
 
-size_t c3d_fetch_scratch_bytes(const c3d_fetch_desc *desc, int n_months_most)
+size_t c3d_fetch_scratch_bytes(size_t month_bytes, int n_months_most)
 {
-    return column_bytes(n_months_most) + (size_t)n_months_most *
-                                             (size_t)desc->dataset->info.n_bands *
-                                             plane_bytes(&desc->dataset->info);
+    return column_bytes(n_months_most) + (size_t)n_months_most * month_bytes;
 }
 
 static c3d_status fetch(const c3d_fetch_desc *desc, uint32_t index, int chosen, void *scratch,

@@ -160,7 +160,62 @@ bad_index:
     return C3D_FAIL(C3D_EINVAL, "loader: the list is not of this dataset");
 }
 
-static c3d_status allocate(c3d_loader *loader, int n_months_most)
+static c3d_loader_desc with_defaults(const c3d_loader_desc *desc)
+{
+    c3d_loader_desc full = *desc;
+
+    if (full.n_readers == 0) full.n_readers = 2;
+    if (full.depth == 0) full.depth = 8;
+    if (full.depth == 1) full.depth = 2; /* the caller holds one */
+    return full;
+}
+
+c3d_status c3d_loader_size_of(const c3d_loader_desc *desc, c3d_loader_size *out)
+{
+    int n_months = 0;
+
+    C3D_TRY(check_desc(desc));
+    C3D_TRY(check_months(desc, &n_months));
+    const c3d_dataset_info *info = &desc->dataset->info;
+    *out = (c3d_loader_size){ .shape = { .n = desc->micro_batch,
+                                         .c = info->n_bands,
+                                         .d = desc->one_slice ? 1 : n_months,
+                                         .h = info->frame_size_px,
+                                         .w = info->frame_size_px },
+                              .dtype = info->dtype,
+                              .n_months = n_months };
+    return C3D_OK;
+}
+
+static size_t month_bytes(const c3d_loader_size *size)
+{
+    return c3d_shape_sample_count(size->shape) / (size_t)size->shape.d *
+           c3d_dtype_size(size->dtype);
+}
+
+static size_t scratch_bytes(const c3d_loader_size *size)
+{
+    return c3d_fetch_scratch_bytes(month_bytes(size), size->n_months);
+}
+
+size_t c3d_loader_bytes(const c3d_loader_desc *desc, const c3d_loader_size *size)
+{
+    const c3d_loader_desc full = with_defaults(desc);
+    const size_t per_row = c3d_shape_sample_count(size->shape) * c3d_dtype_size(size->dtype) +
+                           sizeof(int32_t) + sizeof(uint32_t) + sizeof(uint64_t) + sizeof(uint8_t);
+
+    return (size_t)full.depth * (size_t)full.micro_batch * per_row +
+           (size_t)full.n_readers * scratch_bytes(size);
+}
+
+size_t c3d_loader_sample_bytes(const c3d_loader_desc *desc, const c3d_loader_size *size)
+{
+    const bool one_month = desc->one_slice && desc->slice != C3D_SLICE_MEDIAN;
+
+    return month_bytes(size) * (size_t)(one_month ? 1 : size->n_months);
+}
+
+static c3d_status allocate(c3d_loader *loader, const c3d_loader_size *size)
 {
     const c3d_loader_desc *desc = &loader->desc;
     const size_t n = (size_t)desc->micro_batch;
@@ -179,7 +234,7 @@ static c3d_status allocate(c3d_loader *loader, int n_months_most)
             return C3D_ENOMEM;
     }
     for (int i = 0; i < desc->n_readers; i++) {
-        loader->scratch[i] = c3d_aligned(c3d_fetch_scratch_bytes(&loader->fetch, n_months_most));
+        loader->scratch[i] = c3d_aligned(scratch_bytes(size));
         if (!loader->scratch[i]) return C3D_ENOMEM;
     }
     return C3D_OK;
@@ -188,27 +243,18 @@ static c3d_status allocate(c3d_loader *loader, int n_months_most)
 c3d_status c3d_loader_create(const c3d_loader_desc *desc, c3d_loader **out)
 {
     c3d_loader *loader;
-    int n_months = 0;
+    c3d_loader_size size;
     c3d_status st;
 
-    C3D_TRY(check_desc(desc));
-    C3D_TRY(check_months(desc, &n_months));
+    C3D_TRY(c3d_loader_size_of(desc, &size));
     loader = c3d_calloc(1, sizeof *loader);
     if (!loader) return C3D_ENOMEM;
-    loader->desc = *desc;
-    if (desc->n_readers == 0) loader->desc.n_readers = 2;
-    if (desc->depth == 0) loader->desc.depth = 8;
-    if (desc->depth == 1) loader->desc.depth = 2; /* the caller holds one */
+    loader->desc = with_defaults(desc);
     loader->fetch = (c3d_fetch_desc){ desc->dataset, desc->one_slice, desc->slice };
     loader->n_steps = (int64_t)((desc->list->n - 1) / (size_t)desc->global_batch + 1);
-    loader->shape = (c3d_shape){ .n = desc->micro_batch,
-                                 .c = desc->dataset->info.n_bands,
-                                 .d = desc->one_slice ? 1 : n_months,
-                                 .h = desc->dataset->info.frame_size_px,
-                                 .w = desc->dataset->info.frame_size_px };
-    loader->sample_bytes =
-        c3d_shape_sample_count(loader->shape) * c3d_dtype_size(desc->dataset->info.dtype);
-    C3D_TRY_TO(fail, allocate(loader, n_months));
+    loader->shape = size.shape;
+    loader->sample_bytes = c3d_shape_sample_count(size.shape) * c3d_dtype_size(size.dtype);
+    C3D_TRY_TO(fail, allocate(loader, &size));
     C3D_TRY_TO(fail, c3d_prefetch_create(&(c3d_prefetch_desc){ .n_readers = loader->desc.n_readers,
                                                                .depth = loader->desc.depth,
                                                                .fill = fill,

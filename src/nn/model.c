@@ -196,15 +196,19 @@ static layer_range range_of(const c3d_model *model, int layer)
     return range;
 }
 
+c3d_status c3d_model_forward_layer(c3d_model *model, int layer, const c3d_pass *pass)
+{
+    const layer_range range = range_of(model, layer);
+
+    if (ops_of(model)->forward(model->backend, model->plans[layer], &range.params, pass) == C3D_OK)
+        return C3D_OK;
+    return c3d_error_while("running layer %s forward", model->table.layers[layer].name);
+}
+
 c3d_status c3d_model_forward(c3d_model *model, const c3d_pass *pass)
 {
-    for (int i = 0; i < model->table.n_layers; i++) {
-        const layer_range range = range_of(model, i);
-        const c3d_status st =
-            ops_of(model)->forward(model->backend, model->plans[i], &range.params, pass);
-        if (st != C3D_OK)
-            return c3d_error_while("running layer %s forward", model->table.layers[i].name);
-    }
+    for (int i = 0; i < model->table.n_layers; i++)
+        C3D_TRY(c3d_model_forward_layer(model, i, pass));
     return C3D_OK;
 }
 
@@ -213,14 +217,21 @@ c3d_status c3d_model_loss(c3d_model *model, const c3d_loss *loss)
     return ops_of(model)->loss(model->backend, model->plans[model->table.n_layers - 1]->y, loss);
 }
 
+c3d_status c3d_model_backward_layer(c3d_model *model, int layer, const c3d_pass *pass)
+{
+    const layer_range range = range_of(model, layer);
+
+    if (ops_of(model)->backward(model->backend, model->plans[layer], &range.params, range.grads,
+                                pass) == C3D_OK)
+        return C3D_OK;
+    return c3d_error_while("running layer %s backward", model->table.layers[layer].name);
+}
+
 c3d_status c3d_model_backward(c3d_model *model, const c3d_pass *pass, const c3d_grad_hook *hook)
 {
     for (int i = model->table.n_layers - 1; i >= 0; i--) {
         const layer_range range = range_of(model, i);
-        const c3d_status st = ops_of(model)->backward(model->backend, model->plans[i],
-                                                      &range.params, range.grads, pass);
-        if (st != C3D_OK)
-            return c3d_error_while("running layer %s backward", model->table.layers[i].name);
+        C3D_TRY(c3d_model_backward_layer(model, i, pass));
         if (hook && range.end > range.begin)
             C3D_TRY(hook->ready(hook->context, range.begin, range.end));
     }

@@ -79,7 +79,7 @@ static void warn_of_absent_classes(const c3d_run *run, const char *store)
                          c3d_dataset_class_name(c3d_dataset_get_info(run->dataset), k, name));
 }
 
-static c3d_status open_data(c3d_run *run)
+c3d_status c3d_run_open_data(c3d_run *run)
 {
     const c3d_config *config = run->config;
     const uint64_t seed = (uint64_t)config->data.seed;
@@ -99,11 +99,14 @@ static c3d_status open_data(c3d_run *run)
     C3D_TRY(c3d_statistics(run->dataset, &run->train_list, run->mean, run->deviation));
     for (int b = 0; b < c3d_dataset_get_info(run->dataset)->n_bands; b++)
         c3d_network_set_statistics(&run->network, b, run->mean[b], run->deviation[b]);
+    const c3d_loader_desc loader = c3d_run_loader_desc(run);
+    C3D_TRY(c3d_loader_size_of(&loader, &run->input));
+    run->network.model.x = run->input.shape;
     return C3D_OK;
 }
 
 /* Every rank must get a micro-batch of a full step, or it would only wait for the others. */
-static c3d_status check_batches(const c3d_run *run)
+c3d_status c3d_run_check_batches(const c3d_run *run)
 {
     const int global = run->config->train.global_batch, micro = run->config->train.micro_batch;
     const int n_micro = (global + micro - 1) / micro;
@@ -115,11 +118,12 @@ static c3d_status check_batches(const c3d_run *run)
                     run->comm->n_ranks, n_micro, global, micro);
 }
 
-static c3d_status open_loader(c3d_run *run)
+c3d_loader_desc c3d_run_loader_desc(const c3d_run *run)
 {
     const c3d_config *config = run->config;
     const c3d_net *net = c3d_net_find(run->network.model.network);
-    const c3d_loader_desc desc = {
+
+    return (c3d_loader_desc){
         .dataset = run->dataset,
         .list = &run->train_list,
         .shuffle = true,
@@ -134,39 +138,55 @@ static c3d_status open_loader(c3d_run *run)
         .n_readers = config->data.readers,
         .depth = 8,
     };
+}
 
-    C3D_TRY(check_batches(run));
+static c3d_status open_loader(c3d_run *run)
+{
+    const c3d_loader_desc desc = c3d_run_loader_desc(run);
+    const size_t n = (size_t)desc.micro_batch, n_outputs = (size_t)run->config->model.outputs;
+
     C3D_TRY(c3d_loader_create(&desc, &run->loader));
-    run->network.model.x = c3d_loader_shape(run->loader);
-    run->losses = c3d_calloc((size_t)config->train.micro_batch, sizeof(float));
-    run->scores =
-        c3d_calloc((size_t)(config->train.micro_batch * config->model.outputs), sizeof(float));
-    run->sums.counts = c3d_calloc((size_t)config->model.outputs, 4 * sizeof(double));
+    run->losses = c3d_calloc(n, sizeof(float));
+    run->scores = c3d_calloc(n * n_outputs, sizeof(float));
+    run->sums.counts = c3d_calloc(n_outputs, 4 * sizeof(double));
     return run->losses && run->scores && run->sums.counts ? C3D_OK : C3D_ENOMEM;
 }
 
-static c3d_status open_network(c3d_run *run)
+c3d_status c3d_run_build_network(c3d_run *run, bool dry_run)
 {
     const c3d_backend_options options = { .device_index = run->comm->local_rank,
-                                          .n_threads = run->n_threads };
+                                          .n_threads = run->n_threads,
+                                          .dry_run = dry_run };
     c3d_model_desc desc = run->network.model;
-    c3d_text table = { 0 };
 
     desc.training = true;
     C3D_TRY(c3d_backend_open(&run->backend, c3d_device_name(run->config), &options));
     C3D_TRY(c3d_model_create(&run->model, &run->backend, &desc));
+    return c3d_optimizer_open(run);
+}
+
+void c3d_run_close_network(c3d_run *run)
+{
+    if (run->backend.ops) c3d_optimizer_close(run);
+    c3d_model_destroy(&run->model);
+    c3d_backend_close(&run->backend);
+}
+
+static c3d_status open_network(c3d_run *run)
+{
+    c3d_text table = { 0 };
+
+    C3D_TRY(c3d_run_build_network(run, false));
     c3d_shape_table_print(&run->model.table, &table);
     if (table.length && table.text[table.length - 1] == '\n') table.text[table.length - 1] = '\0';
     c3d_log_run("%s", table.text);
     c3d_text_free(&table);
-    C3D_TRY(c3d_model_init(&run->model, (uint64_t)run->config->data.seed));
-    return c3d_optimizer_open(run);
+    return c3d_model_init(&run->model, (uint64_t)run->config->data.seed);
 }
 
-static c3d_status open_evaluator(c3d_run *run)
+c3d_evaluator_desc c3d_run_evaluator_desc(const c3d_run *run)
 {
-    if (run->validation_list.n == 0) return C3D_OK;
-    const c3d_evaluator_desc desc = {
+    return (c3d_evaluator_desc){
         .comm = run->comm,
         .dataset = run->dataset,
         .list = &run->validation_list,
@@ -177,6 +197,13 @@ static c3d_status open_evaluator(c3d_run *run)
         .batch = run->config->evaluation.batch,
         .n_readers = run->config->data.readers,
     };
+}
+
+static c3d_status open_evaluator(c3d_run *run)
+{
+    const c3d_evaluator_desc desc = c3d_run_evaluator_desc(run);
+
+    if (run->validation_list.n == 0) return C3D_OK;
     return c3d_evaluator_create(&desc, &run->evaluator);
 }
 
@@ -258,7 +285,8 @@ static c3d_status start_or_resume(c3d_run *run, const char *checkpoint)
 
 static c3d_status open_parts(c3d_run *run)
 {
-    C3D_TRY(open_data(run));
+    C3D_TRY(c3d_run_open_data(run));
+    C3D_TRY(c3d_run_check_batches(run));
     C3D_TRY(open_loader(run));
     C3D_TRY(c3d_run_check_ending(run));
     C3D_TRY(open_network(run));
@@ -276,15 +304,21 @@ static void print_start(c3d_run *run)
                 run->comm->n_ranks);
 }
 
+c3d_status c3d_run_begin(c3d_run *run, c3d_comm *comm, const c3d_config *config)
+{
+    *run = (c3d_run){ .comm = comm, .config = config, .lock_fd = -1 };
+    C3D_TRY(c3d_run_threads(config, comm, &run->n_threads));
+    c3d_network_from_config(config, &run->network);
+    return C3D_OK;
+}
+
 c3d_status c3d_run_open(c3d_run *run, c3d_comm *comm, const c3d_config *config, c3d_resume resume,
                         const char *resume_path)
 {
     char checkpoint[C3D_PATH_MAX] = "";
     c3d_status st = C3D_OK;
 
-    *run = (c3d_run){ .comm = comm, .config = config, .lock_fd = -1 };
-    C3D_TRY(c3d_run_threads(config, comm, &run->n_threads));
-    c3d_network_from_config(config, &run->network);
+    C3D_TRY(c3d_run_begin(run, comm, config));
     C3D_TRY(c3d_path_join(run->dir, NULL, config->run.dir));
     for (size_t n = strlen(run->dir); n > 1 && run->dir[n - 1] == '/'; n--) run->dir[n - 1] = '\0';
     if (comm->rank == 0) st = open_directory(run, resume, resume_path, checkpoint);
@@ -302,9 +336,7 @@ void c3d_run_close(c3d_run *run)
     if (!run->comm) return;
     c3d_records_close(run->records);
     c3d_evaluator_destroy(run->evaluator);
-    if (run->backend.ops) c3d_optimizer_close(run);
-    c3d_model_destroy(&run->model);
-    c3d_backend_close(&run->backend);
+    c3d_run_close_network(run);
     c3d_loader_destroy(run->loader);
     c3d_list_free(&run->train_list);
     c3d_list_free(&run->validation_list);

@@ -8,6 +8,17 @@
  * the same ones. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_run_threads(const c3d_config *config, c3d_comm *comm, int *out);
 
+/* The parts of c3d_run_open, for what only looks at a run (c3d_run_plan). begin is COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_run_begin(c3d_run *run, c3d_comm *comm, const c3d_config *config);
+C3D_CHECKED c3d_status c3d_run_open_data(c3d_run *run);
+/* C3D_ECONFIG when there are more ranks than micro-batches in a step. */
+C3D_CHECKED c3d_status c3d_run_check_batches(const c3d_run *run);
+c3d_loader_desc c3d_run_loader_desc(const c3d_run *run);
+c3d_evaluator_desc c3d_run_evaluator_desc(const c3d_run *run);
+/* Backend, model and optimiser for run->network; not initialised. */
+C3D_CHECKED c3d_status c3d_run_build_network(c3d_run *run, bool dry_run);
+void c3d_run_close_network(c3d_run *run); /* half-built is fine */
+
 /* Rank 0: which checkpoint to start from ("" for none) and whether the configuration may go on from
  * it: C3D_ECONFIG with a diff otherwise. */
 C3D_CHECKED c3d_status c3d_resume_choose(const c3d_run *run, c3d_resume resume,
