@@ -10,9 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A rank that waits looks this often before it sleeps: some microseconds, more would take the core
- * from the rank it waits for. */
-#define N_LOOKS 2000
+/* A rank that waits looks this often before it sleeps: ten to twenty microseconds, which is what
+ * falling asleep and being woken costs; more would take the core from the rank it waits for. */
+#define N_LOOKS 20000
 /* It wakes this often to let MPI send what it still holds back: MPI may count a small message as
  * sent that leaves only in a later call, and the rank we wait for may be waiting for it. */
 #define NAP_MS 10
