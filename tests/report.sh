@@ -2,7 +2,7 @@
 # c3d-report on runs made up here: what the page must say, and what it must say when a file is
 # missing or broken.
 set -euo pipefail
-rm -rf a b data page.html nobin
+rm -rf a b c data page.html nobin
 mkdir -p a b data
 failures=0
 fail() {
@@ -60,6 +60,31 @@ fi
 cp page.html first.html
 "$report" a b --out page.html --title 'a <script> & "b"' >/dev/null
 cmp first.html page.html || fail "the same files give another page"
+
+# K classes: means, each class, the confusion matrix; a run of one output beside it keeps its tables
+cp -r a c
+estimate() { printf '"%s":{"value":%s,"low":%s,"high":%s,"method":"m"}' "$1" "$2" "$3" "$4"; }
+class() { # NUMBER NAME N PREDICTED
+    printf '{"class":%d,"name":"%s","n":%d,"predicted":%d,"metrics":{%s,%s,%s}}' "$@" \
+        "$(estimate precision 0.5 0.1 0.9)" "$(estimate recall null null null)" "$(estimate f1 0.25 0.2 0.3)"
+}
+{
+    printf '{"schema":1,"split":"test","list_hash":"00000000000000aa","n":9,"confusion":[[2,1,0],[0,2,0],[1,1,3]],'
+    printf '"metrics":{%s,%s,%s,%s,%s,%s},"classes":[%s,%s,%s],"by":{}}\n' \
+        "$(estimate accuracy 0.667 0.354 0.879)" "$(estimate precision 0.7222 null null)" \
+        "$(estimate recall 0.7333 null null)" "$(estimate f1 null null null)" \
+        "$(estimate auc 0.8123 null null)" "$(estimate loss 0.71 null null)" \
+        "$(class 0 other 3 3)" "$(class 1 'a<b' 2 4)" "$(class 2 'class 2' 4 2)"
+} >c/evaluation-test.json
+ends 0 "the class of the largest score" "$report" c --out page.html
+has said '  c                 0.667 (0.354-0.879)  0.722      0.733      undefined'
+has page.html '<th scope=col>as a&lt;b</th><th scope=col>as class 2</th>'
+has page.html '<td class=num>1</td><td class=num>1</td><td class=num>3</td></tr>'
+has page.html '<b>0.812</b>'
+if grep -q 'is above' page.html; then fail "a threshold where there is none"; fi
+ends 0 "2 runs" "$report" a c --out page.html
+has page.html 'is above 0.9'
+has page.html '<th scope=col>as class 2</th>'
 
 # without gnuplot
 mkdir nobin

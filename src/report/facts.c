@@ -87,18 +87,23 @@ static void add_splits(c3d_text *page, const report_run *run)
 {
     const c3d_json *classes = c3d_json_get(run->dataset, "classes");
     int n_classes = 0;
+    bool has_more = false;
 
     for (int i = 0; i < run->n_splits; i++) {
+        has_more = has_more || run->splits[i].n_more > 0;
         if (run->splits[i].n_classes > n_classes) n_classes = run->splits[i].n_classes;
     }
     c3d_text_add(page, "<div class=wide><table><thead><tr><th scope=col>samples</th>");
     for (int c = 0; c < n_classes; c++) {
         const char *name = c3d_json_string_value(c3d_json_at(classes, (size_t)c));
         c3d_text_add(page, "<th scope=col>");
-        report_add_text(page, name ? name : "?");
+        if (name)
+            report_add_text(page, name);
+        else
+            c3d_text_add(page, "class %d", c);
         c3d_text_add(page, "</th>");
     }
-    c3d_text_add(page, "</tr></thead>\n<tbody>");
+    c3d_text_add(page, "%s</tr></thead>\n<tbody>", has_more ? "<th scope=col>others</th>" : "");
     for (int i = 0; i < run->n_splits; i++) {
         c3d_text_add(page, "<tr><th scope=row>");
         report_add_text(page, run->splits[i].name);
@@ -106,6 +111,7 @@ static void add_splits(c3d_text *page, const report_run *run)
         for (int c = 0; c < n_classes; c++) {
             c3d_text_add(page, "<td class=num>%lld</td>", run->splits[i].n[c]);
         }
+        if (has_more) c3d_text_add(page, "<td class=num>%lld</td>", run->splits[i].n_more);
         c3d_text_add(page, "</tr>\n");
     }
     c3d_text_add(page, "</tbody></table></div>\n");

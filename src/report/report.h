@@ -4,7 +4,8 @@
 
 #include "c3d/report.h"
 
-#define REPORT_SPLITS 3
+#define REPORT_SPLITS  3
+#define REPORT_CLASSES 32 /* most columns of a table of classes */
 
 /* One line of config.yaml: "train.epochs", "10". */
 typedef struct setting {
@@ -15,7 +16,8 @@ typedef struct setting {
 typedef struct split_count {
     char name[32];
     int n_classes;
-    long long n[16];
+    long long n[REPORT_CLASSES];
+    long long n_more; /* with larger labels */
 } split_count;
 
 typedef struct report_run {
@@ -58,6 +60,13 @@ bool report_plot_add(const report_plot *plot, int number, const report_run *runs
 
 /* ---- parts of the page ----------------------------------------------------------------------- */
 
+/* A cell: value and interval, or "undefined". */
+void report_add_estimate(c3d_text *page, const c3d_json *estimate);
+/* The cell that names a run, with its colour. */
+void report_add_run_cell(c3d_text *page, const report_run *run, int number);
+/* Scores of those runs that tell K classes apart; nothing when there is none. */
+void report_add_classes(c3d_text *page, const report_run *runs, int n_runs, int split);
+void report_add_classes_text(c3d_text *table, const report_run *runs, int n_runs);
 void report_add_scores(c3d_text *page, const report_run *runs, int n_runs);
 void report_add_scores_text(c3d_text *table, const report_run *runs, int n_runs);
 void report_add_curves(c3d_text *page, const report_run *runs, int n_runs);

@@ -89,7 +89,11 @@ static c3d_status count_samples(report_run *run, const char *path)
         st = c3d_csv_int(&csv, row, label_column, &label);
         if (st != C3D_OK) break;
         split_count *split = split_of(run, c3d_csv_field(&csv, row, split_column));
-        if (!split || label < 0 || label >= (int)C3D_COUNT(split->n)) continue;
+        if (!split || label < 0) continue;
+        if (label >= REPORT_CLASSES) {
+            split->n_more++;
+            continue;
+        }
         split->n[label]++;
         if (label >= split->n_classes) split->n_classes = (int)label + 1;
     }

@@ -6,7 +6,7 @@
 
 static const char *const metric_names[] = { "accuracy", "precision", "recall", "f1" };
 
-static void add_estimate(c3d_text *page, const c3d_json *estimate)
+void report_add_estimate(c3d_text *page, const c3d_json *estimate)
 {
     double value, low, high;
 
@@ -21,17 +21,22 @@ static void add_estimate(c3d_text *page, const c3d_json *estimate)
     c3d_text_add(page, "</td>");
 }
 
+void report_add_run_cell(c3d_text *page, const report_run *run, int number)
+{
+    c3d_text_add(page, "<tr><th scope=row><span class=dot style=\"background:%s\"></span>",
+                 report_color(number));
+    report_add_text(page, run->label);
+    c3d_text_add(page, "</th>");
+}
+
 static void add_row(c3d_text *page, const report_run *run, int color, const c3d_json *at)
 {
     static const char *const counts[] = { "tp", "fp", "tn", "fn" };
     const c3d_json *metrics = c3d_json_get(at, "metrics");
 
-    c3d_text_add(page, "<tr><th scope=row><span class=dot style=\"background:%s\"></span>",
-                 report_color(color));
-    report_add_text(page, run->label);
-    c3d_text_add(page, "</th>");
+    report_add_run_cell(page, run, color);
     for (size_t i = 0; i < C3D_COUNT(metric_names); i++) {
-        add_estimate(page, c3d_json_get(metrics, metric_names[i]));
+        report_add_estimate(page, c3d_json_get(metrics, metric_names[i]));
     }
     for (size_t i = 0; i < C3D_COUNT(counts); i++) {
         long long n;
@@ -42,6 +47,14 @@ static void add_row(c3d_text *page, const report_run *run, int color, const c3d_
         }
     }
     c3d_text_add(page, "</tr>\n");
+}
+
+/* Some run has one output, so that a threshold decides. */
+static bool has_thresholds(const report_run *runs, int n_runs, int split)
+{
+    for (int i = 0; i < n_runs; i++)
+        if (c3d_json_get(runs[i].evaluations[split], "at")) return true;
+    return false;
 }
 
 static void add_table(c3d_text *page, const report_run *runs, int n_runs, int split,
@@ -74,12 +87,9 @@ static void add_independent(c3d_text *page, const report_run *runs, int n_runs, 
     for (int i = 0; i < n_runs; i++) {
         const c3d_json *metrics = c3d_json_get(runs[i].evaluations[split], "metrics");
         if (!metrics) continue;
-        c3d_text_add(page, "<tr><th scope=row><span class=dot style=\"background:%s\"></span>",
-                     report_color(i));
-        report_add_text(page, runs[i].label);
-        c3d_text_add(page, "</th>");
-        add_estimate(page, c3d_json_get(metrics, "auc"));
-        add_estimate(page, c3d_json_get(metrics, "loss"));
+        report_add_run_cell(page, &runs[i], i);
+        report_add_estimate(page, c3d_json_get(metrics, "auc"));
+        report_add_estimate(page, c3d_json_get(metrics, "loss"));
         c3d_text_add(page, "</tr>\n");
     }
     c3d_text_add(page, "</tbody></table></div>\n");
@@ -131,8 +141,11 @@ void report_add_scores(c3d_text *page, const report_run *runs, int n_runs)
         n_splits++;
         c3d_text_add(page, "<h3 class=split>Split: %s</h3>\n", report_split_names[split]);
         add_list_note(page, runs, n_runs, split);
-        add_table(page, runs, n_runs, split, "0.9");
-        add_table(page, runs, n_runs, split, "0.5");
+        if (has_thresholds(runs, n_runs, split)) {
+            add_table(page, runs, n_runs, split, "0.9");
+            add_table(page, runs, n_runs, split, "0.5");
+        }
+        report_add_classes(page, runs, n_runs, split);
         add_independent(page, runs, n_runs, split);
     }
     for (int i = 0; i < n_runs; i++) {
@@ -199,4 +212,5 @@ void report_add_scores_text(c3d_text *table, const report_run *runs, int n_runs)
             add_text_row(table, &runs[i], at);
         }
     }
+    report_add_classes_text(table, runs, n_runs);
 }

@@ -316,6 +316,25 @@ static c3d_status check_bands(const c3d_json *bands, const char *path, const c3d
     return st;
 }
 
+/* Labels mean what they meant in training only if the classes have the same names. */
+static c3d_status compare_classes(c3d_tensor_file *file, const c3d_dataset_info *info)
+{
+    c3d_json *classes;
+    char name[24];
+
+    C3D_TRY(need_json(file, "classes", &classes));
+    for (int k = 0; k < (int)c3d_json_length(classes); k++) {
+        const char *saved = c3d_json_string_value(c3d_json_at(classes, (size_t)k));
+        const char *now = c3d_dataset_class_name(info, k, name);
+        if (saved && strcmp(saved, now) != 0)
+            c3d_log_warn("%s was trained on classes of other names: label %d was %s, in the "
+                         "dataset it is %s",
+                         c3d_tensor_file_path(file), k, saved, now);
+    }
+    c3d_json_free(classes);
+    return C3D_OK;
+}
+
 c3d_status c3d_checkpoint_check_input(c3d_tensor_file *file, const c3d_dataset *dataset,
                                       bool same_data)
 {
@@ -333,6 +352,7 @@ c3d_status c3d_checkpoint_check_input(c3d_tensor_file *file, const c3d_dataset *
     if (input.h != info->frame_size_px)
         return C3D_FAIL(C3D_EDATA, "%s was trained on frames of %d px, the dataset has %d px", path,
                         input.h, info->frame_size_px);
+    C3D_TRY(compare_classes(file, info));
     C3D_TRY(need(file, "dataset_hash", &hash));
     (void)snprintf(text, sizeof text, "%016" PRIx64, info->hash);
     if (same_data && strcmp(hash, text) != 0)

@@ -8,7 +8,12 @@ add_executable(compare_tensors compare_tensors.c)
 c3d_compile_options(compare_tensors)
 target_link_libraries(compare_tensors PRIVATE c3d_tensor c3d_base m)
 
-foreach(name train_store train_resume train_ranks train_errors train_practice train_readers)
+add_executable(relabel relabel.c)
+c3d_compile_options(relabel)
+target_link_libraries(relabel PRIVATE c3d_data c3d_base)
+
+foreach(name train_store train_resume train_ranks train_errors train_practice
+             train_readers train_classes)
   c3d_script_test(${name} LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
     "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"

@@ -1,0 +1,116 @@
+/* Tables of scores of K classes: means over classes, each class, the confusion matrix. */
+#include "report/report.h"
+
+static const char *const metric_names[] = { "accuracy", "precision", "recall", "f1" };
+
+static const char *class_name(const c3d_json *entry)
+{
+    const char *name = "?";
+
+    (void)c3d_json_get_string(entry, "name", &name);
+    return name;
+}
+
+static void add_count(c3d_text *page, const c3d_json *number)
+{
+    long long n;
+
+    if (c3d_json_int_value(number, &n))
+        c3d_text_add(page, "<td class=num>%lld</td>", n);
+    else
+        c3d_text_add(page, "<td class=num>?</td>");
+}
+
+/* A class a row; how its samples were predicted in the last columns. */
+static void add_run(c3d_text *page, const report_run *run, const c3d_json *evaluation)
+{
+    const c3d_json *classes = c3d_json_get(evaluation, "classes");
+    const c3d_json *confusion = c3d_json_get(evaluation, "confusion");
+    const size_t n = c3d_json_length(classes);
+    const bool has_matrix = n <= REPORT_CLASSES;
+
+    c3d_text_add(page, "<h3>");
+    report_add_text(page, run->label);
+    c3d_text_add(page,
+                 ": each class against the others%s</h3>\n<div class=wide><table><thead><tr>"
+                 "<th scope=col>class</th><th scope=col>samples</th><th scope=col>precision"
+                 "</th><th scope=col>recall</th><th scope=col>F1</th>",
+                 has_matrix ? ", and what its samples were predicted as" : "");
+    for (size_t k = 0; has_matrix && k < n; k++) {
+        c3d_text_add(page, "<th scope=col>as ");
+        report_add_text(page, class_name(c3d_json_at(classes, k)));
+        c3d_text_add(page, "</th>");
+    }
+    c3d_text_add(page, "</tr></thead>\n<tbody>");
+    for (size_t row = 0; row < n; row++) {
+        const c3d_json *entry = c3d_json_at(classes, row);
+        const c3d_json *metrics = c3d_json_get(entry, "metrics");
+        c3d_text_add(page, "<tr><th scope=row>");
+        report_add_text(page, class_name(entry));
+        c3d_text_add(page, "</th>");
+        add_count(page, c3d_json_get(entry, "n"));
+        for (size_t i = 1; i < C3D_COUNT(metric_names); i++)
+            report_add_estimate(page, c3d_json_get(metrics, metric_names[i]));
+        for (size_t k = 0; has_matrix && k < n; k++)
+            add_count(page, c3d_json_at(c3d_json_at(confusion, row), k));
+        c3d_text_add(page, "</tr>\n");
+    }
+    c3d_text_add(page, "</tbody></table></div>\n");
+}
+
+void report_add_classes(c3d_text *page, const report_run *runs, int n_runs, int split)
+{
+    bool has_title = false;
+
+    for (int i = 0; i < n_runs; i++) {
+        const c3d_json *evaluation = runs[i].evaluations[split];
+        const c3d_json *metrics = c3d_json_get(evaluation, "metrics");
+        if (!c3d_json_get(evaluation, "confusion")) continue;
+        if (!has_title)
+            c3d_text_add(page, "<h3>The class of the largest score; means over classes</h3>\n"
+                               "<div class=wide><table><thead><tr><th scope=col>run</th>"
+                               "<th scope=col>accuracy</th><th scope=col>mean precision</th>"
+                               "<th scope=col>mean recall</th><th scope=col>mean F1</th></tr>"
+                               "</thead>\n<tbody>");
+        has_title = true;
+        report_add_run_cell(page, &runs[i], i);
+        for (size_t m = 0; m < C3D_COUNT(metric_names); m++)
+            report_add_estimate(page, c3d_json_get(metrics, metric_names[m]));
+        c3d_text_add(page, "</tr>\n");
+    }
+    if (!has_title) return;
+    c3d_text_add(page, "</tbody></table></div>\n");
+    for (int i = 0; i < n_runs; i++)
+        if (c3d_json_get(runs[i].evaluations[split], "confusion"))
+            add_run(page, &runs[i], runs[i].evaluations[split]);
+}
+
+void report_add_classes_text(c3d_text *table, const report_run *runs, int n_runs)
+{
+    bool has_title = false;
+
+    for (int i = 0; i < n_runs; i++) {
+        const c3d_json *evaluation = runs[i].evaluations[0];
+        const c3d_json *metrics = c3d_json_get(evaluation, "metrics");
+        if (!c3d_json_get(evaluation, "confusion")) continue;
+        if (!has_title)
+            c3d_text_add(table,
+                         "test split, the class of the largest score; means over classes\n"
+                         "  %-16s  %-19s  %-9s  %-9s  %-9s\n",
+                         "run", "accuracy (95 %)", "precision", "recall", "F1");
+        has_title = true;
+        c3d_text_add(table, "  %-16s", runs[i].label);
+        for (size_t m = 0; m < C3D_COUNT(metric_names); m++) {
+            const c3d_json *estimate = c3d_json_get(metrics, metric_names[m]);
+            double value, low, high;
+            if (!c3d_json_get_real(estimate, "value", &value))
+                c3d_text_add(table, "  %-9s", "undefined");
+            else if (c3d_json_get_real(estimate, "low", &low) &&
+                     c3d_json_get_real(estimate, "high", &high))
+                c3d_text_add(table, "  %.3f (%.3f-%.3f)", value, low, high);
+            else
+                c3d_text_add(table, "  %-9.3f", value);
+        }
+        c3d_text_add(table, "\n");
+    }
+}
