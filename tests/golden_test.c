@@ -1,5 +1,6 @@
-/* A small c3d and a small cnn2d against PyTorch: outputs, all gradients, parameters after three
- * Adam steps (tests/golden/make.py says what the fixtures hold), on every backend in this build.
+/* A small c3d and a small cnn2d against PyTorch, the latter also with three classes: outputs, all
+ * gradients, parameters after three Adam steps (tests/golden/make.py says what the fixtures hold),
+ * on every backend in this build.
  *
  * A fixture's "deviation" is the largest difference between PyTorch in float32 and in float64: what
  * rounding does to that array. Of small arrays it is a small sample, so the noise of a network is
@@ -16,6 +17,7 @@
 #define RATE       1e-3
 #define HALF_ULP   0x1p-24
 #define MAX_VALUES 100000
+#define MAX_LOGITS 16
 
 static int n_failures;
 static double v_roots[N_STEPS][MAX_VALUES]; /* sqrt of the bias-corrected v, all parameters */
@@ -114,7 +116,7 @@ static void golden_open(golden *g, const char *path, const char *backend_name)
                (int)x->shape[4] },
         .width = text_number(g->file, "width"),
         .fc = text_number(g->file, "fc"),
-        .outputs = 1,
+        .outputs = (int)c3d_tensor_file_find(g->file, "logits")->shape[1],
         .pool5_padding = true,
         .training = true,
     };
@@ -154,7 +156,7 @@ static void import_start(golden *g)
     }
 }
 
-static void run(golden *g, float *losses)
+static void run(golden *g, float *losses, float *scores)
 {
     const int n = g->model.input ? (int)g->model.table.layers[0].x.n : 0;
     uint64_t keys[8] = { 0 };
@@ -166,6 +168,7 @@ static void run(golden *g, float *losses)
                             .labels = g->labels,
                             .grad_scale = 1.0F / (float)n,
                             .losses = losses,
+                            .scores = scores,
                             .with_grad = true };
 
     must(c3d_model_load(&g->model, &input), "load");
@@ -186,16 +189,17 @@ static void compare(golden *g, const char *group, const char *name, const float 
     free(expected);
 }
 
-static void check_outputs(golden *g, const float *losses)
+static void check_outputs(golden *g, const float *losses, const float *scores)
 {
     const c3d_plan *last = g->model.plans[g->model.table.n_layers - 1];
     const size_t n = c3d_shape_count(last->y_shape);
-    float logits[8];
+    float logits[MAX_LOGITS];
 
     C3D_ASSERT(n <= C3D_COUNT(logits));
     must(g->backend.ops->activation_read(&g->backend, last->y, false, logits), "logits");
     compare(g, "", "logits", logits, n);
-    compare(g, "", "losses", losses, n);
+    compare(g, "", "losses", losses, (size_t)last->y_shape.n);
+    if (last->y_shape.c > 1) compare(g, "", "scores", scores, n);
 }
 
 static void check_gradients(golden *g)
@@ -280,15 +284,15 @@ static void check_fixture(const char *path, const char *backend_name)
     c3d_adam adam = {
         .rate = RATE, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .grad_scale = 1
     };
-    float losses[8];
+    float losses[8], scores[MAX_LOGITS];
     golden g;
 
     golden_open(&g, path, backend_name);
     import_start(&g);
     for (int step = 0; step < N_STEPS; step++) {
-        run(&g, losses);
+        run(&g, losses, scores);
         if (step == 0) {
-            check_outputs(&g, losses);
+            check_outputs(&g, losses, scores);
             check_gradients(&g);
         }
         adam.t = step + 1;
@@ -308,7 +312,8 @@ static void check_fixture(const char *path, const char *backend_name)
 /* golden_test DIR BACKEND... */
 int main(int argc, char **argv)
 {
-    static const char *const fixtures[] = { "c3d.safetensors", "cnn2d.safetensors" };
+    static const char *const fixtures[] = { "c3d.safetensors", "cnn2d.safetensors",
+                                            "classes.safetensors" };
     char path[C3D_PATH_MAX];
 
     if (argc < 3) return EXIT_FAILURE;

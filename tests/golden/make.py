@@ -3,6 +3,9 @@
 
     python3 tests/golden/make.py c3d tests/golden/c3d.safetensors
     python3 tests/golden/make.py cnn2d tests/golden/cnn2d.safetensors
+    python3 tests/golden/make.py classes tests/golden/classes.safetensors
+
+"classes" is cnn2d with three outputs, softmax and cross entropy.
 
 A small network of the published structure is run forward and backward and three Adam steps are
 taken on the same batch, in float64; what is stored is rounded to float32. The same is done in
@@ -31,6 +34,8 @@ MARGIN = 1e-5
 NETWORKS = {
     "c3d": dict(samples=2, months=16, kernel=(3, 3, 3), pools_time=True),
     "cnn2d": dict(samples=4, months=1, kernel=(1, 3, 3), pools_time=False),
+    "classes": dict(name="cnn2d", samples=4, months=1, kernel=(1, 3, 3), pools_time=False,
+                    outputs=3),
 }
 
 
@@ -41,7 +46,7 @@ def input_of(net, seed):
     raw = torch.randint(0, 4000, shape, generator=draw)
     mean = torch.tensor([1800.0, 2000.0, 2100.0, 2250.0], dtype=torch.float64)
     scale = torch.tensor([1.0, 2.0, 0.5, 1.0], dtype=torch.float64) / 1024
-    labels = torch.arange(net["samples"]) % 2
+    labels = torch.arange(net["samples"]) % max(2, net.get("outputs", 1))
     return raw, mean, scale, labels
 
 
@@ -57,7 +62,7 @@ def parameters_of(net, seed):
         channels = factor * WIDTH
     features = channels * 2 * 2
     for name in LINEARS:
-        outputs = 1 if name == "fc8" else FC
+        outputs = net.get("outputs", 1) if name == "fc8" else FC
         params[name + ".weight"] = (torch.randn((outputs, features), generator=draw)
                                     * (2.0 / features) ** 0.5)
         params[name + ".bias"] = torch.randn(outputs, generator=draw) * 0.05
@@ -104,6 +109,13 @@ def forward(net, params, x, margins):
     return x
 
 
+def losses_of(logits, labels):
+    if logits.shape[1] > 1:
+        return F.cross_entropy(logits, labels, reduction="none")
+    return F.binary_cross_entropy_with_logits(logits[:, 0], labels.to(logits.dtype),
+                                              reduction="none")
+
+
 def train(net, start, batch, dtype):
     """Three Adam steps; per step logits, losses and gradients, and the final parameters."""
     raw, mean, scale, labels = batch
@@ -116,8 +128,7 @@ def train(net, start, batch, dtype):
         margins = Margins()
         adam.zero_grad()
         logits = forward(net, params, x, margins)
-        losses = F.binary_cross_entropy_with_logits(logits[:, 0], labels.to(dtype),
-                                                    reduction="none")
+        losses = losses_of(logits, labels)
         losses.mean().backward()
         steps.append(dict(logits=logits.detach(), losses=losses.detach(), margins=margins,
                           grads={name: p.grad.clone() for name, p in params.items()}))
@@ -139,6 +150,8 @@ def fixture(net, seed):
         return None
     tensors = {"x": batch[0], "mean": batch[1], "scale": batch[2], "labels": batch[3],
                "logits": exact[0]["logits"], "losses": exact[0]["losses"]}
+    if exact[0]["logits"].shape[1] > 1:
+        tensors["scores"] = F.softmax(exact[0]["logits"], dim=1)
     for name, value in start.items():
         if net["months"] == 1 and value.dim() == 5:
             shape = (value.shape[0], value.shape[1], 3, 3)
@@ -182,8 +195,8 @@ def main():
             break
     else:
         sys.exit("no seed keeps its distance from ties")
-    write(path, tensors, {"network": network, "seed": str(seed), "width": str(WIDTH),
-                          "fc": str(FC), "pytorch": torch.__version__})
+    write(path, tensors, {"network": NETWORKS[network].get("name", network), "seed": str(seed),
+                          "width": str(WIDTH), "fc": str(FC), "pytorch": torch.__version__})
     print(path, "seed", seed)
 
 
