@@ -231,6 +231,7 @@ struct c3d_backend {
     const c3d_backend_ops *ops;
     c3d_backend_options options;
     size_t n_bytes; /* backend memory in use; with dry_run what would be */
+    size_t n_free;  /* of a device with memory of its own, set by open; 0 with host_memory */
     void *state;    /* owned by open and close */
 };
 

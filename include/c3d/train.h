@@ -100,6 +100,14 @@ typedef struct c3d_evaluator_desc {
     c3d_backend_options options;
     int batch, n_readers;
 } c3d_evaluator_desc;
+/* What create would take, of samples of that kind, without a dataset or a list; local. */
+typedef struct c3d_evaluator_bytes {
+    size_t loader, copy; /* host memory: samples read ahead; one parameter on its way */
+    size_t model;        /* backend memory */
+} c3d_evaluator_bytes;
+C3D_CHECKED c3d_status c3d_evaluator_measure(const c3d_evaluator_desc *desc,
+                                             const c3d_loader_size *input,
+                                             c3d_evaluator_bytes *out);
 C3D_CHECKED c3d_status c3d_evaluator_create(const c3d_evaluator_desc *desc, c3d_evaluator **out);
 void c3d_evaluator_destroy(c3d_evaluator *evaluator); /* NULL is fine */
 /* The parameters to evaluate, from a training model on any backend (local), or from a file. */
@@ -179,6 +187,7 @@ typedef struct c3d_run {
     int lock_fd;   /* rank 0 holds DIR/lock */
     bool finished; /* the checkpoint was the end of the run: nothing to do */
     int n_threads;
+    uint64_t held_bytes, planned_bytes; /* host memory: before anything large, and what follows */
 
     c3d_backend backend;
     c3d_dataset *dataset;
@@ -209,6 +218,13 @@ typedef enum c3d_resume { C3D_RESUME_AUTO, C3D_RESUME_NEVER, C3D_RESUME_PATH } c
 C3D_CHECKED c3d_status c3d_run_open(c3d_run *run, c3d_comm *comm, const c3d_config *config,
                                     c3d_resume resume, const char *resume_path);
 void c3d_run_close(c3d_run *run); /* a zeroed or half-open one is fine */
+
+/* What a run of this configuration would need, for a person, on `out` (rank 0): layers, memory,
+ * reading, and the time of an epoch on 1, 2, 4 ... devices from a short trial on this one. Without
+ * data.store a sample is what data.bands, data.months, data.samples and data.frame_size_px say.
+ * Writes no file. C3D_ECONFIG when the run cannot fit the memory there is, or its sizes make no
+ * network; c3d_run_open refuses the same. */
+C3D_CHECKED c3d_status c3d_run_plan(c3d_comm *comm, const c3d_config *config, FILE *out);
 
 /* From run->position to the end. C3D_ESTOPPED after a stop request (a checkpoint was saved),
  * C3D_EDIVERGED on a loss or gradient that is not finite (nothing was updated with it). */

@@ -12,6 +12,11 @@ static const c3d_option options[] = {
       .standard = "auto",
       .help = "continue from the newest checkpoint of run.dir if there is one (auto), move an old "
               "run away and start anew (never), or continue from a checkpoint (PATH)" },
+    { .name = "--plan",
+      .type = C3D_OPTION_FLAG,
+      .help = "say what the run would need instead of running it: layers, memory, reading, and the "
+              "time of an epoch from a short trial; nothing is written, and data.store may be "
+              "absent" },
 };
 static const c3d_command commands[] = {
     { .name = "",
@@ -49,6 +54,12 @@ static c3d_status train(c3d_comm *comm, const c3d_args *args, const c3d_config *
     return st;
 }
 
+static c3d_status train_or_plan(c3d_comm *comm, const c3d_args *args, const c3d_config *config)
+{
+    if (c3d_args_flag(args, "--plan")) return c3d_run_plan(comm, config, stdout);
+    return train(comm, args, config);
+}
+
 static c3d_status print_config(const c3d_comm *comm, const c3d_config *config)
 {
     c3d_text yaml = { 0 };
@@ -69,9 +80,12 @@ int main(int argc, char **argv)
     if (st == C3D_OK && args.answer) {
         st = c3d_program_print(&comm, args.answer);
     } else if (st == C3D_OK) {
-        st = c3d_program_config(&comm, &args, C3D_CONFIG_FOR_TRAIN, &config);
+        const bool plan = c3d_args_flag(&args, "--plan");
+        st = c3d_program_config(&comm, &args, plan ? C3D_CONFIG_FOR_PLAN : C3D_CONFIG_FOR_TRAIN,
+                                &config);
         if (st == C3D_OK)
-            st = args.print_config ? print_config(&comm, &config) : train(&comm, &args, &config);
+            st = args.print_config ? print_config(&comm, &config)
+                                   : train_or_plan(&comm, &args, &config);
     }
     c3d_config_free(&config);
     return c3d_program_end(&comm, &args, st);

@@ -195,8 +195,22 @@ static const struct {
     { "run.dir", C3D_CONFIG_FOR_TRAIN },
 };
 
+/* Without a dataset these two say what a sample is; data.frame_size_px has a default. */
+static void check_plan(reader *r)
+{
+    const int row = c3d_config_find("data.store");
+    const c3d_config *c = r->config;
+
+    C3D_ASSERT(row >= 0);
+    if (r->source->use != C3D_CONFIG_FOR_PLAN || c->data.store[0] || r->wrong[row]) return;
+    if (c->data.bands.n > 0 && c->data.months.first > 0) return;
+    c3d_config_mistake(r, c->origins[row],
+                       "data.store: not given; without it a plan needs data.bands and data.months");
+}
+
 void c3d_config_check(reader *r)
 {
+    check_plan(r);
     for (size_t i = 0; i < C3D_COUNT(required); i++) {
         const int row = c3d_config_find(required[i].key);
         C3D_ASSERT(row >= 0);

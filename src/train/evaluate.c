@@ -26,12 +26,11 @@ static size_t n_left(const c3d_evaluator *e)
     return 1 + (size_t)e->desc.network.model.outputs;
 }
 
-static c3d_status build(c3d_evaluator *e)
+static c3d_loader_desc loader_of(const c3d_evaluator_desc *d)
 {
-    const c3d_evaluator_desc *d = &e->desc;
-    c3d_model_desc model = d->network.model;
-    const c3d_net *net = c3d_net_find(model.network);
-    const c3d_loader_desc loader = {
+    const c3d_net *net = c3d_net_find(d->network.model.network);
+
+    return (c3d_loader_desc){
         .dataset = d->dataset,
         .list = d->list,
         .one_slice = net && net->one_slice,
@@ -44,6 +43,13 @@ static c3d_status build(c3d_evaluator *e)
         .n_readers = d->n_readers,
         .depth = 4,
     };
+}
+
+static c3d_status build(c3d_evaluator *e)
+{
+    const c3d_evaluator_desc *d = &e->desc;
+    const c3d_loader_desc loader = loader_of(d);
+    c3d_model_desc model = d->network.model;
 
     C3D_TRY(c3d_loader_create(&loader, &e->loader));
     model.x = c3d_loader_shape(e->loader);
@@ -55,6 +61,30 @@ static c3d_status build(c3d_evaluator *e)
     C3D_TRY(c3d_model_create(&e->model, &e->backend, &model));
     e->canonical = c3d_calloc(largest_param(&e->model), sizeof(float));
     return e->canonical ? C3D_OK : C3D_ENOMEM;
+}
+
+c3d_status c3d_evaluator_measure(const c3d_evaluator_desc *desc, const c3d_loader_size *input,
+                                 c3d_evaluator_bytes *out)
+{
+    const c3d_loader_desc loader = loader_of(desc);
+    c3d_backend_options options = desc->options;
+    c3d_model_desc model_desc = desc->network.model;
+    c3d_backend backend = { 0 };
+    c3d_model model = { 0 };
+
+    options.dry_run = true;
+    model_desc.x = input->shape;
+    model_desc.x.n = desc->batch;
+    model_desc.training = false;
+    C3D_TRY(c3d_backend_open(&backend, desc->backend, &options));
+    const c3d_status st = c3d_model_create(&model, &backend, &model_desc);
+    if (st == C3D_OK)
+        *out = (c3d_evaluator_bytes){ .loader = c3d_loader_bytes(&loader, input),
+                                      .model = backend.n_bytes,
+                                      .copy = largest_param(&model) * sizeof(float) };
+    c3d_model_destroy(&model);
+    c3d_backend_close(&backend);
+    return st;
 }
 
 c3d_status c3d_evaluator_create(const c3d_evaluator_desc *desc, c3d_evaluator **out)

@@ -2,6 +2,7 @@
 
 #include "train/checkpoint.h"
 #include "train/directory.h"
+#include "train/forecast.h"
 #include "train/optimizer.h"
 #include "train/records.h"
 
@@ -283,10 +284,25 @@ static c3d_status start_or_resume(c3d_run *run, const char *checkpoint)
     return c3d_comm_share(run->comm, &run->best, sizeof run->best);
 }
 
-static c3d_status open_parts(c3d_run *run)
+static c3d_status open_input(c3d_run *run)
 {
     C3D_TRY(c3d_run_open_data(run));
-    C3D_TRY(c3d_run_check_batches(run));
+    return c3d_run_check_batches(run);
+}
+
+/* Nothing large is there yet: what cannot fit is refused instead of being killed later. */
+static c3d_status check_memory(c3d_run *run)
+{
+    c3d_forecast forecast;
+
+    C3D_TRY(c3d_forecast_make(run, &forecast, NULL));
+    run->planned_bytes = forecast.host;
+    run->held_bytes = c3d_held_memory_now().now;
+    return C3D_OK;
+}
+
+static c3d_status open_parts(c3d_run *run)
+{
     C3D_TRY(open_loader(run));
     C3D_TRY(c3d_run_check_ending(run));
     C3D_TRY(open_network(run));
@@ -324,6 +340,8 @@ c3d_status c3d_run_open(c3d_run *run, c3d_comm *comm, const c3d_config *config, 
     if (comm->rank == 0) st = open_directory(run, resume, resume_path, checkpoint);
     C3D_TRY(c3d_comm_agree_status(comm, st));
     C3D_TRY(c3d_comm_share(comm, checkpoint, sizeof checkpoint));
+    C3D_TRY(c3d_comm_agree_status(comm, open_input(run)));
+    C3D_TRY(check_memory(run));
     C3D_TRY(c3d_comm_agree_status(comm, open_parts(run)));
     C3D_TRY(c3d_comm_open(comm, config->distributed.timeout_s));
     C3D_TRY(c3d_comm_agree_status(comm, check_ranks_alike(run)));

@@ -1,4 +1,5 @@
 /* The training itself: epochs, steps, micro-batches. */
+#include "train/forecast.h"
 #include "train/optimizer.h"
 #include "train/records.h"
 #include "train/run.h"
@@ -260,6 +261,7 @@ c3d_status c3d_run_train(c3d_run *run)
     run->saved_s = c3d_now_s();
     while (st == C3D_OK && !c3d_run_is_over(run, why)) st = train_epoch(run, &s);
     close_step(&s);
+    c3d_forecast_say(run);
     if (st == C3D_OK && run->position.epoch < run->config->train.epochs)
         c3d_log_run("%s: ended after step %" PRId64 ": %s", run->dir, run->position.step, why);
     return st;

@@ -1,6 +1,7 @@
 /* What tests and documentation ask of module config without a training program:
  *   c3d-config-table markdown              docs/configuration.md
- *   c3d-config-table check FILE...         parses: dataset-*.yaml as such, others for training */
+ *   c3d-config-table check FILE...         parses: dataset-*.yaml as such, published-*.yaml for
+ *                                        --plan, others for training */
 #include "c3d/config.h"
 
 #include <stdlib.h>
@@ -9,8 +10,9 @@
 static int check(const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    const c3d_config_use use =
-        strncmp(name, "dataset-", 8) == 0 ? C3D_CONFIG_FOR_DATASET : C3D_CONFIG_FOR_TRAIN;
+    const c3d_config_use use = strncmp(name, "dataset-", 8) == 0      ? C3D_CONFIG_FOR_DATASET
+                               : strncmp(name, "published-", 10) == 0 ? C3D_CONFIG_FOR_PLAN
+                                                                      : C3D_CONFIG_FOR_TRAIN;
     c3d_config config;
     c3d_text mistakes = { 0 };
 

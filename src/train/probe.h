@@ -1,0 +1,22 @@
+/* A short trial of what a run will do again and again. */
+#ifndef C3D_TRAIN_PROBE_H
+#define C3D_TRAIN_PROBE_H
+
+#include "c3d/train.h"
+
+typedef struct c3d_probe {
+    int n_samples; /* of the micro-batch tried: train.micro_batch, or fewer where that is long */
+    bool forward_only;       /* even one sample is long: backward is taken as twice forward */
+    double micro_s;          /* load, forward and backward of a whole micro-batch */
+    double update_s;         /* Adam on all parameters, and their way to the other ranks */
+    double sum_s;            /* gradients over the ranks there are; 0 with one */
+    double block_s;          /* evaluation.batch samples scored */
+    double read_bytes_per_s; /* all ranks together; 0 without a dataset */
+} c3d_probe;
+
+/* Of a run with its input known, whose memory was found to suffice: builds its network, computes on
+ * noise, reads samples ahead for a second, and takes all down again; about 20 s at most on a
+ * network that fits the machine. Times are of the slowest rank. COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_probe_run(c3d_run *run, c3d_probe *out);
+
+#endif
