@@ -425,6 +425,37 @@ static void test_readers(void **state)
         }
 }
 
+/* 25 and 12 samples: the rare class comes round again in an epoch, under another key. */
+static void test_balanced(void **state)
+{
+    c3d_loader_desc desc = desc_of();
+    int n_classes[2] = { 0, 0 };
+    size_t n_repeats = 0, n_other_symmetry = 0;
+
+    (void)state;
+    desc.balanced = true;
+    const epoch one = collected(desc, 1, 5);
+    assert_int_equal(one.n, train.n);
+    for (size_t i = 0; i < one.n; i++) {
+        assert_int_equal(one.n_times[i], 1);
+        n_classes[c3d_dataset_get_samples(dataset)->rows[one.index[i]].label]++;
+        for (size_t j = 0; j < i; j++) {
+            assert_true(one.row_keys[i] != one.row_keys[j]);
+            n_repeats += one.index[i] == one.index[j];
+            n_other_symmetry += one.index[i] == one.index[j] && one.symmetry[i] != one.symmetry[j];
+        }
+    }
+    assert_true(abs(n_classes[0] - n_classes[1]) <= 1);
+    assert_true(n_repeats > 1 && n_other_symmetry > n_repeats / 2);
+    for (int n_ranks = 2; n_ranks <= 5; n_ranks++) {
+        const epoch e = collected(desc, n_ranks, 5);
+        assert_memory_equal(&e, &one, sizeof e);
+    }
+    desc.shuffle = false;
+    c3d_loader *loader;
+    assert_int_equal(c3d_loader_create(&desc, &loader), C3D_EINVAL);
+}
+
 /* Starting anew while readers are at work, and ending in the middle. */
 static void test_restart(void **state)
 {
@@ -837,19 +868,13 @@ static void test_lengths_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shape),
-        cmocka_unit_test(test_ranks),
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_middle_of_epoch),
-        cmocka_unit_test(test_readers),
-        cmocka_unit_test(test_restart),
-        cmocka_unit_test(test_slices),
-        cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_statistics),
-        cmocka_unit_test(test_real_statistics),
-        cmocka_unit_test(test_unreadable_sample),
-        cmocka_unit_test(test_bad_samples),
-        cmocka_unit_test(test_more_classes),
+        cmocka_unit_test(test_shape),           cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_order),           cmocka_unit_test(test_middle_of_epoch),
+        cmocka_unit_test(test_readers),         cmocka_unit_test(test_balanced),
+        cmocka_unit_test(test_restart),         cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_lists),           cmocka_unit_test(test_statistics),
+        cmocka_unit_test(test_real_statistics), cmocka_unit_test(test_unreadable_sample),
+        cmocka_unit_test(test_bad_samples),     cmocka_unit_test(test_more_classes),
         cmocka_unit_test(test_lengths_differ),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -157,6 +157,7 @@ typedef enum c3d_purpose {
     C3D_PURPOSE_DEMO,   /* detail: kind of thing drawn */
     C3D_PURPOSE_BOOTSTRAP,
     C3D_PURPOSE_TEST,
+    C3D_PURPOSE_CLASSES, /* balanced order; detail: 0 the classes of a round, 1 + label a class */
 } c3d_purpose;
 #define C3D_STREAM(purpose, detail) (((uint64_t)(purpose) << 48) | (uint64_t)(detail))
 

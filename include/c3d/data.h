@@ -209,10 +209,22 @@ typedef enum c3d_slice {
                          number the lower of the two in the middle */
 } c3d_slice;
 
+/* An epoch has as many positions as the list has samples, n, and its order is a pure function of
+ * (seed, epoch), the same on any number of ranks and from wherever it is started.
+ *   as listed  neither shuffle nor balanced
+ *   shuffle    a keyed permutation of the list: each sample once
+ *   balanced   K classes occur in the list, class k with n_k samples. Position i of epoch e belongs
+ *              to round r = i / K; a round shows each class once, in an order drawn by (seed, e, r)
+ *              (the last round may be cut short). Class k is drawn without replacement until it is
+ *              used up, then anew: round r of epoch e is draw d = e ceil(n / K) + r of every class
+ *              and takes element d mod n_k of permutation d / n_k of the class, drawn by (seed,
+ *              label, d / n_k). Counting goes on over epochs, so that a large class is shown
+ *              evenly although no epoch has room for all of it; a small one repeats within one. */
 typedef struct c3d_loader_desc {
     const c3d_dataset *dataset; /* borrowed until destroy */
     const c3d_list *list;       /* borrowed until destroy */
     bool shuffle;               /* order of the list by (seed, epoch), else as it is */
+    bool balanced;              /* every class equally often; needs shuffle */
     bool one_slice;             /* one month, chosen by slice, else all of the sample's months */
     c3d_slice slice;
     bool augment_symmetry; /* flips and quarter turns, drawn by (seed, epoch, sample) */
@@ -233,7 +245,8 @@ typedef struct c3d_batch {
     const int32_t *labels;    /* [n] */
     const uint32_t *index;    /* [n] rows of samples.csv */
     const uint64_t *row_keys; /* [n] XXH3 of the word (epoch << 32 | index): names a sample in an
-                                 epoch, for dropout (c3d_pass.row_keys) */
+                                 epoch, for dropout (c3d_pass.row_keys); where `balanced` shows a
+                                 sample several times in an epoch, each time has its own */
     const uint8_t *symmetry;  /* [n] 0..7, c3d_input.symmetry; NULL without augment_symmetry */
 } c3d_batch;
 

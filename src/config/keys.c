@@ -60,7 +60,7 @@ const key_row c3d_config_keys[] = {
     INT(data.fold, "-1", -1, 99, "", REFUSE, "the fold left out for validation; -1: none"),
     LONG(data.max_per_class, "0", 0, COUNTS, "samples", REFUSE, "train on at most this many of each class, drawn by seed; 0: all"),
     BOOL(data.allow_leaking_split, "false", WARN, "train although frames of two splits overlap or touch"),
-    CHOICE(data.sampling, "natural", "natural|balanced", REFUSE, "how often the classes are seen"),
+    CHOICE(data.sampling, "natural", "natural|balanced", REFUSE, "natural: each sample once an epoch; balanced: as many steps, every class equally often"),
     CHOICE(data.time, "all", "all|window|stride", REFUSE, "which months of a sample a 3D network sees"),
     CHOICE(data.slice, "middle", "first|middle|last|random|median", REFUSE, "which month of a sample a 2D network sees"),
     BOOL(data.augment.symmetry, "false", REFUSE, "flips and quarter turns, the same for all months of a sample"),

@@ -16,7 +16,6 @@ static const later coming[] = {
     { "data.split", "polygons" },
     { "data.split", "years" },
     { "data.fold", NULL },
-    { "data.sampling", "balanced" },
     { "data.time", "window" },
     { "data.time", "stride" },
     { "data.augment.jitter", NULL },

@@ -1,5 +1,6 @@
 #include "dataset_open.h"
 #include "fetch.h"
+#include "order.h"
 #include "prefetch.h"
 
 #include <inttypes.h>
@@ -20,6 +21,7 @@ typedef struct micro_batch {
 struct c3d_loader {
     c3d_loader_desc desc;
     c3d_fetch_desc fetch;
+    c3d_order *order;
     c3d_shape shape;
     size_t sample_bytes;
     int64_t n_steps, epoch, first_step;
@@ -37,11 +39,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 uint32_t c3d_loader_order(const c3d_loader *loader, int64_t epoch, uint64_t i)
 {
-    const c3d_list *list = loader->desc.list;
-
-    if (!loader->desc.shuffle) return list->index[i];
-    return list->index[c3d_random_permute(loader->desc.seed, C3D_STREAM(C3D_PURPOSE_EPOCH, epoch),
-                                          list->n, i)];
+    return c3d_order_at(loader->order, epoch, i).index;
 }
 
 static int n_samples_of_step(const c3d_loader *loader, int64_t step)
@@ -78,19 +76,29 @@ double c3d_loader_waited_s(const c3d_loader *loader)
 
 /* ---- one micro-batch ------------------------------------------------------------------------- */
 
-static c3d_status fill_row(c3d_loader *loader, int reader, micro_batch *batch, int row)
+/* The first time as it is without a turn, so that runs of older versions continue unchanged. */
+static uint64_t row_key(uint64_t key, uint32_t turn)
+{
+    const uint64_t words[2] = { key, turn };
+
+    return c3d_hash(words, turn == 0 ? sizeof key : sizeof words);
+}
+
+static c3d_status fill_row(c3d_loader *loader, int reader, micro_batch *batch, int row,
+                           c3d_place place)
 {
     const c3d_loader_desc *desc = &loader->desc;
-    const uint32_t index = batch->index[row];
+    const uint32_t index = place.index;
     const c3d_sample *sample = &loader->fetch.dataset->samples.rows[index];
     const uint64_t key = (uint64_t)loader->epoch << 32 | index;
-    const int chosen = (int)c3d_random_below(desc->seed, C3D_STREAM(C3D_PURPOSE_SLICE, 0), key,
-                                             (uint64_t)sample->n_months);
+    const int chosen = (int)c3d_random_below(desc->seed, C3D_STREAM(C3D_PURPOSE_SLICE, place.turn),
+                                             key, (uint64_t)sample->n_months);
 
+    batch->index[row] = index;
     batch->labels[row] = sample->label;
-    batch->row_keys[row] = c3d_hash(&key, sizeof key);
-    batch->symmetry[row] =
-        (uint8_t)c3d_random_below(desc->seed, C3D_STREAM(C3D_PURPOSE_AUGMENT, 0), key, 8);
+    batch->row_keys[row] = row_key(key, place.turn);
+    batch->symmetry[row] = (uint8_t)c3d_random_below(
+        desc->seed, C3D_STREAM(C3D_PURPOSE_AUGMENT, (uint64_t)place.turn << 20), key, 8);
     return c3d_fetch_sample(&loader->fetch, index, chosen, loader->scratch[reader],
                             batch->values + (size_t)row * loader->sample_bytes);
 }
@@ -112,10 +120,10 @@ static c3d_status fill(void *context, int reader, int slot, int64_t item)
     batch->n = (int)least((uint64_t)desc->micro_batch, (uint64_t)(batch->n_global - first));
     batch->last_of_step = nth == c3d_loader_n_micro(loader, step) - 1;
     for (int row = 0; row < batch->n; row++) {
-        batch->index[row] = c3d_loader_order(loader, loader->epoch,
-                                             (uint64_t)step * (uint64_t)desc->global_batch +
-                                                 (uint64_t)(first + row));
-        C3D_TRY(fill_row(loader, reader, batch, row));
+        const c3d_place place =
+            c3d_order_at(loader->order, loader->epoch,
+                         (uint64_t)step * (uint64_t)desc->global_batch + (uint64_t)(first + row));
+        C3D_TRY(fill_row(loader, reader, batch, row, place));
     }
     return C3D_OK;
 }
@@ -131,6 +139,8 @@ static c3d_status check_desc(const c3d_loader_desc *desc)
         return C3D_FAIL(C3D_EINVAL, "loader: rank %d of %d", desc->rank, desc->n_ranks);
     if (desc->n_readers < 0 || desc->depth < 0)
         return C3D_FAIL(C3D_EINVAL, "loader: %d readers, depth %d", desc->n_readers, desc->depth);
+    if (desc->balanced && !desc->shuffle)
+        return C3D_FAIL(C3D_EINVAL, "loader: balanced, but not shuffled");
     if (desc->list->n == 0) return C3D_FAIL(C3D_EINVAL, "loader: an empty list of samples");
     return C3D_OK;
 }
@@ -205,7 +215,7 @@ size_t c3d_loader_bytes(const c3d_loader_desc *desc, const c3d_loader_size *size
                            sizeof(int32_t) + sizeof(uint32_t) + sizeof(uint64_t) + sizeof(uint8_t);
 
     return (size_t)full.depth * (size_t)full.micro_batch * per_row +
-           (size_t)full.n_readers * scratch_bytes(size);
+           (size_t)full.n_readers * scratch_bytes(size) + c3d_order_bytes(desc);
 }
 
 size_t c3d_loader_sample_bytes(const c3d_loader_desc *desc, const c3d_loader_size *size)
@@ -254,6 +264,7 @@ c3d_status c3d_loader_create(const c3d_loader_desc *desc, c3d_loader **out)
     loader->n_steps = (int64_t)((desc->list->n - 1) / (size_t)desc->global_batch + 1);
     loader->shape = size.shape;
     loader->sample_bytes = c3d_shape_sample_count(size.shape) * c3d_dtype_size(size.dtype);
+    C3D_TRY_TO(fail, c3d_order_create(&loader->desc, &loader->order));
     C3D_TRY_TO(fail, allocate(loader, &size));
     C3D_TRY_TO(fail, c3d_prefetch_create(&(c3d_prefetch_desc){ .n_readers = loader->desc.n_readers,
                                                                .depth = loader->desc.depth,
@@ -279,6 +290,7 @@ void c3d_loader_destroy(c3d_loader *loader)
         free(loader->slots[i].symmetry);
     }
     for (int i = 0; loader->scratch && i < loader->desc.n_readers; i++) free(loader->scratch[i]);
+    c3d_order_destroy(loader->order);
     free(loader->slots);
     free(loader->scratch);
     free(loader);

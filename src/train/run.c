@@ -128,6 +128,7 @@ c3d_loader_desc c3d_run_loader_desc(const c3d_run *run)
         .dataset = run->dataset,
         .list = &run->train_list,
         .shuffle = true,
+        .balanced = config->data.sampling == C3D_CONFIG_SAMPLING_BALANCED,
         .one_slice = net && net->one_slice,
         .slice = run->network.slice,
         .augment_symmetry = config->data.augment.symmetry,

@@ -1,0 +1,132 @@
+#include "order.h"
+
+#include <stdlib.h>
+
+/* The list by class: samples of class k are index[begin[k]] .. index[begin[k + 1] - 1]. */
+struct c3d_order {
+    const c3d_list *list;
+    bool shuffle, balanced;
+    uint64_t seed;
+    uint64_t n_classes; /* that occur in the list */
+    int *labels;        /* [n_classes] ascending */
+    size_t *begin;      /* [n_classes + 1] */
+    uint32_t *index;    /* [list->n] */
+};
+
+typedef struct labelled {
+    int label;
+    uint32_t index;
+} labelled;
+
+static int by_label(const void *a, const void *b)
+{
+    const labelled *x = a, *y = b;
+
+    if (x->label != y->label) return x->label < y->label ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+static void group(c3d_order *order, const labelled *rows)
+{
+    const size_t n = order->list->n;
+
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || rows[i].label != rows[i - 1].label) {
+            order->labels[order->n_classes] = rows[i].label;
+            order->begin[order->n_classes++] = i;
+        }
+        order->index[i] = rows[i].index;
+    }
+    order->begin[order->n_classes] = n;
+}
+
+static c3d_status group_by_class(c3d_order *order, const c3d_samples *samples)
+{
+    const size_t n = order->list->n;
+    labelled *rows = c3d_calloc(n, sizeof *rows);
+
+    order->labels = c3d_calloc(n, sizeof *order->labels);
+    order->begin = c3d_calloc(n + 1, sizeof *order->begin);
+    order->index = c3d_calloc(n, sizeof *order->index);
+    if (!rows || !order->labels || !order->begin || !order->index) {
+        free(rows);
+        return C3D_ENOMEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t index = order->list->index[i];
+        rows[i] = (labelled){ samples->rows[index].label, index };
+    }
+    qsort(rows, n, sizeof *rows, by_label);
+    group(order, rows);
+    free(rows);
+    return C3D_OK;
+}
+
+size_t c3d_order_bytes(const c3d_loader_desc *desc)
+{
+    const size_t a_sample = sizeof(int) + sizeof(size_t) + sizeof(uint32_t);
+
+    return desc->balanced ? desc->list->n * a_sample : 0;
+}
+
+c3d_status c3d_order_create(const c3d_loader_desc *desc, c3d_order **out)
+{
+    c3d_order *order = c3d_calloc(1, sizeof *order);
+
+    if (!order) return C3D_ENOMEM;
+    order->list = desc->list;
+    order->shuffle = desc->shuffle;
+    order->balanced = desc->balanced;
+    order->seed = desc->seed;
+    if (desc->balanced) {
+        const c3d_status st = group_by_class(order, c3d_dataset_get_samples(desc->dataset));
+        if (st != C3D_OK) {
+            c3d_order_destroy(order);
+            return st;
+        }
+    }
+    *out = order;
+    return C3D_OK;
+}
+
+void c3d_order_destroy(c3d_order *order)
+{
+    if (!order) return;
+    free(order->labels);
+    free(order->begin);
+    free(order->index);
+    free(order);
+}
+
+/* Element i of the permutation of 0..n-1 that (seed, detail, nth) names. */
+static uint64_t permuted(uint64_t seed, uint64_t detail, uint64_t nth, uint64_t n, uint64_t i)
+{
+    const uint64_t stream = C3D_STREAM(C3D_PURPOSE_CLASSES, detail);
+
+    return c3d_random_permute(c3d_random_u64(seed, stream, nth), stream, n, i);
+}
+
+/* Draws of a class are numbered through all epochs, so that a large class is shown evenly although
+ * no epoch has room for all of it. */
+static c3d_place balanced_place(const c3d_order *order, int64_t epoch, uint64_t i)
+{
+    const uint64_t n_rounds = (order->list->n - 1) / order->n_classes + 1;
+    const uint64_t first = (uint64_t)epoch * n_rounds, draw = first + i / order->n_classes;
+    const uint64_t k = permuted(order->seed, 0, draw, order->n_classes, i % order->n_classes);
+    const uint64_t n = order->begin[k + 1] - order->begin[k];
+    const uint64_t at =
+        permuted(order->seed, 1 + (uint64_t)(uint32_t)order->labels[k], draw / n, n, draw % n);
+
+    return (c3d_place){ .index = order->index[order->begin[k] + at],
+                        .turn = (uint32_t)(draw / n - first / n) };
+}
+
+c3d_place c3d_order_at(const c3d_order *order, int64_t epoch, uint64_t i)
+{
+    const c3d_list *list = order->list;
+
+    if (order->balanced) return balanced_place(order, epoch, i);
+    if (!order->shuffle) return (c3d_place){ .index = list->index[i] };
+    return (c3d_place){ .index = list->index[c3d_random_permute(
+                            order->seed, C3D_STREAM(C3D_PURPOSE_EPOCH, epoch), list->n, i)] };
+}
