@@ -1,5 +1,6 @@
 /* base: errors, random numbers, text, CSV, files. */
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -106,6 +107,36 @@ static void units_and_normals_have_their_moments(void **state)
     assert_true(normal_squares / N > 1 - 6 / 100.0 && normal_squares / N < 1 + 6 / 100.0);
 }
 
+/* Mean, variance, fourth moment, shares beyond 1 and 3, and no tie between the four of a block. */
+static void four_normals_are_normal(void **state)
+{
+    double sum = 0, squares = 0, fourth = 0, products = 0, beyond_1 = 0, beyond_3 = 0;
+    enum { BLOCKS = 50000, N = 4 * BLOCKS };
+
+    (void)state;
+    for (uint64_t block = 0; block < BLOCKS; block++) {
+        float z[4];
+
+        c3d_random_4_normals(1, C3D_STREAM(C3D_PURPOSE_TEST, 2), block, z);
+        for (int i = 0; i < 4; i++) {
+            const double x = (double)z[i], next = (double)z[(i + 1) % 4];
+            sum += x;
+            squares += x * x;
+            fourth += x * x * x * x;
+            products += x * next;
+            beyond_1 += fabs(x) > 1;
+            beyond_3 += fabs(x) > 3;
+        }
+    }
+    /* 6 standard errors each: of x 1, of x^2 sqrt 2, of x^4 sqrt 96, of a share sqrt(p (1-p)) */
+    const double error = 6 / sqrt(N);
+    assert_true(fabs(sum / N) < error && fabs(products / N) < error);
+    assert_true(fabs(squares / N - 1) < error * sqrt(2.0));
+    assert_true(fabs(fourth / N - 3) < error * sqrt(96.0));
+    assert_true(fabs(beyond_1 / N - 0.3173105) < error * 0.4654);
+    assert_true(fabs(beyond_3 / N - 0.0026998) < error * 0.0519);
+}
+
 static void numbers_are_parsed_whole(void **state)
 {
     long long i;
@@ -200,6 +231,7 @@ int main(void)
         cmocka_unit_test(permutations_are_bijections),
         cmocka_unit_test(permutations_are_fair),
         cmocka_unit_test(units_and_normals_have_their_moments),
+        cmocka_unit_test(four_normals_are_normal),
         cmocka_unit_test(numbers_are_parsed_whole),
         cmocka_unit_test(words_are_suggested),
         cmocka_unit_test(csv_is_read_as_written),

@@ -443,6 +443,34 @@ static void test_init(void **state)
     c3d_model_destroy(&other);
 }
 
+/* Every weight has the same bits however many threads draw. */
+static void test_init_threads(void **state)
+{
+    const c3d_model_desc desc = tiny("c3d", 1, 1);
+    float *drawn[2] = { NULL, NULL };
+    size_t n = 0;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        const c3d_backend_options options = { .n_threads = i == 0 ? 1 : 3 };
+        c3d_backend own = { 0 };
+        c3d_model model;
+
+        OK(c3d_backend_open(&own, backend_name, &options));
+        OK(c3d_model_create(&model, &own, &desc));
+        OK(c3d_model_init(&model, 7));
+        n = model.n_arena;
+        drawn[i] = c3d_calloc(n, sizeof(float));
+        assert_non_null(drawn[i]);
+        OK(own.ops->download(&own, drawn[i], model.param, n * sizeof(float)));
+        c3d_model_destroy(&model);
+        c3d_backend_close(&own);
+    }
+    assert_memory_equal(drawn[0], drawn[1], n * sizeof(float));
+    free(drawn[0]);
+    free(drawn[1]);
+}
+
 static void test_params(void **state)
 {
     const c3d_model_desc desc = tiny("c3d", 1, 1), flat = tiny("cnn2d", 1, 1);
@@ -552,15 +580,11 @@ static void test_dry_run(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gradients),
-        cmocka_unit_test(test_accumulate),
-        cmocka_unit_test(test_short_batch),
-        cmocka_unit_test(test_hook),
-        cmocka_unit_test(test_init),
-        cmocka_unit_test(test_params),
-        cmocka_unit_test(test_forward_only),
-        cmocka_unit_test(test_running),
-        cmocka_unit_test(test_running_is_used),
+        cmocka_unit_test(test_gradients),   cmocka_unit_test(test_accumulate),
+        cmocka_unit_test(test_short_batch), cmocka_unit_test(test_hook),
+        cmocka_unit_test(test_init),        cmocka_unit_test(test_init_threads),
+        cmocka_unit_test(test_params),      cmocka_unit_test(test_forward_only),
+        cmocka_unit_test(test_running),     cmocka_unit_test(test_running_is_used),
         cmocka_unit_test(test_dry_run),
     };
     if (argc > 1) backend_name = argv[1];

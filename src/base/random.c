@@ -45,6 +45,22 @@ double c3d_random_normal(uint64_t seed, uint64_t stream, uint64_t index)
     return sqrt(-2.0 * log(u)) * cos(angle);
 }
 
+/* Both coordinates of each point, of 32 bits a uniform number. */
+void c3d_random_4_normals(uint64_t seed, uint64_t stream, uint64_t index, float out[4])
+{
+    uint32_t r[4];
+
+    c3d_random_4x32(seed, stream, index, r);
+    for (int i = 0; i < 4; i += 2) {
+        const float u = ((float)r[i] + 0.5F) * 0x1p-32F; /* (0, 1] */
+        const float angle = (float)(int32_t)r[i + 1] * (6.2831853F * 0x1p-32F);
+        const float radius = sqrtf(-2 * logf(u));
+
+        out[i] = radius * cosf(angle);
+        out[i + 1] = radius * sinf(angle);
+    }
+}
+
 /* The bias of one multiplication of 64 random bits is below n / 2^64. */
 uint64_t c3d_random_below(uint64_t seed, uint64_t stream, uint64_t index, uint64_t n)
 {
