@@ -230,6 +230,58 @@ C3D_CHECKED c3d_status c3d_run_plan(c3d_comm *comm, const c3d_config *config, FI
  * C3D_EDIVERGED on a loss or gradient that is not finite (nothing was updated with it). */
 C3D_CHECKED c3d_status c3d_run_train(c3d_run *run);
 
+/* ---- debug: what keeps a network from learning (local)
+ * ------------------------------------------------------------------------------------------ */
+
+typedef enum c3d_finding_kind {
+    C3D_FINDING_WRONG,     /* the backend's result is not the reference's */
+    C3D_FINDING_GRADIENT,  /* the gradient is not that of the loss, by finite differences */
+    C3D_FINDING_NONFINITE, /* NaN or infinity comes out of finite input */
+    C3D_FINDING_EXPLODING,
+    C3D_FINDING_VANISHING,
+    C3D_FINDING_DEAD,  /* nothing but zeros comes out, or no gradient goes on */
+    C3D_FINDING_STUCK, /* the loss of one batch did not go to zero */
+} c3d_finding_kind;
+
+typedef struct c3d_finding {
+    c3d_finding_kind kind;
+    int layer;      /* of the model's table; -1: of the whole network */
+    char what[224]; /* a sentence that begins with the layer's name */
+} c3d_finding;
+
+#define C3D_MAX_FINDINGS 64
+typedef struct c3d_findings {
+    int n;
+    c3d_finding list[C3D_MAX_FINDINGS];
+} c3d_findings;
+
+typedef struct c3d_debug_desc {
+    c3d_model *model;      /* planned for training, parameters set; the last stage changes them */
+    c3d_input input;       /* n_samples rows of it are looked at */
+    const int32_t *labels; /* [n_samples] */
+    const uint64_t *row_keys; /* [n_samples] dropout: fixed, so that the loss is a function */
+    uint64_t seed;
+    double learning_rate; /* of the last stage */
+    int max_steps;        /* likewise; 0: the stage is left out */
+    double max_seconds;
+    /* Called with each finished line; its failure ends the work. */
+    c3d_status (*say)(void *context, const char *line);
+    void *context;
+} c3d_debug_desc;
+
+/* One batch through the network, on its backend: statistics of each layer's output and gradient
+ * with times; every layer compared with the reference backend, on the values that it really had;
+ * gradients of the parameters against central differences of the loss (float32 only); Adam on the
+ * batch until the loss is below a hundredth. A finding is no failure: C3D_OK when all was done. */
+C3D_CHECKED c3d_status c3d_debug_model(const c3d_debug_desc *desc, c3d_findings *out);
+
+/* The same for a configuration, alone and without a run directory: a few training samples of all
+ * classes, parameters as initialised or (checkpoint not NULL) from a file. */
+C3D_CHECKED c3d_status c3d_run_debug(c3d_comm *comm, const c3d_config *config,
+                                     const char *checkpoint,
+                                     c3d_status (*say)(void *context, const char *line),
+                                     void *context, c3d_findings *out);
+
 /* ---- checkpoints
  * --------------------------------------------------------------------------------- */
 

@@ -17,6 +17,12 @@ static const c3d_option options[] = {
       .help = "say what the run would need instead of running it: layers, memory, reading, and the "
               "time of an epoch from a short trial; nothing is written, and data.store may be "
               "absent" },
+    { .name = "--debug",
+      .type = C3D_OPTION_FLAG,
+      .help = "do not train: look at one batch, layer by layer, compare with the reference, check "
+              "gradients, learn the batch by heart, and say what is wrong; with --resume PATH the "
+              "parameters of a checkpoint; ends with 1 for a wrong result, 5 for a network that "
+              "does not learn; writes no files" },
 };
 static const c3d_command commands[] = {
     { .name = "",
@@ -54,10 +60,24 @@ static c3d_status train(c3d_comm *comm, const c3d_args *args, const c3d_config *
     return st;
 }
 
-static c3d_status train_or_plan(c3d_comm *comm, const c3d_args *args, const c3d_config *config)
+static c3d_status say(void *context, const char *line)
 {
-    if (c3d_args_flag(args, "--plan")) return c3d_run_plan(comm, config, stdout);
-    return train(comm, args, config);
+    C3D_TRY(c3d_program_print(context, line));
+    return c3d_program_print(context, "\n");
+}
+
+static c3d_status debug(c3d_comm *comm, const c3d_args *args, const c3d_config *config)
+{
+    const char *resume = c3d_args_text(args, "--resume");
+    const char *checkpoint = resume_of(resume) == C3D_RESUME_PATH ? resume : NULL;
+    c3d_findings found;
+
+    C3D_TRY(
+        c3d_comm_agree_status(comm, c3d_run_debug(comm, config, checkpoint, say, comm, &found)));
+    for (int i = 0; i < found.n; i++)
+        if (found.list[i].kind == C3D_FINDING_WRONG || found.list[i].kind == C3D_FINDING_GRADIENT)
+            return C3D_FAIL(C3D_EINTERNAL, "%s", found.list[i].what);
+    return found.n == 0 ? C3D_OK : C3D_FAIL(C3D_EDIVERGED, "%s", found.list[0].what);
 }
 
 static c3d_status print_config(const c3d_comm *comm, const c3d_config *config)
@@ -68,6 +88,14 @@ static c3d_status print_config(const c3d_comm *comm, const c3d_config *config)
     const c3d_status st = c3d_program_print(comm, yaml.text);
     c3d_text_free(&yaml);
     return st;
+}
+
+static c3d_status run(c3d_comm *comm, const c3d_args *args, const c3d_config *config)
+{
+    if (args->print_config) return print_config(comm, config);
+    if (c3d_args_flag(args, "--plan")) return c3d_run_plan(comm, config, stdout);
+    if (c3d_args_flag(args, "--debug")) return debug(comm, args, config);
+    return train(comm, args, config);
 }
 
 int main(int argc, char **argv)
@@ -83,9 +111,7 @@ int main(int argc, char **argv)
         const bool plan = c3d_args_flag(&args, "--plan");
         st = c3d_program_config(&comm, &args, plan ? C3D_CONFIG_FOR_PLAN : C3D_CONFIG_FOR_TRAIN,
                                 &config);
-        if (st == C3D_OK)
-            st = args.print_config ? print_config(&comm, &config)
-                                   : train_or_plan(&comm, &args, &config);
+        if (st == C3D_OK) st = run(&comm, &args, &config);
     }
     c3d_config_free(&config);
     return c3d_program_end(&comm, &args, st);

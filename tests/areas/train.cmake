@@ -4,6 +4,7 @@ c3d_test(test_optimizer LABELS unit LINKS c3d_train ARGS ${optimizer_fixture} re
 add_test(NAME test_optimizer_onednn COMMAND test_optimizer ${optimizer_fixture} onednn)
 c3d_test_environment(test_optimizer_onednn parity)
 c3d_test(test_forecast LABELS unit LINKS c3d_train)
+c3d_test(test_debug LABELS unit LINKS c3d_train)
 
 add_executable(compare_tensors compare_tensors.c)
 c3d_compile_options(compare_tensors)
@@ -14,7 +15,7 @@ c3d_compile_options(relabel)
 target_link_libraries(relabel PRIVATE c3d_data c3d_base)
 
 foreach(name train_store train_resume train_ranks train_errors train_practice
-             train_readers train_classes train_plan plan_memory)
+             train_readers train_classes train_plan plan_memory train_debug)
   c3d_script_test(${name} LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
     "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"

@@ -1,0 +1,76 @@
+/* Can the network learn one batch by heart? */
+#include "train/debug.h"
+
+#include <math.h>
+
+#define ENOUGH 0.01 /* of the first loss */
+
+typedef struct moments {
+    float *m, *v;
+} moments;
+
+static c3d_status one_step(c3d_debug *d, const moments *s, int64_t t, double *loss)
+{
+    c3d_model *model = d->model;
+    const c3d_adam adam = { .rate = d->desc->learning_rate,
+                            .beta1 = 0.9,
+                            .beta2 = 0.999,
+                            .epsilon = 1e-8,
+                            .t = t,
+                            .grad_scale = 1 };
+    const c3d_adam_arrays arrays = {
+        .n = model->n_arena, .grad = model->grad, .m = s->m, .v = s->v, .param = model->param
+    };
+
+    C3D_TRY(c3d_model_load(model, &d->desc->input));
+    C3D_TRY(c3d_model_forward(model, &d->pass));
+    C3D_TRY(c3d_debug_loss(d, true, loss));
+    C3D_TRY(c3d_model_backward(model, &d->pass, NULL));
+    return model->backend->ops->adam(model->backend, &adam, &arrays);
+}
+
+static c3d_status train(c3d_debug *d, const moments *s)
+{
+    const double start_s = c3d_now_s();
+    double first = NAN, loss = NAN;
+    int step = 0;
+
+    while (step < d->desc->max_steps && c3d_now_s() - start_s < d->desc->max_seconds) {
+        C3D_TRY(one_step(d, s, step + 1, &loss));
+        if (step++ == 0) first = loss;
+        if (!isfinite(loss) || loss < ENOUGH * first || c3d_stop_requested()) break;
+    }
+    if (loss < ENOUGH * first)
+        return c3d_debug_say(d,
+                             "one batch by heart: the loss went from %.4g to %.2g in %d steps: "
+                             "the network can learn",
+                             first, loss, step);
+    C3D_TRY(c3d_debug_say(d,
+                          "one batch by heart: the loss went from %.4g to %.4g in %d steps and "
+                          "%.0f s",
+                          first, loss, step, c3d_now_s() - start_s));
+    if (loss < first / 2) /* on its way, the time was short */
+        return c3d_debug_say(d, "it is going down: more steps would be needed to see zero");
+    c3d_debug_find(d, C3D_FINDING_STUCK, -1,
+                   "the loss of one batch does not go to zero (%.4g, then %.4g after %d steps at a "
+                   "learning rate of %g): mend what is named above, or try another "
+                   "optimizer.learning_rate",
+                   first, loss, step, d->desc->learning_rate);
+    return C3D_OK;
+}
+
+c3d_status c3d_debug_overfit(c3d_debug *d)
+{
+    c3d_backend *backend = d->model->backend;
+    const size_t n_bytes = d->model->n_arena * sizeof(float);
+    void *m = NULL, *v = NULL;
+    c3d_status st = C3D_OK;
+
+    C3D_TRY_TO(done, backend->ops->alloc(backend, n_bytes, &m));
+    C3D_TRY_TO(done, backend->ops->alloc(backend, n_bytes, &v));
+    C3D_TRY_TO(done, train(d, &(moments){ m, v }));
+done:
+    if (v) backend->ops->free(backend, v);
+    if (m) backend->ops->free(backend, m);
+    return st;
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# c3d-train --debug as a user runs it: report, exit codes, nothing written.
+. "$C3D_SOURCE/tests/support/check.sh"
+. "$C3D_SOURCE/tests/support/train.sh"
+train=$C3D_BIN/c3d-train
+rm -rf sound still
+
+expect 0 "$train" --debug "$config" --set run.dir=sound --set optimizer.learning_rate=0.003
+says "conv5b"
+says "equal to rounding"
+says "the network can learn"
+says "nothing wrong was found"
+[ ! -e sound ] || fail "--debug made the run's directory"
+# a network that cannot learn: exit 5, the reason last
+expect 5 "$train" --debug "$config" --set run.dir=still --set optimizer.learning_rate=1e-12
+says "does not go to zero"
+# the parameters of a checkpoint instead of those of the start
+expect 0 "$train" "$config" --set run.dir=sound --set train.max_steps=2
+expect 0 "$train" --debug "$config" --set run.dir=other \
+    --resume sound/checkpoints/step-00000002.safetensors
+says "parameters of sound/checkpoints/step-00000002.safetensors"
+expect 3 "$train" --debug "$config" --set run.dir=other --resume no/such.safetensors
+says "no/such.safetensors"
+expect 2 ranks 2 "$train" --debug "$config" --set run.dir=other
+says "without mpirun"
+finish
