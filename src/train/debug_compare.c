@@ -229,6 +229,7 @@ static c3d_status take_inputs(const part *whole, int n, part *out)
     out->n_b = whole->n_b;
     C3D_TRY(part_create(out));
     memcpy(out->dy, whole->dy, c3d_shape_count(whole->y_shape) * sizeof *out->dy);
+    take_channels(whole->x, whole->x_shape, n, out->x);
     take_channels(whole->dx, whole->x_shape, n, out->dx);
     for (int k = 0; k < n_filters; k++)
         for (int i = 0; i < n; i++)
@@ -260,6 +261,7 @@ typedef struct question {
     size_t n;
     double n_terms;
     bool relu;
+    const float *gate; /* NULL, or [n]: elements where it is not positive do not count */
 } question;
 
 /* The element that is furthest out of its bound, if any is. */
@@ -271,6 +273,7 @@ static void ask(c3d_debug *d, const question *q)
     size_t at = 0;
 
     for (size_t i = 0; i < q->n; i++) {
+        if (q->gate && !(q->gate[i] > 0)) continue;
         const double expected = q->relu && q->expected[i] < 0 ? 0 : (double)q->expected[i];
         const double bound = factor * (double)q->size[i] + 1e-35;
         const double ratio = fabs((double)q->is[i] - expected) / bound;
@@ -321,11 +324,29 @@ static void ask_filters(c3d_debug *d, int layer, const part *is, const part *exp
     const double n_y = (double)is->n_w / is->y_shape.c + 1;
 
     ask(d, &(question){ layer, "the output", is->y, expected->y, size->y,
-                        c3d_shape_count(is->y_shape), n_y, relu });
+                        c3d_shape_count(is->y_shape), n_y, relu, NULL });
     ask(d, &(question){ layer, "the gradient of the weights", is->dw, expected->dw, size->dw,
-                        is->n_w, n_dw, false });
+                        is->n_w, n_dw, false, NULL });
     ask(d, &(question){ layer, "the gradient of the biases", is->db, expected->db, size->db,
-                        is->n_b, n_dw, false });
+                        is->n_b, n_dw, false, NULL });
+}
+
+/* Where a ReLU below gave zero, the gradient may have been through it already. */
+static void ask_inputs(c3d_debug *d, int layer, const part *is, const part *expected,
+                       const part *size)
+{
+    const bool after_relu = layer > 0 && d->model->table.layers[layer - 1].op.relu;
+    const double n_terms = is->n_w > 0 ? (double)is->n_w / is->x_shape.c + 1
+                                       : (double)c3d_shape_count(is->x_shape) / is->x_shape.c;
+
+    ask(d, &(question){ .layer = layer,
+                        .what = "the gradient of the input",
+                        .is = is->dx,
+                        .expected = expected->dx,
+                        .size = size->dx,
+                        .n = c3d_shape_count(is->x_shape),
+                        .n_terms = n_terms,
+                        .gate = after_relu ? is->x : NULL });
 }
 
 static c3d_status compare_part(c3d_debug *d, int layer, const part *is, bool inputs)
@@ -334,9 +355,7 @@ static c3d_status compare_part(c3d_debug *d, int layer, const part *is, bool inp
     const c3d_status st = run_twice(d, is, &expected, &size);
 
     if (st == C3D_OK && inputs)
-        ask(d, &(question){ layer, "the gradient of the input", is->dx, expected.dx, size.dx,
-                            c3d_shape_count(is->x_shape), (double)is->n_w / is->x_shape.c + 1,
-                            false });
+        ask_inputs(d, layer, is, &expected, &size);
     else if (st == C3D_OK)
         ask_filters(d, layer, is, &expected, &size);
     part_free(&expected);
@@ -372,7 +391,6 @@ static void fill_largest(const float *values, size_t n, float *size)
 
 static c3d_status compare_other(c3d_debug *d, int layer, const part *is)
 {
-    const double n_terms = (double)c3d_shape_count(is->x_shape) / is->x_shape.c;
     part expected = { 0 }, size = { 0 };
     c3d_status st = run_twice(d, is, &expected, &size);
 
@@ -382,9 +400,7 @@ static c3d_status compare_other(c3d_debug *d, int layer, const part *is)
         fill_largest(expected.dw, is->n_w, size.dw);
         fill_largest(expected.db, is->n_b, size.db);
         ask_filters(d, layer, is, &expected, &size);
-        if (is->op.needs_x_grad)
-            ask(d, &(question){ layer, "the gradient of the input", is->dx, expected.dx, size.dx,
-                                c3d_shape_count(is->x_shape), n_terms, false });
+        if (is->op.needs_x_grad) ask_inputs(d, layer, is, &expected, &size);
     }
     part_free(&expected);
     part_free(&size);
