@@ -68,8 +68,9 @@ C3D_CHECKED c3d_status c3d_auc_of_class(const float *scores, const int32_t *labe
 /* Of K classes the unweighted mean of those that are defined ("mean-one-vs-rest"), no interval. */
 C3D_CHECKED c3d_status c3d_auc_of_outputs(const float *scores, const int32_t *labels, size_t n,
                                           int n_outputs, c3d_estimate *out);
-/* C3D_EDATA, naming line and sample of DIR/samples.csv, unless every label of the list is one a
- * network with n_outputs outputs knows: 0 and 1, or 0..K-1. */
+/* C3D_EDATA, naming line and sample of DIR/samples.csv, unless every label of the list (NULL: of
+ * all samples that are in a split) is one a network with n_outputs outputs knows: 0 and 1, or
+ * 0..K-1. */
 C3D_CHECKED c3d_status c3d_check_labels(const c3d_dataset *dataset, const char *dir,
                                         const c3d_list *list, int n_outputs);
 

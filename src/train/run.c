@@ -94,8 +94,7 @@ c3d_status c3d_run_open_data(c3d_run *run)
     C3D_TRY(c3d_list_make(run->dataset, C3D_SPLIT_VALIDATION, 0, seed, &run->validation_list));
     if (run->train_list.n == 0)
         return C3D_FAIL(C3D_EDATA, "%s: no sample is in split train", store);
-    C3D_TRY(c3d_check_labels(run->dataset, store, &run->train_list, config->model.outputs));
-    C3D_TRY(c3d_check_labels(run->dataset, store, &run->validation_list, config->model.outputs));
+    C3D_TRY(c3d_check_labels(run->dataset, store, NULL, config->model.outputs));
     warn_of_absent_classes(run, store);
     C3D_TRY(c3d_statistics(run->dataset, &run->train_list, run->mean, run->deviation));
     for (int b = 0; b < c3d_dataset_get_info(run->dataset)->n_bands; b++)
