@@ -284,6 +284,8 @@ C3D_CHECKED c3d_status c3d_loader_start(c3d_loader *loader, int64_t epoch, int64
 /* The next micro-batch of this rank in order. A reader's error comes out here, with the sample, and
  * in every later call; C3D_EINVAL after the epoch's last. */
 C3D_CHECKED c3d_status c3d_loader_next(c3d_loader *loader, c3d_batch *out);
+/* A micro-batch of one row of another, valid as long as that. */
+c3d_batch c3d_batch_row(const c3d_loader *loader, const c3d_batch *batch, int row);
 /* Seconds next() has waited since start. */
 double c3d_loader_waited_s(const c3d_loader *loader);
 /* Position i of the epoch's order -> row of samples.csv. */

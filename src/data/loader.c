@@ -335,3 +335,16 @@ c3d_status c3d_loader_next(c3d_loader *loader, c3d_batch *out)
                         .symmetry = loader->desc.augment_symmetry ? slot->symmetry : NULL };
     return C3D_OK;
 }
+
+c3d_batch c3d_batch_row(const c3d_loader *loader, const c3d_batch *batch, int row)
+{
+    c3d_batch one = *batch;
+
+    one.n = 1;
+    one.values = (const char *)batch->values + (size_t)row * loader->sample_bytes;
+    one.labels += row;
+    one.index += row;
+    one.row_keys += row;
+    if (one.symmetry) one.symmetry += row;
+    return one;
+}

@@ -15,8 +15,9 @@ typedef struct c3d_step_sums {
 
 typedef struct c3d_step_sample {
     int64_t position; /* in the global batch */
-    int64_t sample_id;
-    float loss;
+    int64_t sample_id, frame_id;
+    bool is_bad;         /* its loss is not finite, or once the step diverged its gradient */
+    bool has_bad_pixels; /* known once the step diverged */
 } c3d_step_sample;
 
 typedef struct c3d_step {
@@ -33,8 +34,12 @@ typedef struct c3d_step {
  * COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_step_gather(c3d_run *run, const c3d_step *s, c3d_step_sample **all_out,
                                        size_t *n_out);
-/* C3D_EDIVERGED on all ranks, with the samples whose loss is not finite, or all of the step's if
- * only the gradient is not. COLLECTIVE. */
-C3D_CHECKED c3d_status c3d_step_diverged(c3d_run *run, const c3d_step *s);
+/* C3D_EDIVERGED on all ranks, with the samples whose loss is not finite; if only the gradient is
+ * not, with those whose gradient is not by itself, which are run once more to be found. Says which
+ * of them have pixels that are not finite. COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_step_diverged(c3d_run *run, c3d_step *s);
+/* Forward, loss and backward of the step's micro-batch number `micro` of this rank: the gradients
+ * add up over them, each sample's divided by the samples of the whole global batch. Local. */
+C3D_CHECKED c3d_status c3d_step_run_micro_batch(c3d_run *run, const c3d_batch *batch, int micro);
 
 #endif

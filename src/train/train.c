@@ -36,7 +36,8 @@ static void count_batch(const c3d_run *run, const c3d_batch *batch, int micro, c
         s->samples[s->n_samples++] = (c3d_step_sample){
             .position = first + i,
             .sample_id = rows->rows[batch->index[i]].sample_id,
-            .loss = run->losses[i],
+            .frame_id = rows->rows[batch->index[i]].frame_id,
+            .is_bad = !isfinite(run->losses[i]),
         };
     }
     s->sums->n += batch->n;
@@ -45,9 +46,7 @@ static void count_batch(const c3d_run *run, const c3d_batch *batch, int micro, c
     add_counts(s->counts, n_outputs, s->sums->counts);
 }
 
-/* Forward, loss and backward of one micro-batch; the gradients of a step add up over its
- * micro-batches, each sample's divided by the samples of the whole global batch. */
-static c3d_status run_micro_batch(c3d_run *run, const c3d_batch *batch, int micro)
+c3d_status c3d_step_run_micro_batch(c3d_run *run, const c3d_batch *batch, int micro)
 {
     const c3d_input input = {
         .values = batch->values,
@@ -103,7 +102,7 @@ static c3d_status run_micro_batches(c3d_run *run, c3d_step *s)
     s->n_samples = 0;
     for (int micro = 0; micro < n_micro; micro++) {
         C3D_TRY(c3d_loader_next(run->loader, &batch));
-        C3D_TRY(run_micro_batch(run, &batch, micro));
+        C3D_TRY(c3d_step_run_micro_batch(run, &batch, micro));
         count_batch(run, &batch, micro, s);
     }
     return n_micro == 0 ? zero_gradients(run) : C3D_OK;

@@ -13,9 +13,12 @@ target_link_libraries(compare_tensors PRIVATE c3d_tensor c3d_base m)
 add_executable(relabel relabel.c)
 c3d_compile_options(relabel)
 target_link_libraries(relabel PRIVATE c3d_data c3d_base)
+add_executable(plant_infinity plant_infinity.c)
+c3d_compile_options(plant_infinity)
+target_link_libraries(plant_infinity PRIVATE c3d_data c3d_base)
 
 foreach(name train_store train_resume train_ranks train_errors train_practice
-             train_readers train_classes train_plan plan_memory train_debug)
+             train_diverged train_readers train_classes train_plan plan_memory train_debug)
   c3d_script_test(${name} LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
     "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
