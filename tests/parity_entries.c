@@ -122,7 +122,7 @@ static void loss_of(c3d_backend *b, int k, const float *logits, c3d_loss loss, f
     b->ops->activation_free(b, x);
 }
 
-static void check_loss(int k)
+static void check_loss(int k, float gamma)
 {
     const int32_t labels[5] = { 0, 1, 1, 0, 1 };
     const float weights[5] = { 1, 0.5F, 2, 0, 1 };
@@ -137,6 +137,7 @@ static void check_loss(int k)
                 (c3d_loss){ .n_samples = 5,
                             .labels = labels,
                             .weights = weights,
+                            .focal_gamma = gamma,
                             .grad_scale = 0.125F,
                             .losses = losses[i],
                             .scores = scores[i],
@@ -402,8 +403,10 @@ static void check_backend(const char *name)
 {
     must(c3d_backend_open(&other, name, &(c3d_backend_options){ .n_threads = 2 }), name);
     check_input();
-    check_loss(1);
-    check_loss(4);
+    check_loss(1, 0);
+    check_loss(4, 0);
+    check_loss(1, 2);
+    check_loss(4, 0.5F);
     check_adam();
     check_sum_squares(name);
     for (int k = 0; k < 8; k++) check_pool_specials(k & 1 ? 16 : 3, k & 2 ? 4 : 1, k & 4 ? 1 : 0);

@@ -377,6 +377,97 @@ static void class_loss_by_hand(void **state)
     for (int i = 9; i < 12; i++) assert_true(r.grad[i] == 0);
 }
 
+/* The focal loss in double, straight from its definition, for logits where that loses nothing. */
+static double focal_of(const double *z, int k, int label, double gamma)
+{
+    double sum = 0;
+
+    if (k == 1) {
+        const double p = 1 / (1 + exp(label == 1 ? -z[0] : z[0]));
+        return pow(1 - p, gamma) * -log(p);
+    }
+    for (int i = 0; i < k; i++) sum += exp(z[i]);
+    const double p = exp(z[label]) / sum;
+    return pow(1 - p, gamma) * -log(p);
+}
+
+/* Central differences of step h: their error is of the order of h^2 and of 2^-52 / h. */
+static void check_focal(int k, float gamma)
+{
+    const float logits[12] = { 0.5F, -1, 2, -2.5F, 1, 0, -0.25F, 3, -3, 0.125F, 0.75F, -0.5F };
+    const float weights[4] = { 1, 0.5F, 2, 1 };
+    const int32_t labels[4] = { 1, 0, k == 1 ? 1 : 2, 0 };
+    const double h = 1e-4;
+    loss_run r;
+
+    assert_int_equal(run_loss(logits, k,
+                              (c3d_loss){ .n_samples = 4,
+                                          .labels = labels,
+                                          .weights = weights,
+                                          .focal_gamma = gamma,
+                                          .grad_scale = 0.25F },
+                              &r),
+                     C3D_OK);
+    for (int row = 0; row < 4; row++) {
+        double z[3];
+        for (int i = 0; i < k; i++) z[i] = (double)logits[row * k + i];
+        assert_near((double)r.losses[row],
+                    (double)weights[row] * focal_of(z, k, labels[row], (double)gamma));
+        for (int i = 0; i < k; i++) {
+            const double at = z[i];
+            z[i] = at + h;
+            const double up = focal_of(z, k, labels[row], (double)gamma);
+            z[i] = at - h;
+            const double down = focal_of(z, k, labels[row], (double)gamma);
+            z[i] = at;
+            const double expected = (double)weights[row] * 0.25 * (up - down) / (2 * h);
+            const double got = (double)r.grad[row * k + i];
+            if (!(fabs(got - expected) <= 1e-7))
+                fail_msg("K %d, gamma %g, row %d, logit %d: %.9g, expected %.9g", k, (double)gamma,
+                         row, i, got, expected);
+        }
+    }
+}
+
+static void focal_loss_by_differences(void **state)
+{
+    const float gammas[5] = { 0, 0.5F, 1, 2, 5 };
+
+    (void)state;
+    for (int g = 0; g < 5; g++) {
+        check_focal(1, gammas[g]);
+        check_focal(3, gammas[g]);
+    }
+}
+
+/* Samples that are right beyond the range of double add nothing, wrong ones all they can. */
+static void focal_loss_far_out(void **state)
+{
+    const float binary[4] = { 1000, -1000, 1000, 100 }, classes[8] = { 1000, -1000, -1000, 1000 };
+    const int32_t labels[4] = { 1, 1, 0, 1 };
+    c3d_loss loss = { .n_samples = 4, .labels = labels, .focal_gamma = 0.5F, .grad_scale = 1 };
+    loss_run r;
+
+    (void)state;
+    assert_int_equal(run_loss(binary, 1, loss, &r), C3D_OK);
+    assert_floats(r.losses, (const float[]){ 0, 1000, 1000, 0 }, 4); /* e^-150 is no float */
+    assert_floats(r.grad, (const float[]){ 0, -1, 1 }, 3);
+    loss.n_samples = 2;
+    assert_int_equal(run_loss(classes, 2,
+                              (c3d_loss){ .n_samples = 2,
+                                          .labels = (const int32_t[]){ 0, 0 },
+                                          .focal_gamma = 0.5F,
+                                          .grad_scale = 1 },
+                              &r),
+                     C3D_OK);
+    assert_floats(r.losses, (const float[]){ 0, 2000 }, 2);
+    assert_floats(r.grad, (const float[]){ 0, 0, -1, 1 }, 4);
+    loss.focal_gamma = -1;
+    assert_int_equal(run_loss(binary, 1, loss, &r), C3D_EINVAL);
+    loss.focal_gamma = NAN;
+    assert_int_equal(run_loss(binary, 1, loss, &r), C3D_EINVAL);
+}
+
 static void loss_refuses_bad_labels_and_shows_nan(void **state)
 {
     const float logits[4] = { NAN, 0, 0, 0 };
@@ -569,6 +660,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(dropout_follows_its_definition),
         cmocka_unit_test(binary_loss_by_hand),
         cmocka_unit_test(class_loss_by_hand),
+        cmocka_unit_test(focal_loss_by_differences),
+        cmocka_unit_test(focal_loss_far_out),
         cmocka_unit_test(loss_refuses_bad_labels_and_shows_nan),
         cmocka_unit_test(adam_by_hand),
         cmocka_unit_test(sum_of_squares),

@@ -325,6 +325,43 @@ static void collect(const c3d_loader_desc *desc, int64_t number, int64_t first_s
     c3d_loader_destroy(loader);
 }
 
+static void test_class_weights(void **state)
+{
+    float weights[3], sum = 0;
+    c3d_loader_desc desc = desc_of();
+    c3d_loader *loader;
+    c3d_batch batch;
+    int n_classes[2] = { 0, 0 };
+
+    (void)state;
+    for (size_t i = 0; i < train.n; i++)
+        n_classes[c3d_dataset_get_samples(dataset)->rows[train.index[i]].label]++;
+    assert_true(n_classes[0] != n_classes[1]);
+    OK(c3d_class_weights(dataset, &train, 3, weights));
+    for (int k = 0; k < 2; k++) /* n / (K n_c): K is 2, no sample is of the third class */
+        assert_true(weights[k] == (float)((double)train.n / (2.0 * n_classes[k])));
+    assert_true(weights[2] == 0);
+    desc.class_weights = weights;
+    desc.global_batch = (int)train.n;
+    OK(c3d_loader_create(&desc, &loader));
+    OK(c3d_loader_start(loader, 0, 0));
+    for (int left = c3d_loader_n_micro(loader, 0); left > 0; left--) {
+        OK(c3d_loader_next(loader, &batch));
+        for (int row = 0; row < batch.n; row++) {
+            assert_true(batch.weights[row] == weights[batch.labels[row]]);
+            sum += batch.weights[row];
+        }
+    }
+    assert_true(fabs((double)sum / (double)train.n - 1) < 1e-5);
+    c3d_loader_destroy(loader);
+    desc.class_weights = NULL;
+    OK(c3d_loader_create(&desc, &loader));
+    OK(c3d_loader_start(loader, 0, 0));
+    OK(c3d_loader_next(loader, &batch));
+    assert_null(batch.weights);
+    c3d_loader_destroy(loader);
+}
+
 static epoch collected(c3d_loader_desc desc, int n_ranks, int64_t number)
 {
     epoch e = { 0 };
@@ -868,13 +905,21 @@ static void test_lengths_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shape),           cmocka_unit_test(test_ranks),
-        cmocka_unit_test(test_order),           cmocka_unit_test(test_middle_of_epoch),
-        cmocka_unit_test(test_readers),         cmocka_unit_test(test_balanced),
-        cmocka_unit_test(test_restart),         cmocka_unit_test(test_slices),
-        cmocka_unit_test(test_lists),           cmocka_unit_test(test_statistics),
-        cmocka_unit_test(test_real_statistics), cmocka_unit_test(test_unreadable_sample),
-        cmocka_unit_test(test_bad_samples),     cmocka_unit_test(test_more_classes),
+        cmocka_unit_test(test_shape),
+        cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_middle_of_epoch),
+        cmocka_unit_test(test_readers),
+        cmocka_unit_test(test_class_weights),
+        cmocka_unit_test(test_balanced),
+        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_statistics),
+        cmocka_unit_test(test_real_statistics),
+        cmocka_unit_test(test_unreadable_sample),
+        cmocka_unit_test(test_bad_samples),
+        cmocka_unit_test(test_more_classes),
         cmocka_unit_test(test_lengths_differ),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -115,11 +115,15 @@ typedef struct c3d_input {
 
 /* Loss on the last activation, [N, K, 1, 1, 1]: K = 1 sigmoid and binary cross entropy on labels
  * 0/1, K > 1 softmax and cross entropy on class numbers, from the logits in a form that neither
- * overflows nor cancels, in double. A label out of range is C3D_EINVAL. */
+ * overflows nor cancels, in double. With focal_gamma = g > 0 the focal loss (Lin et al. 2017,
+ * without alpha): with p the probability of the label and q = 1 - p loss       q^g (-log p)
+ *   gradient   (p_i - [i is the label]) q^g (g p (-log p) / q + 1)
+ * A label out of range or a negative gamma is C3D_EINVAL. */
 typedef struct c3d_loss {
     int n_samples;
     const int32_t *labels; /* [n_samples]; host */
     const float *weights;  /* [n_samples] or NULL (all 1); host */
+    float focal_gamma;     /* 0: cross entropy */
     float grad_scale;      /* the gradient of row r is times weights[r] * grad_scale */
     float *losses;         /* [n_samples]; host; weighted; valid after sync */
     float *scores;         /* [n_samples, K] probabilities; host; valid after sync; or NULL */

@@ -201,6 +201,7 @@ typedef struct c3d_config {
         int64_t max_steps;
         int global_batch, micro_batch;
         c3d_config_loss loss;
+        double focal_gamma;
         c3d_config_class_weights class_weights;
         int early_stop;
         int64_t checkpoint_every_steps;

@@ -187,6 +187,10 @@ typedef struct c3d_list {
 C3D_CHECKED c3d_status c3d_list_make(const c3d_dataset *dataset, c3d_split split,
                                      int64_t max_per_class, uint64_t seed, c3d_list *out);
 void c3d_list_free(c3d_list *list);
+/* out [n_classes]: n / (K n_c) for a class with n_c > 0 of the list's n samples, K such classes;
+ * the list's mean weight is 1. 0 for the others. Labels must be below n_classes. C3D_ENOMEM. */
+C3D_CHECKED c3d_status c3d_class_weights(const c3d_dataset *dataset, const c3d_list *list,
+                                         int n_classes, float *out);
 
 /* Mean and (population) standard deviation of each band over the valid pixels of the samples'
  * scenes (each frame and month counted once), from the stored sums, in 128-bit integers
@@ -227,7 +231,8 @@ typedef struct c3d_loader_desc {
     bool balanced;              /* every class equally often; needs shuffle */
     bool one_slice;             /* one month, chosen by slice, else all of the sample's months */
     c3d_slice slice;
-    bool augment_symmetry; /* flips and quarter turns, drawn by (seed, epoch, sample) */
+    bool augment_symmetry;      /* flips and quarter turns, drawn by (seed, epoch, sample) */
+    const float *class_weights; /* by label, of all labels in the list; or NULL; borrowed */
     uint64_t seed;
     int global_batch, micro_batch;
     int rank, n_ranks;    /* micro-batch j of a global batch belongs to rank j mod n_ranks */
@@ -247,6 +252,7 @@ typedef struct c3d_batch {
     const uint64_t *row_keys; /* [n] XXH3 of the word (epoch << 32 | index): names a sample in an
                                  epoch, for dropout (c3d_pass.row_keys); where `balanced` shows a
                                  sample several times in an epoch, each time has its own */
+    const float *weights;     /* [n] c3d_loss.weights; NULL without class_weights */
     const uint8_t *symmetry;  /* [n] 0..7, c3d_input.symmetry; NULL without augment_symmetry */
 } c3d_batch;
 

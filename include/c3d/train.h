@@ -82,6 +82,7 @@ typedef struct c3d_network_desc {
     c3d_model_desc model; /* x.n is set by the user of it */
     c3d_slice slice;
     uint64_t seed;
+    float focal_gamma;         /* of the loss; 0: cross entropy */
     float mean[64], scale[64]; /* [bands]; input = (value - mean) * scale */
 } c3d_network_desc;
 
@@ -121,7 +122,7 @@ typedef struct c3d_evaluation {
     size_t n;
     int n_outputs;
     float *scores;   /* [n, n_outputs] */
-    float *losses;   /* [n] */
+    float *losses;   /* [n], of the function that was trained with, not weighted */
     int32_t *labels; /* [n] */
     double loss;     /* mean, summed in list order */
 } c3d_evaluation;
@@ -194,6 +195,7 @@ typedef struct c3d_run {
     c3d_dataset *dataset;
     c3d_list train_list, validation_list;
     double mean[64], deviation[64]; /* of the training samples, by band */
+    float *class_weights;           /* [classes], train.class_weights; NULL: all 1 */
     c3d_network_desc network;
     c3d_loader_size input; /* what the loader delivers */
     c3d_loader *loader;

@@ -18,33 +18,70 @@ static double sigmoid(double z)
     return z >= 0 ? 1 / (1 + e) : e / (1 + e);
 }
 
-/* One row of K = 1: returns the loss, -log p of the label; writes score and d loss / dz. */
-static double binary_row(const float *logits, int label, float *score, double *dz)
-{
-    const double z = (double)logits[0], p = sigmoid(z);
+/* The probability p of a row's label, q = 1 - p and -log p, none of them by a difference of numbers
+ * close to each other. */
+typedef struct target {
+    double p, q, entropy;
+} target;
 
-    if (score) *score = (float)p;
-    *dz = label == 1 ? -sigmoid(-z) : p;
-    return softplus(label == 1 ? -z : z);
+/* K = 1. */
+static target binary_target(double z, int label)
+{
+    const double toward = label == 1 ? z : -z;
+
+    return (target){ .p = sigmoid(toward), .q = sigmoid(-toward), .entropy = softplus(-toward) };
 }
 
-/* Log of the sum of exponentials, shifted by the largest so that nothing overflows. */
-static double log_sum_exp(const float *z, int k)
+/* K > 1: exponentials are shifted by the largest logit, so that nothing overflows. */
+static double largest_of(const float *z, int k)
 {
-    double largest = (double)z[0], sum = 0;
+    double largest = (double)z[0];
 
     for (int i = 1; i < k; i++)
         if ((double)z[i] > largest) largest = (double)z[i];
-    for (int i = 0; i < k; i++) sum += exp((double)z[i] - largest);
-    return largest + log(sum);
+    return largest;
 }
 
-static c3d_status check_labels(const c3d_loss *loss, int n, int k)
+/* total_out: the sum of exp(z - largest). */
+static target class_target(const float *z, int k, int label, double largest, double *total_out)
+{
+    const double below = largest - (double)z[label], own = exp(-below);
+    double others = 0;
+
+    for (int i = 0; i < k; i++)
+        if (i != label) others += exp((double)z[i] - largest);
+    *total_out = own + others;
+    return (target){ .p = own / *total_out,
+                     .q = others / *total_out,
+                     .entropy = below > 0 ? below + log(*total_out) : log1p(others) };
+}
+
+static double loss_of(const c3d_loss *loss, target t)
+{
+    const double gamma = (double)loss->focal_gamma;
+
+    return gamma > 0 ? pow(t.q, gamma) * t.entropy : t.entropy;
+}
+
+/* What the gradient of the cross entropy, p_i - [i is the label], is multiplied by in the gradient
+ * of q^gamma (-log p); -log p / q tends to 1 with q to 0. */
+static double slope_of(const c3d_loss *loss, target t)
+{
+    const double gamma = (double)loss->focal_gamma;
+
+    if (!(gamma > 0)) return 1;
+    return pow(t.q, gamma) * (gamma * t.p * (t.q > 0 ? t.entropy / t.q : 1) + 1);
+}
+
+static c3d_status check_loss(const c3d_loss *loss, int n, int k)
 {
     const int n_classes = k == 1 ? 2 : k;
 
     if (loss->n_samples < 0 || loss->n_samples > n)
         return C3D_FAIL(C3D_EINVAL, "loss: %d samples, planned for %d", loss->n_samples, n);
+    if (!(loss->focal_gamma >= 0))
+        return C3D_FAIL(C3D_EINVAL, "loss: gamma %g, expected 0 or more",
+                        (double)loss->focal_gamma);
     for (int r = 0; r < loss->n_samples; r++)
         if (loss->labels[r] < 0 || loss->labels[r] >= n_classes)
             return C3D_FAIL(C3D_EINVAL, "loss: row %d: label %d of %d classes", r,
@@ -60,11 +97,13 @@ static double weight_of(const c3d_loss *loss, int r)
 static void binary_loss(const float *logits, float *d_logits, const c3d_loss *loss)
 {
     for (int r = 0; r < loss->n_samples; r++) {
-        const double weight = weight_of(loss, r);
-        double dz;
+        const int label = loss->labels[r];
+        const double z = (double)logits[r], weight = weight_of(loss, r);
+        const target t = binary_target(z, label);
+        const double dz = (label == 1 ? -t.q : t.q) * slope_of(loss, t);
 
-        loss->losses[r] = (float)(weight * binary_row(logits + r, loss->labels[r],
-                                                      loss->scores ? loss->scores + r : NULL, &dz));
+        loss->losses[r] = (float)(weight * loss_of(loss, t));
+        if (loss->scores) loss->scores[r] = (float)(label == 1 ? t.p : t.q);
         if (loss->with_grad) d_logits[r] = (float)(weight * (double)loss->grad_scale * dz);
     }
 }
@@ -74,23 +113,25 @@ static void class_loss(const float *logits, float *d_logits, int k, const c3d_lo
     for (int r = 0; r < loss->n_samples; r++) {
         const size_t first = (size_t)r * (size_t)k;
         const float *z = logits + first;
-        const double weight = weight_of(loss, r), total = log_sum_exp(z, k);
+        const double largest = largest_of(z, k);
+        double total;
+        const target t = class_target(z, k, loss->labels[r], largest, &total);
+        const double factor = weight_of(loss, r) * (double)loss->grad_scale * slope_of(loss, t);
 
-        loss->losses[r] = (float)(weight * (total - (double)z[loss->labels[r]]));
+        loss->losses[r] = (float)(weight_of(loss, r) * loss_of(loss, t));
         for (int i = 0; i < k; i++) {
-            const double p = exp((double)z[i] - total);
-            const double dz = i == loss->labels[r] ? p - 1 : p;
+            const double p = exp((double)z[i] - largest) / total;
 
             if (loss->scores) loss->scores[first + (size_t)i] = (float)p;
             if (loss->with_grad)
-                d_logits[first + (size_t)i] = (float)(weight * (double)loss->grad_scale * dz);
+                d_logits[first + (size_t)i] = (float)(factor * (i == loss->labels[r] ? -t.q : p));
         }
     }
 }
 
 c3d_status c3d_host_loss(const float *logits, float *d_logits, int n, int k, const c3d_loss *loss)
 {
-    C3D_TRY(check_labels(loss, n, k));
+    C3D_TRY(check_loss(loss, n, k));
     if (loss->with_grad && !d_logits)
         return C3D_FAIL(C3D_EINVAL, "loss: the logits were planned without a gradient");
     if (loss->with_grad) memset(d_logits, 0, (size_t)n * (size_t)k * sizeof *d_logits);

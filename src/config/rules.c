@@ -25,8 +25,6 @@ static const later coming[] = {
     { "model.normalization", "batch" },
     { "model.precision", NULL },
     { "model.autotune", "true" },
-    { "train.loss", "focal" },
-    { "train.class_weights", "balanced" },
     { "optimizer.state", NULL },
     { "distributed.reduction", "ordered" },
     { "distributed.timeout_s", NULL },
@@ -156,7 +154,14 @@ static bool labels_dated(const c3d_config *c, char what[256])
     return !c->data.labels[0] || is_yearly != has_period;
 }
 
+static bool gamma_used(const c3d_config *c, char what[256])
+{
+    (void)snprintf(what, 256, "%.10g, but train.loss is cross_entropy", c->train.focal_gamma);
+    return c->train.loss == C3D_CONFIG_LOSS_FOCAL || c->train.focal_gamma == 2;
+}
+
 static const rule rules[] = {
+    { { "train.focal_gamma", "train.loss" }, gamma_used },
     { { "train.micro_batch", "train.global_batch" }, micro_fits },
     { { "data.negative_share", "data.positive_share" }, shares_ordered },
     { { "data.split_shares" }, shares_sum },

@@ -92,6 +92,25 @@ fail:
     return st;
 }
 
+c3d_status c3d_class_weights(const c3d_dataset *dataset, const c3d_list *list, int n_classes,
+                             float *out)
+{
+    const c3d_samples *samples = c3d_dataset_get_samples(dataset);
+    int64_t *counts = c3d_calloc((size_t)n_classes, sizeof *counts);
+    double n_there = 0;
+
+    if (!counts) return C3D_ENOMEM;
+    for (size_t i = 0; i < list->n; i++) {
+        const int label = samples->rows[list->index[i]].label;
+        C3D_ASSERT(label >= 0 && label < n_classes);
+        n_there += counts[label]++ == 0;
+    }
+    for (int k = 0; k < n_classes; k++)
+        out[k] = counts[k] == 0 ? 0 : (float)((double)list->n / (n_there * (double)counts[k]));
+    free(counts);
+    return C3D_OK;
+}
+
 void c3d_list_free(c3d_list *list)
 {
     free(list->index);

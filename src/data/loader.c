@@ -12,9 +12,10 @@ typedef struct micro_batch {
     int n, n_global;
     bool last_of_step;
     char *values;    /* [micro_batch, one sample] */
-    int32_t *labels; /* these four [micro_batch] */
+    int32_t *labels; /* all of these [micro_batch] */
     uint32_t *index;
     uint64_t *row_keys;
+    float *weights;
     uint8_t *symmetry;
 } micro_batch;
 
@@ -96,6 +97,7 @@ static c3d_status fill_row(c3d_loader *loader, int reader, micro_batch *batch, i
 
     batch->index[row] = index;
     batch->labels[row] = sample->label;
+    if (desc->class_weights) batch->weights[row] = desc->class_weights[sample->label];
     batch->row_keys[row] = row_key(key, place.turn);
     batch->symmetry[row] = (uint8_t)c3d_random_below(
         desc->seed, C3D_STREAM(C3D_PURPOSE_AUGMENT, (uint64_t)place.turn << 20), key, 8);
@@ -212,7 +214,8 @@ size_t c3d_loader_bytes(const c3d_loader_desc *desc, const c3d_loader_size *size
 {
     const c3d_loader_desc full = with_defaults(desc);
     const size_t per_row = c3d_shape_sample_count(size->shape) * c3d_dtype_size(size->dtype) +
-                           sizeof(int32_t) + sizeof(uint32_t) + sizeof(uint64_t) + sizeof(uint8_t);
+                           sizeof(int32_t) + sizeof(uint32_t) + sizeof(uint64_t) + sizeof(float) +
+                           sizeof(uint8_t);
 
     return (size_t)full.depth * (size_t)full.micro_batch * per_row +
            (size_t)full.n_readers * scratch_bytes(size) + c3d_order_bytes(desc);
@@ -239,8 +242,10 @@ static c3d_status allocate(c3d_loader *loader, const c3d_loader_size *size)
         slot->labels = c3d_calloc(n, sizeof *slot->labels);
         slot->index = c3d_calloc(n, sizeof *slot->index);
         slot->row_keys = c3d_calloc(n, sizeof *slot->row_keys);
+        slot->weights = c3d_calloc(n, sizeof *slot->weights);
         slot->symmetry = c3d_calloc(n, sizeof *slot->symmetry);
-        if (!slot->values || !slot->labels || !slot->index || !slot->row_keys || !slot->symmetry)
+        if (!slot->values || !slot->labels || !slot->index || !slot->row_keys || !slot->weights ||
+            !slot->symmetry)
             return C3D_ENOMEM;
     }
     for (int i = 0; i < desc->n_readers; i++) {
@@ -287,6 +292,7 @@ void c3d_loader_destroy(c3d_loader *loader)
         free(loader->slots[i].labels);
         free(loader->slots[i].index);
         free(loader->slots[i].row_keys);
+        free(loader->slots[i].weights);
         free(loader->slots[i].symmetry);
     }
     for (int i = 0; loader->scratch && i < loader->desc.n_readers; i++) free(loader->scratch[i]);
@@ -332,6 +338,7 @@ c3d_status c3d_loader_next(c3d_loader *loader, c3d_batch *out)
                         .labels = slot->labels,
                         .index = slot->index,
                         .row_keys = slot->row_keys,
+                        .weights = loader->desc.class_weights ? slot->weights : NULL,
                         .symmetry = loader->desc.augment_symmetry ? slot->symmetry : NULL };
     return C3D_OK;
 }

@@ -144,9 +144,11 @@ static c3d_status run_block(c3d_evaluator *e, float *losses, float *scores, floa
         .scale = e->desc.network.scale,
     };
     const c3d_pass pass = { .n_samples = batch.n, .row_keys = batch.row_keys };
-    const c3d_loss loss = {
-        .n_samples = batch.n, .labels = batch.labels, .losses = losses, .scores = scores
-    };
+    const c3d_loss loss = { .n_samples = batch.n,
+                            .labels = batch.labels,
+                            .focal_gamma = e->desc.network.focal_gamma,
+                            .losses = losses,
+                            .scores = scores };
     C3D_TRY(c3d_model_load(&e->model, &input));
     C3D_TRY(c3d_model_forward(&e->model, &pass));
     C3D_TRY(c3d_model_loss(&e->model, &loss));

@@ -30,6 +30,8 @@ void c3d_network_from_config(const c3d_config *config, c3d_network_desc *out)
         },
         .slice = slices[config->data.slice],
         .seed = (uint64_t)config->data.seed,
+        .focal_gamma =
+            config->train.loss == C3D_CONFIG_LOSS_FOCAL ? (float)config->train.focal_gamma : 0,
     };
 }
 

@@ -80,6 +80,20 @@ static void warn_of_absent_classes(const c3d_run *run, const char *store)
                          c3d_dataset_class_name(c3d_dataset_get_info(run->dataset), k, name));
 }
 
+static c3d_status weigh_classes(c3d_run *run)
+{
+    const c3d_config *config = run->config;
+    const int n_classes = config->model.outputs == 1 ? 2 : config->model.outputs;
+
+    if (config->train.class_weights == C3D_CONFIG_CLASS_WEIGHTS_NONE) return C3D_OK;
+    if (config->data.sampling == C3D_CONFIG_SAMPLING_BALANCED)
+        c3d_log_warn("train.class_weights: balanced, and data.sampling: balanced too: rare classes "
+                     "count twice over; one of them is enough");
+    run->class_weights = c3d_calloc((size_t)n_classes, sizeof *run->class_weights);
+    if (!run->class_weights) return C3D_ENOMEM;
+    return c3d_class_weights(run->dataset, &run->train_list, n_classes, run->class_weights);
+}
+
 c3d_status c3d_run_open_data(c3d_run *run)
 {
     const c3d_config *config = run->config;
@@ -99,6 +113,7 @@ c3d_status c3d_run_open_data(c3d_run *run)
     C3D_TRY(c3d_statistics(run->dataset, &run->train_list, run->mean, run->deviation));
     for (int b = 0; b < c3d_dataset_get_info(run->dataset)->n_bands; b++)
         c3d_network_set_statistics(&run->network, b, run->mean[b], run->deviation[b]);
+    C3D_TRY(weigh_classes(run));
     const c3d_loader_desc loader = c3d_run_loader_desc(run);
     C3D_TRY(c3d_loader_size_of(&loader, &run->input));
     run->network.model.x = run->input.shape;
@@ -131,6 +146,7 @@ c3d_loader_desc c3d_run_loader_desc(const c3d_run *run)
         .one_slice = net && net->one_slice,
         .slice = run->network.slice,
         .augment_symmetry = config->data.augment.symmetry,
+        .class_weights = run->class_weights,
         .seed = (uint64_t)config->data.seed,
         .global_batch = config->train.global_batch,
         .micro_batch = config->train.micro_batch,
@@ -359,6 +375,7 @@ void c3d_run_close(c3d_run *run)
     c3d_list_free(&run->train_list);
     c3d_list_free(&run->validation_list);
     c3d_dataset_close(run->dataset);
+    free(run->class_weights);
     free(run->losses);
     free(run->scores);
     free(run->sums.counts);

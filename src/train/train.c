@@ -66,6 +66,8 @@ c3d_status c3d_step_run_micro_batch(c3d_run *run, const c3d_batch *batch, int mi
     const c3d_loss loss = {
         .n_samples = batch->n,
         .labels = batch->labels,
+        .weights = batch->weights,
+        .focal_gamma = run->network.focal_gamma,
         .grad_scale = 1.0F / (float)batch->n_global,
         .losses = run->losses,
         .scores = run->scores,
