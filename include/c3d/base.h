@@ -120,7 +120,7 @@ typedef struct c3d_progress {
     const char *label; /* borrowed */
     const char *unit;  /* "scenes"; borrowed */
     double total, done, start_s, last_s;
-    bool shown;
+    bool is_bar, shown;
     bool end_is_said; /* the caller says what came of it: no last line as text */
 } c3d_progress;
 /* On other ranks than 0 these do nothing. Nothing is printed for what ends within a second. */

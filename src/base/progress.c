@@ -64,7 +64,7 @@ static void show(c3d_progress *p, double now_s)
     duration_text(left_s, left);
     if (mode == C3D_PROGRESS_JSON) {
         show_json(p, elapsed_s, left_s);
-    } else if (is_drawn_as_bar()) {
+    } else if (p->is_bar) {
         char bar[BAR_WIDTH + 1];
         const int n = (int)(share * BAR_WIDTH);
         memset(bar, '.', BAR_WIDTH);
@@ -88,13 +88,14 @@ static bool is_silent(void)
 void c3d_progress_begin(c3d_progress *progress, const char *label, double total, const char *unit)
 {
     *progress = (c3d_progress){ .label = label, .unit = unit, .total = total };
+    progress->is_bar = is_drawn_as_bar();
     progress->start_s = progress->last_s = c3d_now_s();
 }
 
 void c3d_progress_update(c3d_progress *progress, double done)
 {
     const double now_s = c3d_now_s();
-    const double every_s = is_drawn_as_bar() ? BAR_EVERY_S : line_every_s;
+    const double every_s = progress->is_bar ? BAR_EVERY_S : line_every_s;
 
     progress->done = done;
     if (is_silent() || now_s - progress->start_s < QUIET_FOR_S) return;
