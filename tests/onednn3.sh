@@ -33,3 +33,9 @@ for isa in ALL AVX2; do
     ONEDNN_MAX_CPU_ISA=$isa $bin/parity_entries onednn
     ONEDNN_MAX_CPU_ISA=$isa $bin/golden_test "$source_dir/tests/golden" onednn
 done
+for test in "parity_backend onednn" "parity_entries onednn" "golden_test $source_dir/tests/golden onednn"; do
+    st=0
+    $bin/${test% *} --precision bf16 onednn >said || st=$?
+    cat said
+    [ $st -eq 0 ] || [ $st -eq 77 ] || exit 1
+done

@@ -1,16 +1,19 @@
 /* Each operation of the backends named as arguments against ref, in one process:
- *     parity_backend [--threads N] onednn ...
+ *     parity_backend [--threads N] [--precision bf16] onednn ...
  * Every case runs twice. With exact inputs (small multiples of 1/4, whose sums float holds) any
  * order of summation gives the same bits, and equality is demanded. With real inputs the difference
- * must stay below a bound that follows from the number of terms and their magnitude. */
+ * must stay below a bound that follows from the number of terms and their magnitude. With bf16 ref
+ * is given the inputs rounded to bf16, and rounding of the outputs that are bf16 is added. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "c3d/backend.h"
 #include "support/op_run.h"
+#include "support/precision.h"
 
 static int n_failures;
+static c3d_precision precision = C3D_PRECISION_FP32;
 
 static void report(const char *backend, const char *what, const char *where, size_t i, double got,
                    double expected)
@@ -229,10 +232,26 @@ static size_t n_compared(const op_case *c, const op_arrays *a, op_array which)
     return which == OP_Y || which == OP_DX ? op_used(c, which) : a->n[which];
 }
 
+/* With bf16 x and dx are, and w, y and dy but of a linear layer without ReLU, as logits are. */
+static bool is_low(const op_case *c, op_array which)
+{
+    const bool has_logits = c->op.op == C3D_OP_LINEAR && !c->op.relu;
+
+    if (precision != C3D_PRECISION_BF16 || which >= OP_DW || which == OP_B) return false;
+    return which == OP_X || which == OP_DX || !has_logits;
+}
+
+/* What ref is given: activations and weights as the other backend rounds them. */
+static void round_inputs(const op_case *c, op_arrays *a)
+{
+    for (int i = 0; i < OP_ARRAYS; i++)
+        if (is_low(c, (op_array)i)) round_all(precision, a->data[i], a->n[i]);
+}
+
 /* n terms summed in another order, each rounded to u = 2^-24: the errors are as good as
  * independent, so their sum stays below a few times u sqrt(n) times the sum of the terms'
  * magnitudes (Higham and Mary 2019), which ref gives from the absolute inputs; two more u for
- * rounding the result. */
+ * rounding the result. Rounding to bf16 adds 2^-8 of the result, or none where it is exact. */
 static void compare(const char *backend, const op_case *c, const op_arrays *got,
                     const op_arrays *expected, const op_arrays *magnitude)
 {
@@ -245,9 +264,12 @@ static void compare(const char *backend, const op_case *c, const op_arrays *got,
         const double factor = 0x1p-24 * (4 * sqrt(n_terms(c, which, y)) + 2);
 
         for (size_t i = 0; i < n_compared(c, got, which); i++) {
-            const double a = (double)got->data[which][i], b = (double)expected->data[which][i];
-            const double bound = magnitude ? factor * fabs((double)magnitude->data[which][i]) : 0;
+            const double a = (double)got->data[which][i];
+            double b = (double)expected->data[which][i], bound = 0;
 
+            if (magnitude) bound = factor * fabs((double)magnitude->data[which][i]);
+            if (magnitude && is_low(c, which)) bound += 0x1p-8 * (fabs(b) + bound);
+            if (!magnitude && is_low(c, which)) b = (double)nearest_bf16((float)b);
             if (fabs(a - b) <= bound) continue;
             report(backend, c->name, op_array_names[which], i, a, b);
         }
@@ -261,25 +283,38 @@ static void must(c3d_status st, const char *what)
     exit(EXIT_FAILURE);
 }
 
+/* Biases that no sum of a linear layer brings down to 0: inputs and weights are within 1. */
+static void lift(const op_case *c, op_arrays *a)
+{
+    for (size_t i = 0; i < a->n[OP_B]; i++)
+        a->data[OP_B][i] += (float)c3d_shape_sample_count(c->x) + 2;
+}
+
 static void check_case(c3d_backend *ref, c3d_backend *other, const op_case *c, bool exact)
 {
     const char *name = other->ops->name;
-    op_case linear_case = *c;
+    op_case real = *c;
     op_arrays got, expected, magnitude;
 
-    /* Where the output is near 0 rounding decides what relu does, so real inputs run without. */
-    if (!exact) linear_case.op.relu = false;
+    /* Where the output is near 0 rounding decides what relu does, so real inputs run without; or
+     * far above 0, where it takes relu to make a linear layer compute in bf16. */
+    const bool lifted = !exact && is_low(c, OP_W) && c->op.op == C3D_OP_LINEAR;
+    if (!exact && !lifted) real.op.relu = false;
     op_arrays_create(&got, c);
     op_arrays_create(&expected, c);
     op_arrays_create(&magnitude, c);
-    fill_all(&got, exact);
-    fill_all(&expected, exact);
-    fill_all(&magnitude, exact);
+    op_arrays *const all[] = { &got, &expected, &magnitude };
+    for (size_t i = 0; i < C3D_COUNT(all); i++) {
+        fill_all(all[i], exact);
+        if (lifted) lift(c, all[i]);
+    }
+    round_inputs(&real, &expected);
+    round_inputs(&real, &magnitude);
     make_absolute(&magnitude, c->op.op == C3D_OP_POOL);
-    must(op_run(ref, &linear_case, &expected), c->name);
-    must(op_run(other, &linear_case, &got), c->name);
-    if (!exact) must(op_run(ref, &linear_case, &magnitude), c->name);
-    compare(name, c, &got, &expected, exact ? NULL : &magnitude);
+    must(op_run(ref, &real, &expected), c->name);
+    must(op_run(other, &real, &got), c->name);
+    if (!exact) must(op_run(ref, &real, &magnitude), c->name);
+    compare(name, &real, &got, &expected, exact ? NULL : &magnitude);
     op_arrays_free(&got);
     op_arrays_free(&expected);
     op_arrays_free(&magnitude);
@@ -299,8 +334,12 @@ int main(int argc, char **argv)
             n_threads = atoi(argv[++i]);
             continue;
         }
-        must(c3d_backend_open(&other, argv[i], &(c3d_backend_options){ .n_threads = n_threads }),
-             argv[i]);
+        if (strcmp(argv[i], "--precision") == 0 && i + 1 < argc) {
+            precision = precision_of(argv[++i]);
+            continue;
+        }
+        open_or_skip(&other, argv[i],
+                     &(c3d_backend_options){ .n_threads = n_threads, .precision = precision });
         printf("%s: %s\n", argv[i], other.ops->describe(&other, text));
         for (size_t c = 0; c < C3D_COUNT(cases); c++) {
             check_case(&ref, &other, &cases[c], true);

@@ -1,7 +1,7 @@
 /* What a backend promises beside its operations' values, each backend named as argument against
- * ref: parity_entries onednn ... input, loss, Adam, sums of squares, special values in a pool,
- * dropout statistics, independence of rows, and parameters that survive the way through the
- * physical layout. */
+ * ref: parity_entries [--precision bf16] onednn ... input, loss, Adam, sums of squares, special
+ * values in a pool, dropout statistics, independence of rows, and parameters that survive the way
+ * through the physical layout. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -9,9 +9,11 @@
 
 #include "c3d/backend.h"
 #include "support/op_run.h"
+#include "support/precision.h"
 
 static int n_failures;
 static c3d_backend ref, other;
+static c3d_precision precision = C3D_PRECISION_FP32;
 
 static void must(c3d_status st, const char *what)
 {
@@ -51,6 +53,50 @@ static void fill(float *to, size_t n, unsigned stream)
 {
     for (size_t i = 0; i < n; i++)
         to[i] = (float)c3d_random_normal(9, C3D_STREAM(C3D_PURPOSE_TEST, stream), i);
+}
+
+/* ---- 16-bit copies ----------------------------------------------------------------------------
+ */
+
+static void expect_low(const char *what, const uint16_t *got, const float *from, size_t n)
+{
+    float *values = floats(n), *expected = floats(n);
+
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t bits = (uint32_t)got[i] << 16;
+
+        memcpy(&values[i], &bits, sizeof bits);
+        expected[i] = nearest_bf16(from[i]);
+    }
+    expect_same(what, values, expected, n);
+    free(values);
+    free(expected);
+}
+
+/* Every upper half with lower halves around the tie: zeros, denormals, infinities and NaN are among
+ * them. */
+static void check_to_low(void)
+{
+    static const uint32_t lower[] = { 0, 1, 0x7fff, 0x8000, 0x8001, 0xffff };
+    const size_t n_each = C3D_COUNT(lower), n = n_each << 16;
+    float *from = floats(n);
+    uint16_t *low = calloc(n, sizeof *low);
+
+    if (!low) abort();
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t bits = (uint32_t)(i / n_each) << 16 | lower[i % n_each];
+
+        memcpy(&from[i], &bits, sizeof bits);
+    }
+    const c3d_status st = other.ops->to_low(&other, n, from, low);
+    if (precision == C3D_PRECISION_FP32) {
+        expect(st == C3D_EUNSUPPORTED, "fp32 has 16-bit copies");
+    } else {
+        must(st, "to_low");
+        expect_low("16-bit copy", low, from, n);
+    }
+    free(from);
+    free(low);
 }
 
 /* ---- input ----------------------------------------------------------------------------------- */
@@ -97,6 +143,7 @@ static void check_input(void)
             if (dtype == C3D_F64) input.values = wide;
             load(&ref, shapes[k], &input, expected);
             load(&other, shapes[k], &input, got);
+            round_all(precision, expected, c3d_shape_count(shapes[k]));
             expect_same(c3d_dtype_name((c3d_dtype)dtype), got, expected,
                         c3d_shape_count(shapes[k]));
         }
@@ -161,6 +208,7 @@ static void check_adam(void)
                       .weight_decay = 0.1,
                       .grad_scale = 0.3F };
     float *grad = floats(n), *state[2][3];
+    uint16_t *low = precision == C3D_PRECISION_BF16 ? calloc(n, sizeof *low) : NULL;
 
     for (int i = 0; i < 6; i++) state[i / 3][i % 3] = floats(n);
     fill(state[0][2], n, 4);
@@ -172,12 +220,15 @@ static void check_adam(void)
         for (int i = 0; i < 2; i++) {
             c3d_backend *b = i == 0 ? &ref : &other;
 
-            const c3d_adam_arrays arrays = { n, grad, state[i][0], state[i][1], state[i][2], NULL };
+            const c3d_adam_arrays arrays = { n,           grad,        state[i][0],
+                                             state[i][1], state[i][2], i == 0 ? NULL : low };
 
             must(b->ops->adam(b, &adam, &arrays), "adam");
         }
     }
     for (int s = 0; s < 3; s++) expect_same("Adam", state[1][s], state[0][s], n);
+    if (low) expect_low("Adam's 16-bit copy", low, state[0][2], n);
+    free(low);
     for (int i = 0; i < 6; i++) free(state[i / 3][i % 3]);
     free(grad);
 }
@@ -205,9 +256,10 @@ static void check_sum_squares(const char *name)
         for (int n_threads = 1; n_threads <= 3; n_threads++) {
             c3d_backend threaded;
 
-            must(
-                c3d_backend_open(&threaded, name, &(c3d_backend_options){ .n_threads = n_threads }),
-                name);
+            must(c3d_backend_open(
+                     &threaded, name,
+                     &(c3d_backend_options){ .n_threads = n_threads, .precision = precision }),
+                 name);
             expect(squares(&threaded, x, n) == b, "sum of squares depends on threads");
             c3d_backend_close(&threaded);
         }
@@ -221,6 +273,13 @@ static void check_sum_squares(const char *name)
 
 /* ---- pool: ties and values that are not numbers ------------------------------------------------
  */
+
+/* What a pool may give where nothing won: -FLT_MAX, with 16 bits the least finite number or below.
+ */
+static bool is_least(float y)
+{
+    return precision == C3D_PRECISION_BF16 ? y <= -0x1.fep127F : y == -FLT_MAX;
+}
 
 static void check_pool_specials(int channels, int months, int pad)
 {
@@ -246,6 +305,7 @@ static void check_pool_specials(int channels, int months, int pad)
         got.data[OP_X][i] = expected.data[OP_X][i] = specials[draw];
     }
     fill(got.data[OP_DY], got.n[OP_DY], 11);
+    round_all(precision, got.data[OP_DY], got.n[OP_DY]);
     must(op_run(&ref, &c, &expected), "pool");
     /* Where nothing won, the way of the gradient is not defined. */
     for (size_t i = 0; i < got.n[OP_DY]; i++)
@@ -253,6 +313,9 @@ static void check_pool_specials(int channels, int months, int pad)
     memcpy(expected.data[OP_DY], got.data[OP_DY], got.n[OP_DY] * sizeof(float));
     must(op_run(&ref, &c, &expected), "pool");
     must(op_run(&other, &c, &got), "pool");
+    for (size_t i = 0; i < got.n[OP_Y]; i++)
+        if (expected.data[OP_Y][i] == -FLT_MAX && is_least(got.data[OP_Y][i]))
+            expected.data[OP_Y][i] = got.data[OP_Y][i];
     expect_same("pool of special values: y", got.data[OP_Y], expected.data[OP_Y], got.n[OP_Y]);
     expect_same("pool of special values: dx", got.data[OP_DX], expected.data[OP_DX], got.n[OP_DX]);
     op_arrays_free(&got);
@@ -271,11 +334,12 @@ static void check_dropout_share(double rate)
         false
     };
     const double n = 4 * 4096, spread = 5 * sqrt(n * rate * (1 - rate));
-    const float kept = (float)(1 / (1 - rate));
+    float kept = (float)(1 / (1 - rate));
     double n_kept = 0;
     op_arrays a;
 
     op_arrays_create(&a, &c);
+    round_all(precision, &kept, 1);
     for (size_t i = 0; i < a.n[OP_X]; i++) a.data[OP_X][i] = 1;
     must(op_run(&other, &c, &a), "dropout");
     for (size_t i = 0; i < a.n[OP_Y]; i++) {
@@ -401,7 +465,8 @@ static void check_params(const op_case *c)
 
 static void check_backend(const char *name)
 {
-    must(c3d_backend_open(&other, name, &(c3d_backend_options){ .n_threads = 2 }), name);
+    open_or_skip(&other, name, &(c3d_backend_options){ .n_threads = 2, .precision = precision });
+    check_to_low();
     check_input();
     check_loss(1, 0);
     check_loss(4, 0);
@@ -422,7 +487,12 @@ static void check_backend(const char *name)
 int main(int argc, char **argv)
 {
     must(c3d_backend_open(&ref, "ref", &(c3d_backend_options){ 0 }), "ref");
-    for (int i = 1; i < argc; i++) check_backend(argv[i]);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--precision") == 0 && i + 1 < argc)
+            precision = precision_of(argv[++i]);
+        else
+            check_backend(argv[i]);
+    }
     c3d_backend_close(&ref);
     if (n_failures > 0) printf("%d differences\n", n_failures);
     return n_failures == 0 && argc > 1 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -1,5 +1,5 @@
-/* The planned model on the backend named (ref): gradients against finite differences, accumulation,
- * short batches, ranges given to the hook, initialisation. */
+/* The planned model on the backend named (ref), in bf16 if asked so: gradients against finite
+ * differences, accumulation, short batches, ranges given to the hook, initialisation. */
 #include "c3d/nn.h"
 
 #include <math.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "support/cm.h"
+#include "support/precision.h"
 #include "support/resident.h"
 
 #define OK(call)                                                                                   \
@@ -18,15 +19,15 @@
 
 static const uint64_t row_keys[N_MAX] = { 11, 12, 13, 14 };
 static const char *backend_name = "ref";
+static c3d_precision precision = C3D_PRECISION_FP32;
 static c3d_backend backend;
 
 static int set_up(void **state)
 {
     (void)state;
-    return c3d_backend_open(&backend, backend_name, &(c3d_backend_options){ .n_threads = 1 }) ==
-                   C3D_OK
-               ? 0
-               : -1;
+    open_or_skip(&backend, backend_name,
+                 &(c3d_backend_options){ .n_threads = 1, .precision = precision });
+    return 0;
 }
 
 static int tear_down(void **state)
@@ -544,7 +545,9 @@ static void test_forward_only(void **state)
 
 static size_t model_bytes(const c3d_model_desc *desc, bool dry_run)
 {
-    const c3d_backend_options options = { .n_threads = 1, .dry_run = dry_run };
+    const c3d_backend_options options = { .n_threads = 1,
+                                          .precision = precision,
+                                          .dry_run = dry_run };
     c3d_backend other;
     c3d_model model;
 
@@ -577,16 +580,59 @@ static void test_dry_run(void **state)
     assert_true(before > 0 && resident_bytes() < before + ((size_t)256 << 20));
 }
 
+/* Whether low holds param's range [begin, begin + n), rounded. */
+static bool is_rounded(const c3d_model *model, size_t begin, size_t n)
+{
+    for (size_t i = begin; i < begin + n; i++) {
+        const uint32_t bits = (uint32_t)model->low[i] << 16;
+        const float expected = nearest_bf16(model->param[i]);
+        if (memcmp(&bits, &expected, sizeof bits) != 0) return false;
+    }
+    return true;
+}
+
+static void test_low(void **state)
+{
+    const c3d_model_desc desc = tiny("c3d", 1, 1);
+    c3d_model model;
+
+    (void)state;
+    OK(c3d_model_create(&model, &backend, &desc));
+    OK(c3d_model_init(&model, 1));
+    if (precision == C3D_PRECISION_FP32) {
+        assert_null(model.low);
+        OK(c3d_model_to_low(&model, 0, model.n_arena));
+        c3d_model_destroy(&model);
+        return;
+    }
+    const size_t n = model.n_arena, half = n / 32 * 16;
+    assert_true(is_rounded(&model, 0, n));
+    for (size_t i = 0; i < n; i++) model.param[i] = (float)(i + 1) / 3;
+    OK(c3d_model_to_low(&model, 0, half));
+    assert_true(is_rounded(&model, 0, half));
+    assert_false(is_rounded(&model, half, 1));
+    OK(c3d_model_to_low(&model, half, n - half));
+    assert_true(is_rounded(&model, half, n - half));
+    c3d_model_destroy(&model);
+}
+
+/* test_model [BACKEND [PRECISION]]; finite differences see nothing through bf16's noise. */
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gradients),   cmocka_unit_test(test_accumulate),
+        cmocka_unit_test(test_low),         cmocka_unit_test(test_accumulate),
         cmocka_unit_test(test_short_batch), cmocka_unit_test(test_hook),
         cmocka_unit_test(test_init),        cmocka_unit_test(test_init_threads),
         cmocka_unit_test(test_params),      cmocka_unit_test(test_forward_only),
         cmocka_unit_test(test_running),     cmocka_unit_test(test_running_is_used),
         cmocka_unit_test(test_dry_run),
     };
+    const struct CMUnitTest differences[] = { cmocka_unit_test(test_gradients) };
+    int n_failed = 0;
+
     if (argc > 1) backend_name = argv[1];
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    if (argc > 2) precision = precision_of(argv[2]);
+    if (precision == C3D_PRECISION_FP32)
+        n_failed = cmocka_run_group_tests(differences, set_up, tear_down);
+    return n_failed + cmocka_run_group_tests(tests, set_up, tear_down);
 }

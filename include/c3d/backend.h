@@ -20,13 +20,16 @@
  * rows of its micro-batch, but for a norm in training, which takes its statistics from the rows in
  * use.
  *
- * What the operations compute, the sums of "ref" in double and rounded once, of others in float:
+ * What the operations compute, the sums of "ref" in double and rounded once, of others in float,
+ * with 16 bits from rounded activations and weights (denormals may count as zero) and with results
+ * rounded once more:
  *   conv     y[n,k,o] = b[k] + sum over c, i of w[k,c,i] x[n,c, o stride + i - pad_before]
  *   linear   y[n,k] = b[k] + sum over c,d,h,w of w[k,c,d,h,w] x[n,c,d,h,w];  y is [N, K, 1, 1, 1]
  *   relu     y = y > 0 ? y : 0, so that a NaN becomes 0; backward: dy counts where y > 0
  *   pool     the largest of the window's elements that are no padding; of equal ones the first in
  *            d, h, w order wins and alone receives the gradient. Only what is greater than -FLT_MAX
- *            can win, a NaN never; without a winner y is -FLT_MAX and its gradient may get lost
+ *            can win, a NaN never; without a winner y is -FLT_MAX, rounded up or down with 16 bits,
+ *            and its gradient may get lost
  *   dropout  y = x mask, mask 0 or 1 / (1 - rate) in float; 0 times infinity is NaN
  *   norm     y = gamma[c] (x - mean[c]) / sqrt(variance[c] + epsilon) + beta[c] (batch
  * normalisation, Ioffe and Szegedy 2015). In training mean and variance (the sum of squared
@@ -149,14 +152,16 @@ typedef struct c3d_adam_arrays {
     uint16_t *low; /* the 16-bit copy of param, written in the same sweep; or NULL */
 } c3d_adam_arrays;
 
-/* Of activations and of the copies of weights that convolutions and linear layers take; sums,
- * masters, gradients of parameters, logits and loss are float32 always. */
+/* Of activations and of the copies of weights that convolutions and linear layers take. Sums,
+ * masters, gradients of parameters, biases and loss are float32 always, and so is all of a linear
+ * layer without ReLU but its input: logits come from such. */
 typedef enum c3d_precision {
     C3D_PRECISION_FP32,
     C3D_PRECISION_TF32,
     C3D_PRECISION_BF16,
     C3D_PRECISION_FP16
 } c3d_precision;
+const char *c3d_precision_name(c3d_precision precision); /* "bf16" */
 
 typedef struct c3d_backend_options {
     int device_index;

@@ -105,6 +105,7 @@ typedef struct c3d_model {
      * that gradients become ready from the front: a bucket is a range. */
     size_t n_arena;
     float *param, *grad; /* grad NULL when not training */
+    uint16_t *low;       /* the 16-bit copies of param; NULL with a precision of 32 bits */
     /* Running statistics of all norms, in forward order, [n_stats]; none without a norm. */
     int n_running;
     c3d_running running[2 * C3D_MAX_LAYERS];
@@ -121,11 +122,15 @@ void c3d_model_destroy(c3d_model *model); /* a zeroed or half-built one is fine 
  * of (seed, parameter number, element) only. */
 C3D_CHECKED c3d_status c3d_model_init(c3d_model *model, uint64_t seed);
 /* Canonical values of parameter p, host memory [params[p].n], to and from an arena (param, grad or
- * a moment arena of the same size). */
+ * a moment arena of the same size). An import to param makes the 16-bit copy too. */
 C3D_CHECKED c3d_status c3d_model_import(c3d_model *model, int p, const float *canonical,
                                         float *arena);
 C3D_CHECKED c3d_status c3d_model_export(c3d_model *model, int p, const float *arena,
                                         float *canonical);
+
+/* Makes the 16-bit copies of range [begin, begin + n) of param after it was written past import and
+ * Adam, as by a broadcast; nothing to do with a precision of 32 bits. */
+C3D_CHECKED c3d_status c3d_model_to_low(c3d_model *model, size_t begin, size_t n);
 
 C3D_CHECKED c3d_status c3d_model_load(c3d_model *model, const c3d_input *input);
 /* Runs all layers on the loaded input. */

@@ -88,6 +88,7 @@ typedef struct c3d_network_desc {
 
 /* The name c3d_backend_open knows run.device by. */
 const char *c3d_device_name(const c3d_config *config);
+c3d_precision c3d_precision_from(c3d_config_precision precision);
 
 /* Forward only, on a backend of its own with a fixed number of threads: the list is cut into blocks
  * of `batch`, block i goes to rank i mod n_ranks, so that scores do not depend on the number of

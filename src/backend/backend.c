@@ -186,8 +186,16 @@ c3d_status c3d_input_check(const c3d_input *input, c3d_shape shape)
 c3d_status c3d_host_options_check(const c3d_backend *backend)
 {
     if (backend->options.precision != C3D_PRECISION_FP32)
-        return C3D_FAIL(C3D_EUNSUPPORTED, "backend %s: float32 only", backend->ops->name);
+        return C3D_FAIL(C3D_EUNSUPPORTED, "model.precision %s: backend %s knows fp32 only",
+                        c3d_precision_name(backend->options.precision), backend->ops->name);
     return C3D_OK;
+}
+
+const char *c3d_precision_name(c3d_precision precision)
+{
+    static const char *const names[] = { "fp32", "tf32", "bf16", "fp16" };
+
+    return (size_t)precision < C3D_COUNT(names) ? names[precision] : "?";
 }
 
 /* ---- entries in host memory ------------------------------------------------------------------ */

@@ -17,7 +17,7 @@ size_t c3d_norm_count(const c3d_plan *plan, int n_samples);
 /* From the sum of squared deviations of n elements. */
 double c3d_unbiased_variance(double squares, size_t n);
 
-/* Refuses options that no backend in host memory has yet. */
+/* Refuses all precisions but fp32. */
 C3D_CHECKED c3d_status c3d_host_options_check(const c3d_backend *backend);
 
 /* Refuses an input shape with an empty axis, and an input that does not fit the shape. */
@@ -40,6 +40,7 @@ void c3d_host_free(c3d_backend *self, void *buffer); /* NULL is fine */
 c3d_status c3d_host_upload(c3d_backend *self, void *to, const void *from_host, size_t n_bytes);
 c3d_status c3d_host_download(c3d_backend *self, void *to_host, const void *from, size_t n_bytes);
 c3d_status c3d_host_adam(c3d_backend *self, const c3d_adam *adam, const c3d_adam_arrays *arrays);
+/* bf16, or C3D_EUNSUPPORTED. */
 c3d_status c3d_host_to_low(c3d_backend *self, size_t n, const float *from, uint16_t *to);
 c3d_status c3d_host_sum_squares(c3d_backend *self, const float *x, size_t n, double *out);
 

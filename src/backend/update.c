@@ -1,29 +1,50 @@
+#include "backend/bf16.h"
 #include "backend/host.h"
 
 #include <math.h>
 
+void c3d_bf16_round(const float *from, size_t n, uint16_t *to)
+{
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < n; i++) to[i] = c3d_bf16_of(from[i]);
+}
+
+static inline void update(const c3d_adam_factors *f, const c3d_adam_arrays *a, size_t i)
+{
+    const float g = a->grad[i] * f->grad_scale;
+    const float m = f->beta1 * a->m[i] + f->one_minus_beta1 * g;
+    const float v = f->beta2 * a->v[i] + f->one_minus_beta2 * (g * g);
+
+    a->m[i] = m;
+    a->v[i] = v;
+    a->param[i] -= f->rate * m / (sqrtf(v) * f->v_root + f->epsilon) + f->decay * a->param[i];
+}
+
 c3d_status c3d_host_adam(c3d_backend *self, const c3d_adam *adam, const c3d_adam_arrays *arrays)
 {
     const c3d_adam_factors f = c3d_adam_factors_of(adam);
-    const float *grad = arrays->grad;
-    float *m = arrays->m, *v = arrays->v, *param = arrays->param;
 
     (void)self;
+    if (!arrays->low) {
+#pragma omp parallel for simd schedule(static)
+        for (size_t i = 0; i < arrays->n; i++) update(&f, arrays, i);
+        return C3D_OK;
+    }
 #pragma omp parallel for simd schedule(static)
     for (size_t i = 0; i < arrays->n; i++) {
-        const float g = grad[i] * f.grad_scale;
-
-        m[i] = f.beta1 * m[i] + f.one_minus_beta1 * g;
-        v[i] = f.beta2 * v[i] + f.one_minus_beta2 * (g * g);
-        param[i] -= f.rate * m[i] / (sqrtf(v[i]) * f.v_root + f.epsilon) + f.decay * param[i];
+        update(&f, arrays, i);
+        arrays->low[i] = c3d_bf16_of(arrays->param[i]);
     }
     return C3D_OK;
 }
 
 c3d_status c3d_host_to_low(c3d_backend *self, size_t n, const float *from, uint16_t *to)
 {
-    (void)n, (void)from, (void)to;
-    return C3D_FAIL(C3D_EUNSUPPORTED, "backend %s: float32 only", self->ops->name);
+    if (self->options.precision != C3D_PRECISION_BF16)
+        return C3D_FAIL(C3D_EUNSUPPORTED, "backend %s, %s: has no 16-bit copies", self->ops->name,
+                        c3d_precision_name(self->options.precision));
+    c3d_bf16_round(from, n, to);
+    return C3D_OK;
 }
 
 /* Lanes let the compiler add several elements at once in an order that we fix. */

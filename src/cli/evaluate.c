@@ -28,6 +28,11 @@ static const c3d_option options[] = {
       .value = "best|last|PATH",
       .standard = "best",
       .help = "parameters to use" },
+    { .name = "--precision",
+      .type = C3D_OPTION_CHOICE,
+      .value = "run|fp32|tf32|bf16|fp16",
+      .standard = "run",
+      .help = "of the arithmetic; run: as it was trained" },
     { .name = "--out",
       .type = C3D_OPTION_TEXT,
       .value = "DIR",
@@ -159,6 +164,15 @@ static c3d_status report(const subject *s, const c3d_evaluation *ev, double thre
     return st == C3D_OK ? c3d_evaluation_write(&files, ev) : st;
 }
 
+static c3d_precision precision_of(const subject *s, const c3d_args *args)
+{
+    const char *name = c3d_args_text(args, "--precision");
+
+    for (int p = C3D_PRECISION_FP32; p <= C3D_PRECISION_FP16; p++)
+        if (strcmp(name, c3d_precision_name((c3d_precision)p)) == 0) return (c3d_precision)p;
+    return c3d_precision_from(s->config.model.precision);
+}
+
 static c3d_status evaluate(c3d_comm *comm, const c3d_args *args, subject *s)
 {
     c3d_evaluator *evaluator = NULL;
@@ -172,14 +186,19 @@ static c3d_status evaluate(c3d_comm *comm, const c3d_args *args, subject *s)
         .list = &s->list,
         .network = s->network,
         .backend = c3d_device_name(&s->config),
-        .options = { .device_index = comm->local_rank, .n_threads = s->config.evaluation.threads },
+        .options = { .device_index = comm->local_rank,
+                     .n_threads = s->config.evaluation.threads,
+                     .precision = precision_of(s, args) },
         .batch = s->config.evaluation.batch,
         .n_readers = s->config.data.readers,
     };
     const double threshold = c3d_args_given(args, "--threshold")
                                  ? c3d_args_real(args, "--threshold")
                                  : s->config.evaluation.threshold;
-    st = c3d_comm_agree_status(comm, c3d_evaluator_create(&desc, &evaluator));
+    st = c3d_evaluator_create(&desc, &evaluator);
+    if (st == C3D_EUNSUPPORTED && desc.options.precision != C3D_PRECISION_FP32)
+        st = c3d_error_while("opening the device; --precision fp32 scores in float32");
+    st = c3d_comm_agree_status(comm, st);
     if (st == C3D_OK) st = c3d_comm_agree_status(comm, c3d_evaluator_read(evaluator, s->file));
     if (st == C3D_OK) st = c3d_evaluator_run(evaluator, c3d_split_name(s->split), &ev);
     if (st == C3D_OK)

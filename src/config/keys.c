@@ -78,7 +78,7 @@ const key_row c3d_config_keys[] = {
     INT(model.outputs, "1", 1, 1000, "", REFUSE, "1: one score by sigmoid, labels 0 and 1; K: that many classes by softmax, labels 0 to K - 1"),
     BOOL(model.pool5_padding, "true", REFUSE, "1 px of space before the last pool, as published"),
     TEXT(model.init_from, REFUSE, "checkpoint, or directory of a run (its best), whose parameters a new run starts from; a last layer with another number of outputs is drawn anew"),
-    CHOICE(model.precision, "fp32", "fp32|tf32|bf16|fp16", REFUSE, "of the arithmetic; weights are kept in fp32"),
+    CHOICE(model.precision, "fp32", "fp32|tf32|bf16|fp16", REFUSE, "of activations and products; weights, their gradients and sums stay fp32. On a CPU bf16 where it has avx512_bf16 or amx"),
     BOOL(model.autotune, "false", WARN, "try several algorithms before the first step and keep the fastest"),
 
     INT(train.epochs, "10", 1, 1e6, "", FREE, "times all samples are seen"),

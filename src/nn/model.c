@@ -98,6 +98,11 @@ static void lay_out_arena(c3d_model *model)
         }
 }
 
+static bool is_low(c3d_precision precision)
+{
+    return precision == C3D_PRECISION_BF16 || precision == C3D_PRECISION_FP16;
+}
+
 static c3d_status allocate(c3d_model *model, size_t n, float **out)
 {
     void *arena = NULL;
@@ -109,7 +114,12 @@ static c3d_status allocate(c3d_model *model, size_t n, float **out)
 
 static c3d_status allocate_all(c3d_model *model, bool training)
 {
+    void *low = NULL;
+
     C3D_TRY(allocate(model, model->n_arena, &model->param));
+    if (is_low(model->backend->options.precision))
+        C3D_TRY(ops_of(model)->alloc(model->backend, model->n_arena * sizeof *model->low, &low));
+    model->low = low;
     if (training) C3D_TRY(allocate(model, model->n_arena, &model->grad));
     if (model->n_stats == 0) return C3D_OK;
     C3D_TRY(allocate(model, model->n_stats, &model->stats));
@@ -141,6 +151,7 @@ void c3d_model_destroy(c3d_model *model)
     if (model->stats) ops_of(model)->free(model->backend, model->stats);
     free(model->host_stats);
     if (model->grad) ops_of(model)->free(model->backend, model->grad);
+    if (model->low) ops_of(model)->free(model->backend, model->low);
     if (model->param) ops_of(model)->free(model->backend, model->param);
     for (int i = C3D_MAX_LAYERS - 1; i >= 0; i--)
         if (model->plans[i]) ops_of(model)->plan_free(model->backend, model->plans[i]);
@@ -152,8 +163,16 @@ c3d_status c3d_model_import(c3d_model *model, int p, const float *canonical, flo
 {
     const c3d_param *param = &model->params[p];
 
-    return ops_of(model)->param_import(model->backend, model->plans[param->layer], param->which,
-                                       canonical, arena + param->offset);
+    C3D_TRY(ops_of(model)->param_import(model->backend, model->plans[param->layer], param->which,
+                                        canonical, arena + param->offset));
+    return arena == model->param ? c3d_model_to_low(model, param->offset, param->n_physical)
+                                 : C3D_OK;
+}
+
+c3d_status c3d_model_to_low(c3d_model *model, size_t begin, size_t n)
+{
+    if (!model->low) return C3D_OK;
+    return ops_of(model)->to_low(model->backend, n, model->param + begin, model->low + begin);
 }
 
 c3d_status c3d_model_export(c3d_model *model, int p, const float *arena, float *canonical)
@@ -188,6 +207,7 @@ static layer_range range_of(const c3d_model *model, int layer)
         first = false;
         range.end = param->offset + param->n_physical;
         range.params.value[param->which] = model->param + param->offset;
+        if (model->low) range.params.low[param->which] = model->low + param->offset;
         if (model->grad) range.grads[param->which] = model->grad + param->offset;
     }
     for (int r = 0; r < model->n_running; r++)

@@ -223,7 +223,8 @@ c3d_status c3d_run_share_params(c3d_run *run)
     const size_t n_bytes = run->model.n_arena * sizeof(float);
 
     C3D_TRY(run->comm->ops->broadcast(run->comm, run->model.param, n_bytes));
-    return run->comm->ops->wait(run->comm);
+    C3D_TRY(run->comm->ops->wait(run->comm));
+    return c3d_model_to_low(&run->model, 0, run->model.n_arena);
 }
 
 c3d_status c3d_checkpoint_load(c3d_run *run, const char *path)

@@ -41,6 +41,18 @@ void c3d_network_set_statistics(c3d_network_desc *network, int band, double mean
     network->scale[band] = (float)(1 / deviation);
 }
 
+c3d_precision c3d_precision_from(c3d_config_precision precision)
+{
+    static const c3d_precision precisions[] = {
+        [C3D_CONFIG_PRECISION_FP32] = C3D_PRECISION_FP32,
+        [C3D_CONFIG_PRECISION_TF32] = C3D_PRECISION_TF32,
+        [C3D_CONFIG_PRECISION_BF16] = C3D_PRECISION_BF16,
+        [C3D_CONFIG_PRECISION_FP16] = C3D_PRECISION_FP16,
+    };
+
+    return precisions[precision];
+}
+
 const char *c3d_device_name(const c3d_config *config)
 {
     return backend_names[config->run.device];

@@ -35,7 +35,8 @@ static c3d_status update(c3d_run *run, const c3d_adam *adam, size_t begin, size_
                                      .grad = run->model.grad + begin,
                                      .m = run->optimizer.m + begin,
                                      .v = run->optimizer.v + begin,
-                                     .param = run->model.param + begin };
+                                     .param = run->model.param + begin,
+                                     .low = run->model.low ? run->model.low + begin : NULL };
 
     return run->backend.ops->adam(&run->backend, adam, &arrays);
 }
@@ -60,5 +61,6 @@ c3d_status c3d_optimizer_step(c3d_run *run, double rate, float grad_scale)
         if (keeps_state(run)) C3D_TRY(update(run, &adam, begin, count));
         C3D_TRY(run->comm->ops->broadcast(run->comm, param, count * sizeof(float)));
     }
-    return run->comm->ops->wait(run->comm);
+    C3D_TRY(run->comm->ops->wait(run->comm));
+    return keeps_state(run) ? C3D_OK : c3d_model_to_low(&run->model, 0, n);
 }

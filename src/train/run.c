@@ -173,6 +173,8 @@ c3d_status c3d_run_build_network(c3d_run *run, bool dry_run)
 {
     const c3d_backend_options options = { .device_index = run->comm->local_rank,
                                           .n_threads = run->n_threads,
+                                          .precision =
+                                              c3d_precision_from(run->config->model.precision),
                                           .dry_run = dry_run };
     c3d_model_desc desc = run->network.model;
 
@@ -210,7 +212,8 @@ c3d_evaluator_desc c3d_run_evaluator_desc(const c3d_run *run)
         .network = run->network,
         .backend = c3d_device_name(run->config),
         .options = { .device_index = run->comm->local_rank,
-                     .n_threads = run->config->evaluation.threads },
+                     .n_threads = run->config->evaluation.threads,
+                     .precision = c3d_precision_from(run->config->model.precision) },
         .batch = run->config->evaluation.batch,
         .n_readers = run->config->data.readers,
     };

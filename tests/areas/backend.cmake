@@ -6,6 +6,18 @@ c3d_test(test_norm LABELS unit LINKS c3d_backend ARGS ref)
 add_test(NAME parity_norm COMMAND test_norm onednn)
 c3d_test_environment(parity_norm parity)
 
+# bf16 where the processor has it (skipped elsewhere), and its refusal where it has not.
+add_test(NAME parity_backend_bf16 COMMAND parity_backend --precision bf16 onednn check:onednn)
+add_test(NAME parity_entries_bf16 COMMAND parity_entries --precision bf16 onednn)
+add_test(NAME parity_refuses_bf16 COMMAND parity_entries --precision bf16 onednn)
+foreach(bf16 parity_backend_bf16 parity_entries_bf16 parity_refuses_bf16)
+  c3d_test_environment(${bf16} parity)
+endforeach()
+set_property(TEST parity_refuses_bf16 APPEND PROPERTY ENVIRONMENT "DNNL_MAX_CPU_ISA=AVX512_CORE"
+                                                                 "ONEDNN_MAX_CPU_ISA=AVX512_CORE")
+set_tests_properties(parity_refuses_bf16 PROPERTIES SKIP_RETURN_CODE 78 PASS_REGULAR_EXPRESSION
+  "model.precision bf16: this processor has neither avx512_bf16 nor amx; use fp32")
+
 # Everything once more through check, which fails where a backend breaks the contract's rules.
 c3d_test(test_check LABELS unit LINKS c3d_backend)
 add_test(NAME test_backend_ref_checked COMMAND test_backend_ref check:ref)
@@ -30,6 +42,9 @@ endforeach()
 
 c3d_test(golden_test LABELS parity LINKS c3d_nn
          ARGS ${CMAKE_CURRENT_SOURCE_DIR}/golden ref onednn)
+add_test(NAME golden_test_bf16
+         COMMAND golden_test ${CMAKE_CURRENT_SOURCE_DIR}/golden --precision bf16 onednn)
+c3d_test_environment(golden_test_bf16 parity)
 add_test(NAME golden_test_checked COMMAND golden_test ${CMAKE_CURRENT_SOURCE_DIR}/golden check:onednn)
 c3d_test_environment(golden_test_checked parity)
 

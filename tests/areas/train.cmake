@@ -17,7 +17,7 @@ add_executable(plant_infinity plant_infinity.c)
 c3d_compile_options(plant_infinity)
 target_link_libraries(plant_infinity PRIVATE c3d_data c3d_base)
 
-foreach(name train_store train_resume train_ranks train_errors train_practice
+foreach(name train_store train_bf16 train_resume train_ranks train_errors train_practice
              train_diverged train_readers train_classes train_plan plan_memory train_debug
              train_syscalls)
   c3d_script_test(${name} LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)

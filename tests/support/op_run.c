@@ -62,6 +62,17 @@ void op_arrays_free(op_arrays *arrays)
     for (int i = 0; i < OP_ARRAYS; i++) free(arrays->data[i]);
 }
 
+static c3d_status make_low(session *s, int which)
+{
+    const size_t n = s->plan->param_n_physical[which];
+    void *low;
+
+    if (s->backend->options.precision != C3D_PRECISION_BF16) return C3D_OK;
+    C3D_TRY(s->backend->ops->alloc(s->backend, n * sizeof(uint16_t), &low));
+    s->params.low[which] = low;
+    return s->backend->ops->to_low(s->backend, n, s->params.value[which], low);
+}
+
 static c3d_status open_session(session *s, const op_case *c, const op_arrays *a)
 {
     const c3d_backend_ops *ops = s->backend->ops;
@@ -79,6 +90,7 @@ static c3d_status open_session(session *s, const op_case *c, const op_arrays *a)
         s->grad[i] = grad;
         C3D_TRY(ops->param_import(s->backend, s->plan, i, a->data[OP_W + i], s->params.value[i]));
         C3D_TRY(ops->param_import(s->backend, s->plan, i, a->data[OP_DW + i], s->grad[i]));
+        C3D_TRY(make_low(s, i));
     }
     return C3D_OK;
 }
@@ -90,6 +102,7 @@ static void close_session(session *s)
     for (int i = 0; i < 2; i++) {
         ops->free(s->backend, s->params.value[i]);
         ops->free(s->backend, s->grad[i]);
+        ops->free(s->backend, s->params.low[i]);
     }
     ops->plan_free(s->backend, s->plan);
     ops->activation_free(s->backend, s->x);

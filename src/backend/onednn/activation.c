@@ -9,21 +9,23 @@ void c3d_onednn_extents(c3d_shape s, int n_axes, dnnl_dims_t out)
     for (int a = 2; a < n_axes; a++) out[a] = tail[5 - n_axes + a - 2];
 }
 
-c3d_status c3d_onednn_plain(c3d_shape s, int n_axes, layout *out)
+c3d_status c3d_onednn_plain(c3d_shape s, int n_axes, dnnl_data_type_t type, layout *out)
 {
     const dnnl_format_tag_t tag = n_axes == 5 ? dnnl_abcde : n_axes == 4 ? dnnl_abcd : dnnl_ab;
     dnnl_dims_t extents;
 
     c3d_onednn_extents(s, n_axes, extents);
-    C3D_DNNL(layout_create(out, n_axes, extents, tag));
+    C3D_DNNL(layout_create(out, n_axes, extents, type, tag));
     return C3D_OK;
 }
 
 static c3d_status activation_build(onednn *o, c3d_activation *x, const_layout l)
 {
     C3D_DNNL(layout_copy(&x->layout, l));
-    x->n = dnnl_memory_desc_get_size(l) / sizeof(float);
-    return c3d_host_alloc(o->backend, x->n * sizeof(float), &x->value);
+    x->type = layout_type(l);
+    x->n_bytes = dnnl_memory_desc_get_size(l);
+    x->n = x->n_bytes / dnnl_data_type_size(x->type);
+    return c3d_host_alloc(o->backend, x->n_bytes, &x->value);
 }
 
 c3d_status c3d_onednn_activation_create(onednn *o, c3d_shape s, const_layout l,
@@ -43,7 +45,7 @@ c3d_status c3d_onednn_activation_create(onednn *o, c3d_shape s, const_layout l,
 
 c3d_status c3d_onednn_want_grad(onednn *o, c3d_activation *x)
 {
-    return x->grad ? C3D_OK : c3d_host_alloc(o->backend, x->n * sizeof(float), &x->grad);
+    return x->grad ? C3D_OK : c3d_host_alloc(o->backend, x->n_bytes, &x->grad);
 }
 
 c3d_status c3d_onednn_view(const c3d_activation *x, int n_axes, layout *out)
@@ -57,11 +59,14 @@ c3d_status c3d_onednn_view(const c3d_activation *x, int n_axes, layout *out)
 
 c3d_status c3d_onednn_input_create(c3d_backend *self, c3d_shape shape, c3d_activation **out)
 {
+    onednn *o = onednn_of(self);
     layout plain = NULL;
 
     C3D_TRY(c3d_shape_check(shape));
-    C3D_TRY(c3d_onednn_plain(shape, 5, &plain));
-    const c3d_status st = c3d_onednn_activation_create(onednn_of(self), shape, plain, out);
+    if (o->type != dnnl_f32)
+        C3D_TRY(c3d_onednn_slot_grow(o, SLOT_INPUT, c3d_shape_count(shape) * sizeof(float)));
+    C3D_TRY(c3d_onednn_plain(shape, 5, o->type, &plain));
+    const c3d_status st = c3d_onednn_activation_create(o, shape, plain, out);
     layout_destroy(plain);
     return st;
 }
@@ -77,8 +82,13 @@ void c3d_onednn_activation_free(c3d_backend *self, c3d_activation *x)
 
 c3d_status c3d_onednn_input_load(c3d_backend *self, c3d_activation *x, const c3d_input *input)
 {
-    c3d_onednn_use_threads(onednn_of(self));
-    return c3d_host_input(x->value, x->shape, input);
+    onednn *o = onednn_of(self);
+
+    c3d_onednn_use_threads(o);
+    if (x->type == dnnl_f32) return c3d_host_input(x->value, x->shape, input);
+    C3D_TRY(c3d_host_input(o->slots[SLOT_INPUT].data, x->shape, input));
+    c3d_bf16_round(o->slots[SLOT_INPUT].data, x->n, x->value);
+    return C3D_OK;
 }
 
 /* ---- reading and writing in plain layout ----------------------------------------------------- */
@@ -102,7 +112,7 @@ static c3d_status translate(c3d_backend *self, c3d_activation *x, bool grad, voi
     if (grad && !x->grad) return C3D_FAIL(C3D_EINVAL, "activation: no gradient is kept");
     c3d_onednn_use_threads(o);
     C3D_TRY_TO(done, c3d_onednn_view(x, 5, &view));
-    C3D_TRY_TO(done, c3d_onednn_plain(x->shape, 5, &plain));
+    C3D_TRY_TO(done, c3d_onednn_plain(x->shape, 5, dnnl_f32, &plain));
     const place physical = { view, grad ? &x->grad : &x->value }, canonical = { plain, &host };
     if (read)
         C3D_TRY_TO(done, reorder_now(o, physical, canonical));

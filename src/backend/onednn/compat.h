@@ -1,7 +1,7 @@
 /* One source for oneDNN 2.6 and 3.x: the few places where their C interfaces differ.
  *
  * A layout is a memory descriptor behind a pointer: 3.x has only such, 2.6 has a public struct that
- * we keep on the heap. All data are float32. Operations are planned with the same calls here: 2.6
+ * we keep on the heap. Operations are planned with the same calls here: 2.6
  * makes an operation descriptor first, 3.x has none and takes dilations always. */
 #ifndef C3D_ONEDNN_COMPAT_H
 #define C3D_ONEDNN_COMPAT_H
@@ -39,23 +39,64 @@ typedef struct layout_steps {
     dnnl_dims_t extents, steps;
 } layout_steps;
 
+/* 3.2 computes wrong gradients of weights in bf16 where the input has two elements in time and
+ * the kernel has three. */
+static inline bool has_wrong_bf16_gradients(int extent, int kernel)
+{
+    return DNNL_VERSION_MAJOR >= 3 && extent > 1 && extent < kernel;
+}
+
 #if DNNL_VERSION_MAJOR >= 3
 
 static inline dnnl_status_t layout_create(layout *out, int n_axes, const dnnl_dims_t extents,
-                                          dnnl_format_tag_t tag)
+                                          dnnl_data_type_t type, dnnl_format_tag_t tag)
 {
-    return dnnl_memory_desc_create_with_tag(out, n_axes, extents, dnnl_f32, tag);
+    return dnnl_memory_desc_create_with_tag(out, n_axes, extents, type, tag);
+}
+
+static inline dnnl_status_t layout_copy(layout *out, const_layout from)
+{
+    return dnnl_memory_desc_clone(out, from);
+}
+
+static inline dnnl_data_type_t layout_type(const_layout l)
+{
+    dnnl_data_type_t type = dnnl_data_type_undef;
+
+    return dnnl_memory_desc_query(l, dnnl_query_data_type, &type) == dnnl_success
+               ? type
+               : dnnl_data_type_undef;
+}
+
+/* The layout of another type: 3.x lets nobody make a blocked layout but by name, so all names are
+ * tried. dnnl_unimplemented when it has none. */
+static inline dnnl_status_t layout_retype(layout *out, const_layout from, dnnl_data_type_t type)
+{
+    const dnnl_data_type_t from_type = layout_type(from);
+    const dnnl_dims_t *extents = NULL;
+    int n_axes = 0;
+
+    if (type == from_type) return layout_copy(out, from);
+    dnnl_status_t status = dnnl_memory_desc_query(from, dnnl_query_ndims_s32, &n_axes);
+    if (status == dnnl_success) status = dnnl_memory_desc_query(from, dnnl_query_dims, &extents);
+    if (status != dnnl_success) return status;
+    for (int tag = dnnl_format_tag_any + 1; tag < dnnl_format_tag_last; tag++) {
+        layout named;
+
+        if (layout_create(&named, n_axes, *extents, from_type, (dnnl_format_tag_t)tag) !=
+            dnnl_success)
+            continue;
+        const int is_same = dnnl_memory_desc_equal(named, from);
+        dnnl_memory_desc_destroy(named);
+        if (is_same) return layout_create(out, n_axes, *extents, type, (dnnl_format_tag_t)tag);
+    }
+    return dnnl_unimplemented;
 }
 
 static inline dnnl_status_t layout_reshape(layout *out, const_layout from, int n_axes,
                                            const dnnl_dims_t extents)
 {
     return dnnl_memory_desc_reshape(out, from, n_axes, extents);
-}
-
-static inline dnnl_status_t layout_copy(layout *out, const_layout from)
-{
-    return dnnl_memory_desc_clone(out, from);
 }
 
 static inline void layout_destroy(layout l)
@@ -184,9 +225,19 @@ static inline dnnl_status_t pool_backward_desc(dnnl_primitive_desc_t *out, dnnl_
     return status
 
 static inline dnnl_status_t layout_create(layout *out, int n_axes, const dnnl_dims_t extents,
-                                          dnnl_format_tag_t tag)
+                                          dnnl_data_type_t type, dnnl_format_tag_t tag)
 {
-    C3D_LAYOUT_MAKE(dnnl_memory_desc_init_by_tag(made, n_axes, extents, dnnl_f32, tag));
+    C3D_LAYOUT_MAKE(dnnl_memory_desc_init_by_tag(made, n_axes, extents, type, tag));
+}
+
+static inline dnnl_data_type_t layout_type(const_layout l)
+{
+    return l->data_type;
+}
+
+static inline dnnl_status_t layout_retype(layout *out, const_layout from, dnnl_data_type_t type)
+{
+    C3D_LAYOUT_MAKE((*made = *from, made->data_type = type, dnnl_success));
 }
 
 static inline dnnl_status_t layout_reshape(layout *out, const_layout from, int n_axes,

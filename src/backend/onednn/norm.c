@@ -101,7 +101,7 @@ static c3d_status make_params(onednn *o, onednn_plan *plan)
     layout vector = NULL;
     c3d_status st = C3D_OK;
 
-    C3D_DNNL(layout_create(&vector, 1, n_channels, dnnl_a));
+    C3D_DNNL(layout_create(&vector, 1, n_channels, dnnl_f32, dnnl_a));
     const place canonical = { vector, &plan->canonical };
     for (int i = 0; i < 2 && st == C3D_OK; i++) {
         const place physical = { vector, &plan->param[i] };
@@ -147,36 +147,49 @@ static piece piece_at(const onednn_norm *n, size_t index)
 /* What a sweep reads and writes. */
 typedef struct sweep {
     const onednn_norm *norm;
-    const float *x, *y, *dy;
-    float *to;
-    bool relu;
+    const void *x, *y, *dy;
+    void *to;
+    bool relu, is_bf16;
 } sweep;
 
-typedef void visit(const sweep *s, const piece *p, size_t n_lanes, double (*sums)[LANES]);
+static inline float get(const void *from, size_t at, bool is_bf16)
+{
+    return is_bf16 ? c3d_bf16_value(((const uint16_t *)from)[at]) : ((const float *)from)[at];
+}
 
-/* Blocks of 16 and 8 channels are compiled for their width. */
+static inline void put(void *to, size_t at, bool is_bf16, float value)
+{
+    if (is_bf16)
+        ((uint16_t *)to)[at] = c3d_bf16_of(value);
+    else
+        ((float *)to)[at] = value;
+}
+
+/* Blocks of 16 and 8 channels are compiled for their width, and each type by itself. */
 #define VISIT_PIECE(function)                                                                      \
     static void function(const sweep *s, const piece *p, double(*sums)[LANES])                     \
     {                                                                                              \
-        if (p->n_lanes == 16)                                                                      \
-            function##_lanes(s, p, 16, sums);                                                      \
+        if (p->n_lanes == 16 && s->is_bf16)                                                        \
+            function##_lanes(s, p, 16, true, sums);                                                \
+        else if (p->n_lanes == 16)                                                                 \
+            function##_lanes(s, p, 16, false, sums);                                               \
         else if (p->n_lanes == 8)                                                                  \
-            function##_lanes(s, p, 8, sums);                                                       \
+            function##_lanes(s, p, 8, s->is_bf16, sums);                                           \
         else                                                                                       \
-            function##_lanes(s, p, p->n_lanes, sums);                                              \
+            function##_lanes(s, p, p->n_lanes, s->is_bf16, sums);                                  \
     }
 
 /* Sums of x - shift and of its square: in double, and from values near 0, nothing cancels. */
 static inline __attribute__((always_inline)) void
-measure_lanes(const sweep *s, const piece *p, size_t n_lanes, double (*sums)[LANES])
+measure_lanes(const sweep *s, const piece *p, size_t n_lanes, bool is_bf16, double (*sums)[LANES])
 {
     const float *shift = s->norm->shift + p->channel;
 
     for (size_t i = 0; i < p->positions; i++) {
-        const float *x = s->x + p->first + i * s->norm->position_step;
+        const size_t at = p->first + i * s->norm->position_step;
 
         for (size_t l = 0; l < n_lanes; l++) {
-            const double deviation = (double)x[l] - (double)shift[l];
+            const double deviation = (double)get(s->x, at + l, is_bf16) - (double)shift[l];
 
             sums[0][l] += deviation;
             sums[1][l] += deviation * deviation;
@@ -187,7 +200,7 @@ VISIT_PIECE(measure)
 
 /* y = (x - mean) factor + beta */
 static inline __attribute__((always_inline)) void
-normalise_lanes(const sweep *s, const piece *p, size_t n_lanes, double (*sums)[LANES])
+normalise_lanes(const sweep *s, const piece *p, size_t n_lanes, bool is_bf16, double (*sums)[LANES])
 {
     const float *mean = s->norm->mean + p->channel, *factor = s->norm->factors[0] + p->channel;
     const float *beta = s->norm->factors[1] + p->channel;
@@ -197,22 +210,24 @@ normalise_lanes(const sweep *s, const piece *p, size_t n_lanes, double (*sums)[L
         const size_t at = p->first + i * s->norm->position_step;
 
         for (size_t l = 0; l < n_lanes; l++) {
-            const float y = (s->x[at + l] - mean[l]) * factor[l] + beta[l];
+            const float y = (get(s->x, at + l, is_bf16) - mean[l]) * factor[l] + beta[l];
 
-            s->to[at + l] = !s->relu || y > 0 ? y : 0;
+            put(s->to, at + l, is_bf16, !s->relu || y > 0 ? y : 0);
         }
     }
 }
 VISIT_PIECE(normalise)
 
-static inline float gradient_at(const sweep *s, size_t at)
+static inline float gradient_at(const sweep *s, size_t at, bool is_bf16)
 {
-    return !s->relu || s->y[at] > 0 ? s->dy[at] : 0;
+    return !s->relu || get(s->y, at, is_bf16) > 0 ? get(s->dy, at, is_bf16) : 0;
 }
 
 /* Sums of dy (x - mean) and of dy. */
-static inline __attribute__((always_inline)) void
-sum_gradients_lanes(const sweep *s, const piece *p, size_t n_lanes, double (*sums)[LANES])
+static inline __attribute__((always_inline)) void sum_gradients_lanes(const sweep *s,
+                                                                      const piece *p,
+                                                                      size_t n_lanes, bool is_bf16,
+                                                                      double (*sums)[LANES])
 {
     const float *mean = s->norm->mean + p->channel;
 
@@ -220,9 +235,9 @@ sum_gradients_lanes(const sweep *s, const piece *p, size_t n_lanes, double (*sum
         const size_t at = p->first + i * s->norm->position_step;
 
         for (size_t l = 0; l < n_lanes; l++) {
-            const double dy = (double)gradient_at(s, at + l);
+            const double dy = (double)gradient_at(s, at + l, is_bf16);
 
-            sums[0][l] += dy * ((double)s->x[at + l] - (double)mean[l]);
+            sums[0][l] += dy * ((double)get(s->x, at + l, is_bf16) - (double)mean[l]);
             sums[1][l] += dy;
         }
     }
@@ -231,7 +246,7 @@ VISIT_PIECE(sum_gradients)
 
 /* dx = a (dy - b - c (x - mean)) */
 static inline __attribute__((always_inline)) void
-propagate_lanes(const sweep *s, const piece *p, size_t n_lanes, double (*sums)[LANES])
+propagate_lanes(const sweep *s, const piece *p, size_t n_lanes, bool is_bf16, double (*sums)[LANES])
 {
     const float *mean = s->norm->mean + p->channel, *a = s->norm->factors[0] + p->channel;
     const float *b = s->norm->factors[1] + p->channel, *c = s->norm->factors[2] + p->channel;
@@ -240,9 +255,12 @@ propagate_lanes(const sweep *s, const piece *p, size_t n_lanes, double (*sums)[L
     for (size_t i = 0; i < p->positions; i++) {
         const size_t at = p->first + i * s->norm->position_step;
 
-        for (size_t l = 0; l < n_lanes; l++)
-            s->to[at + l] =
-                a[l] * (gradient_at(s, at + l) - b[l] - c[l] * (s->x[at + l] - mean[l]));
+        for (size_t l = 0; l < n_lanes; l++) {
+            const float deviation = get(s->x, at + l, is_bf16) - mean[l];
+
+            put(s->to, at + l, is_bf16,
+                a[l] * (gradient_at(s, at + l, is_bf16) - b[l] - c[l] * deviation));
+        }
     }
 }
 VISIT_PIECE(propagate)
@@ -282,17 +300,17 @@ static void run_and_sum(const sweep *s, visit_piece *function, int n_samples)
 /* ---- passes ---------------------------------------------------------------------------------- */
 
 /* Rows that only fill up the micro-batch must not hold what an earlier one left there. */
-static void clear_rest(const onednn_norm *n, float *to, size_t n_all, int n_samples)
+static void clear_rest(const onednn_norm *n, const c3d_activation *like, void *to, int n_samples)
 {
-    const size_t used = (size_t)n_samples * n->row_step;
+    const size_t used = (size_t)n_samples * n->row_step * (like->n_bytes / like->n);
 
-    if ((size_t)n_samples < n->n_rows) memset(to + used, 0, (n_all - used) * sizeof *to);
+    if ((size_t)n_samples < n->n_rows) memset((char *)to + used, 0, like->n_bytes - used);
 }
 
 static void take_statistics(onednn_norm *n, const sweep *s, const c3d_plan *p, int n_samples)
 {
     for (size_t c = 0; c < (size_t)p->x_shape.c; c++)
-        n->shift[c] = s->x[c / n->block * n->block_step + c % n->block];
+        n->shift[c] = get(s->x, c / n->block * n->block_step + c % n->block, s->is_bf16);
     run_and_sum(s, measure, n_samples);
     for (size_t c = 0; c < (size_t)p->x_shape.c; c++) {
         const double mean = n->totals[c][0] / (double)n->n_used;
@@ -309,7 +327,11 @@ c3d_status c3d_onednn_norm_forward(onednn_plan *plan, const c3d_params *params,
 {
     const c3d_plan *p = &plan->base;
     onednn_norm *n = plan->norm;
-    const sweep s = { .norm = n, .x = p->x->value, .to = p->y->value, .relu = p->desc.relu };
+    const sweep s = { .norm = n,
+                      .x = p->x->value,
+                      .to = p->y->value,
+                      .relu = p->desc.relu,
+                      .is_bf16 = p->x->type == dnnl_bf16 };
     const size_t n_channels = (size_t)p->x_shape.c;
 
     n->n_used = c3d_norm_count(p, pass->n_samples);
@@ -323,7 +345,7 @@ c3d_status c3d_onednn_norm_forward(onednn_plan *plan, const c3d_params *params,
         n->factors[1][c] = params->value[1][c];
     }
     run(&s, normalise, pass->n_samples);
-    clear_rest(n, p->y->value, p->y->n, pass->n_samples);
+    clear_rest(n, p->y, p->y->value, pass->n_samples);
     return C3D_OK;
 }
 
@@ -338,7 +360,8 @@ c3d_status c3d_onednn_norm_backward(onednn_plan *plan, const c3d_params *params,
                       .y = p->y->value,
                       .dy = p->y->grad,
                       .to = p->x->grad,
-                      .relu = p->desc.relu && !p->y->grad_is_relu };
+                      .relu = p->desc.relu && !p->y->grad_is_relu,
+                      .is_bf16 = p->x->type == dnnl_bf16 };
 
     p->y->grad_is_relu = false;
     run_and_sum(&s, sum_gradients, pass->n_samples);
@@ -355,7 +378,7 @@ c3d_status c3d_onednn_norm_backward(onednn_plan *plan, const c3d_params *params,
     }
     if (!p->desc.needs_x_grad) return C3D_OK;
     run(&s, propagate, pass->n_samples);
-    clear_rest(n, p->x->grad, p->x->n, pass->n_samples);
+    clear_rest(n, p->x, p->x->grad, pass->n_samples);
     return C3D_OK;
 }
 

@@ -1,5 +1,10 @@
-/* The CPU backend on oneDNN, float32. Activations and parameters keep the blocked layouts that the
- * library chooses; what lies in another layout than an operation takes is reordered on the way.
+/* The CPU backend on oneDNN, float32 or bf16. Activations and parameters keep the blocked layouts
+ * that the library chooses; what lies in another layout than an operation takes is reordered on the
+ * way.
+ *
+ * In bf16 activations, their gradients and the copies of weights are bf16; masters, which lie as
+ * these copies do, gradients of parameters and biases are float32. So is all of a linear layer
+ * without ReLU: it gives the logits, and costs nothing.
  *
  * A plan is lists of jobs (a primitive and where its arguments lie), made once. An argument is told
  * by the address of a pointer, read at each run: parameters are given per call, and buffers that
@@ -7,6 +12,7 @@
 #ifndef C3D_BACKEND_ONEDNN_H
 #define C3D_BACKEND_ONEDNN_H
 
+#include "backend/bf16.h"
 #include "backend/host.h"
 #include "backend/onednn/compat.h"
 
@@ -42,6 +48,7 @@ typedef enum slot_name {
     SLOT_B,
     SLOT_W_TERM, /* gradients that will be added to what is there */
     SLOT_B_TERM,
+    SLOT_INPUT, /* the input in float32, before it is rounded */
     SLOTS
 } slot_name;
 
@@ -55,13 +62,15 @@ typedef struct onednn {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     int n_threads;
+    dnnl_data_type_t type; /* of activations and of weights as operations take them */
     slot slots[SLOTS];
 } onednn;
 
 struct c3d_activation {
     c3d_shape shape;
     layout layout; /* of value and gradient; owned */
-    size_t n;      /* physical elements */
+    dnnl_data_type_t type;
+    size_t n, n_bytes; /* physical */
     void *value;
     void *grad; /* NULL: none is kept */
     /* The value went through ReLU; so did the gradient already, in the pool that computed it. */
@@ -95,6 +104,8 @@ typedef struct onednn_plan {
     size_t param_n_layout[2]; /* physical elements that the layout uses */
     /* What the jobs' places point to; set before they run. */
     void *param[2], *grad[2];
+    dnnl_data_type_t type; /* that the operation takes */
+    void *weight;          /* param[0] or its 16-bit copy */
     void *canonical;
     void *workspace;     /* pool: which elements won */
     void *mask;          /* dropout: float, plain [N, C, D, H, W] */
@@ -133,7 +144,8 @@ C3D_CHECKED c3d_status c3d_onednn_attr_create(bool relu, dnnl_primitive_attr_t *
 
 /* N, C and as many of D, H, W as n_axes asks for (5: all, 4: no D, 2: none). */
 void c3d_onednn_extents(c3d_shape s, int n_axes, dnnl_dims_t out);
-C3D_CHECKED c3d_status c3d_onednn_plain(c3d_shape s, int n_axes, layout *out);
+C3D_CHECKED c3d_status c3d_onednn_plain(c3d_shape s, int n_axes, dnnl_data_type_t type,
+                                        layout *out);
 /* Copies the layout. */
 C3D_CHECKED c3d_status c3d_onednn_activation_create(onednn *o, c3d_shape s, const_layout l,
                                                     c3d_activation **out);

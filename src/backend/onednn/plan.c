@@ -41,6 +41,7 @@ c3d_status c3d_onednn_plan(c3d_backend *self, const c3d_op_desc *desc, c3d_activ
     if (!plan) return C3D_ENOMEM;
     c3d_onednn_use_threads(onednn_of(self));
     plan->base.x = x;
+    plan->type = dnnl_f32;
     C3D_TRY_TO(fail, c3d_plan_describe(&plan->base, desc, x->shape));
     C3D_TRY_TO(fail, make(onednn_of(self), plan));
     plan->base.y->is_relu = desc->relu;
@@ -103,9 +104,14 @@ c3d_status c3d_onednn_param_export(c3d_backend *self, const c3d_plan *base, int 
 
 /* ---- passes ---------------------------------------------------------------------------------- */
 
-static void set_params(onednn_plan *plan, const c3d_params *params)
+static c3d_status set_params(onednn_plan *plan, const c3d_params *params)
 {
+    if (plan->base.n_params == 0) return C3D_OK;
+    if (plan->type != dnnl_f32 && !params->low[0])
+        return C3D_FAIL(C3D_EINVAL, "pass: no 16-bit copy of the weights");
     for (int i = 0; i < plan->base.n_params; i++) plan->param[i] = params->value[i];
+    plan->weight = plan->type == dnnl_f32 ? (void *)params->value[0] : params->low[0];
+    return C3D_OK;
 }
 
 c3d_status c3d_onednn_forward(c3d_backend *self, c3d_plan *base, const c3d_params *params,
@@ -118,17 +124,28 @@ c3d_status c3d_onednn_forward(c3d_backend *self, c3d_plan *base, const c3d_param
     c3d_onednn_use_threads(o);
     if (base->desc.op == C3D_OP_DROPOUT) return c3d_onednn_dropout_forward(o, plan, pass);
     if (base->desc.op == C3D_OP_NORM) return c3d_onednn_norm_forward(plan, params, pass);
-    set_params(plan, params);
+    C3D_TRY(set_params(plan, params));
     return c3d_onednn_run(o, &plan->forward);
+}
+
+static void relu_backward_f32(const float *value, size_t n, float *grad)
+{
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < n; i++) grad[i] = value[i] > 0 ? grad[i] : 0;
+}
+
+static void relu_backward_bf16(const uint16_t *value, size_t n, uint16_t *grad)
+{
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < n; i++) grad[i] = c3d_bf16_is_positive(value[i]) ? grad[i] : 0;
 }
 
 static void relu_backward(const c3d_activation *y)
 {
-    const float *value = y->value;
-    float *grad = y->grad;
-
-#pragma omp parallel for simd schedule(static)
-    for (size_t i = 0; i < y->n; i++) grad[i] = value[i] > 0 ? grad[i] : 0;
+    if (y->type == dnnl_f32)
+        relu_backward_f32(y->value, y->n, y->grad);
+    else
+        relu_backward_bf16(y->value, y->n, y->grad);
 }
 
 static void add(const float *terms, size_t n, float *sums)
@@ -170,9 +187,9 @@ c3d_status c3d_onednn_backward(c3d_backend *self, c3d_plan *base, const c3d_para
 
     C3D_TRY(c3d_pass_check(base, pass, true));
     c3d_onednn_use_threads(o);
-    set_params(plan, params);
     if (base->desc.op == C3D_OP_NORM)
         return c3d_onednn_norm_backward(plan, params, param_grads, pass);
+    C3D_TRY(set_params(plan, params));
     apply_relu(base);
     if (base->desc.op == C3D_OP_DROPOUT && base->desc.needs_x_grad)
         c3d_onednn_dropout_backward(plan);

@@ -19,7 +19,7 @@ static c3d_status make_forward_desc(making *m)
 
     C3D_TRY(c3d_onednn_view(p->x, n_axes, &m->x));
     c3d_onednn_extents(p->y_shape, n_axes, extents);
-    C3D_DNNL(layout_create(&m->y_any, n_axes, extents, dnnl_format_tag_any));
+    C3D_DNNL(layout_create(&m->y_any, n_axes, extents, p->x->type, dnnl_format_tag_any));
     m->window = c3d_onednn_window(&p->desc, n_axes);
 
     const op_layouts l = { .x = m->x, .y = m->y_any };

@@ -18,15 +18,17 @@ typedef struct making {
     layout x;                   /* the input as it lies */
     layout x_plain;             /* linear of more than one pixel: in C, D, H, W order */
     layout x_any, w_any, y_any; /* the library's choice */
+    layout x_dw, dw, y_dw;      /* the same for the gradient of the weights */
     layout y_wanted, b;         /* of the forward output, of the bias (NULL: none) */
     layout w_plain;             /* the canonical weights */
+    layout w_master, w;         /* weights in the arenas, and as operations take them */
     dnnl_primitive_desc_t hint; /* the forward pass as planned */
 } making;
 
 static void making_end(making *m)
 {
-    const layout all[] = { m->x,     m->x_plain,  m->x_any, m->w_any,
-                           m->y_any, m->y_wanted, m->b,     m->w_plain };
+    const layout all[] = { m->x,    m->x_plain,  m->x_any, m->w_any,   m->y_any,    m->x_dw, m->dw,
+                           m->y_dw, m->y_wanted, m->b,     m->w_plain, m->w_master, m->w };
 
     for (size_t i = 0; i < C3D_COUNT(all); i++) layout_destroy(all[i]);
     if (m->hint) dnnl_primitive_desc_destroy(m->hint);
@@ -39,20 +41,27 @@ static c3d_status make_layouts(making *m)
     const int *kernel = p->desc.kernel;
     const c3d_shape w = { p->desc.n_filters, m->x_seen.c, kernel[0], kernel[1], kernel[2] };
     const dnnl_format_tag_t x_tag = m->x_plain ? dnnl_ab : dnnl_format_tag_any;
+    const dnnl_format_tag_t y_tag = conv ? dnnl_format_tag_any : dnnl_ab;
     const int y_axes = conv ? m->n_axes : 2;
-    const dnnl_dims_t n_filters = { p->desc.n_filters };
+    const dnnl_data_type_t type = m->plan->type;
+    const bool is_wrong = conv && has_wrong_bf16_gradients(p->x_shape.d, kernel[0]);
+    const dnnl_data_type_t dw_type = is_wrong ? dnnl_f32 : type;
     dnnl_dims_t extents;
 
     c3d_onednn_extents(m->x_seen, m->n_axes, extents);
-    C3D_DNNL(layout_create(&m->x_any, m->n_axes, extents, x_tag));
+    C3D_DNNL(layout_create(&m->x_any, m->n_axes, extents, type, x_tag));
+    C3D_DNNL(layout_create(&m->x_dw, m->n_axes, extents, dw_type, x_tag));
     c3d_onednn_extents(w, m->n_axes, extents);
-    C3D_DNNL(layout_create(&m->w_any, m->n_axes, extents, dnnl_format_tag_any));
-    C3D_TRY(c3d_onednn_plain(w, m->n_axes, &m->w_plain));
+    C3D_DNNL(layout_create(&m->w_any, m->n_axes, extents, type, dnnl_format_tag_any));
+    C3D_DNNL(layout_create(&m->dw, m->n_axes, extents, dnnl_f32, dnnl_format_tag_any));
+    C3D_TRY(c3d_onednn_plain(w, m->n_axes, dnnl_f32, &m->w_plain));
     c3d_onednn_extents(p->y_shape, y_axes, extents);
-    C3D_DNNL(layout_create(&m->y_any, y_axes, extents, dnnl_format_tag_any));
+    C3D_DNNL(layout_create(&m->y_any, y_axes, extents, type, dnnl_format_tag_any));
+    C3D_DNNL(layout_create(&m->y_dw, y_axes, extents, dw_type, dnnl_format_tag_any));
     /* Logits are read by the loss and dropped out as they lie, so linear outputs stay plain. */
-    C3D_DNNL(layout_create(&m->y_wanted, y_axes, extents, conv ? dnnl_format_tag_any : dnnl_ab));
-    if (!p->desc.no_bias) C3D_DNNL(layout_create(&m->b, 1, n_filters, dnnl_a));
+    C3D_DNNL(layout_create(&m->y_wanted, y_axes, extents, type, y_tag));
+    extents[0] = p->desc.n_filters;
+    if (!p->desc.no_bias) C3D_DNNL(layout_create(&m->b, 1, extents, dnnl_f32, dnnl_a));
     return C3D_OK;
 }
 
@@ -84,32 +93,48 @@ static c3d_status bring_x(making *m, jobs *list, const_layout want, place *out)
     return C3D_OK;
 }
 
+/* Weights lie as the forward pass takes them, in either precision; where 3.x has no name for that
+ * layout they are plain. */
+static c3d_status make_stored(making *m)
+{
+    const const_layout forward = layout_of(m->hint, dnnl_query_weights_md);
+    const dnnl_status_t status = layout_retype(&m->w_master, forward, dnnl_f32);
+
+    if (status == dnnl_unimplemented) {
+        C3D_DNNL(layout_copy(&m->w_master, m->w_plain));
+        C3D_DNNL(layout_retype(&m->w, m->w_plain, m->plan->type));
+        return C3D_OK;
+    }
+    C3D_DNNL(status);
+    C3D_DNNL(layout_copy(&m->w, forward));
+    return C3D_OK;
+}
+
 static c3d_status make_forward(making *m)
 {
     onednn_plan *plan = m->plan;
     c3d_plan *p = &plan->base;
-    place x_here;
+    place x_here, w_here;
     job *j;
 
     C3D_TRY(make_forward_desc(m));
+    C3D_TRY(make_stored(m));
     C3D_TRY(c3d_onednn_activation_create(m->o, p->y_shape, layout_of(m->hint, dnnl_query_dst_md),
                                          &p->y));
     C3D_TRY(bring_x(m, &plan->forward, layout_of(m->hint, dnnl_query_src_md), &x_here));
+    C3D_TRY(c3d_onednn_bring(m->o, &plan->forward, (place){ m->w, &plan->weight },
+                             layout_of(m->hint, dnnl_query_weights_md), SLOT_W, &w_here));
     C3D_TRY(c3d_onednn_job_add(m->o, &plan->forward, m->hint, &j));
     C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_SRC, x_here));
-    C3D_TRY(
-        c3d_onednn_job_arg(m->o, j, DNNL_ARG_WEIGHTS,
-                           (place){ layout_of(m->hint, dnnl_query_weights_md), &plan->param[0] }));
+    C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_WEIGHTS, w_here));
     if (m->b) C3D_TRY(c3d_onednn_job_arg(m->o, j, DNNL_ARG_BIAS, (place){ m->b, &plan->param[1] }));
     return c3d_onednn_job_arg(m->o, j, DNNL_ARG_DST, (place){ p->y->layout, &p->y->value });
 }
 
-/* The parameters lie as the forward pass takes them. */
 static c3d_status make_params(making *m)
 {
     onednn_plan *plan = m->plan;
-    const place physical[2] = { { layout_of(m->hint, dnnl_query_weights_md), &plan->param[0] },
-                                { m->b, &plan->param[1] } };
+    const place physical[2] = { { m->w_master, &plan->param[0] }, { m->b, &plan->param[1] } };
     const place canonical[2] = { { m->w_plain, &plan->canonical }, { m->b, &plan->canonical } };
 
     for (int i = 0; i < plan->base.n_params; i++) {
@@ -128,7 +153,7 @@ static c3d_status add_backward_x(making *m, const_dnnl_primitive_desc_t desc)
     onednn_plan *plan = m->plan;
     const c3d_plan *p = &plan->base;
     const place dx = { m->x, &p->x->grad }, dy = { p->y->layout, &p->y->grad };
-    const place w = { layout_of(m->hint, dnnl_query_weights_md), &plan->param[0] };
+    const place w = { m->w, &plan->weight };
     const const_layout made = layout_of(desc, dnnl_query_diff_src_md);
     jobs *list = &plan->backward_x;
     place dy_here, w_here, dx_here;
@@ -151,7 +176,7 @@ static c3d_status add_backward_w(making *m, const_dnnl_primitive_desc_t desc)
     onednn_plan *plan = m->plan;
     const c3d_plan *p = &plan->base;
     const place dy = { p->y->layout, &p->y->grad };
-    const place dw = { layout_of(m->hint, dnnl_query_weights_md), &plan->grad[0] };
+    const place dw = { m->w_master, &plan->grad[0] };
     jobs *list = &plan->backward_w;
     place x_here, dy_here, dw_here;
     job *j;
@@ -171,15 +196,14 @@ static c3d_status add_backward_w(making *m, const_dnnl_primitive_desc_t desc)
 }
 
 /* Plans one backward pass by `describe_pass` and lets `add` make its jobs. */
-static c3d_status make_backward(making *m, describe *describe_pass,
+static c3d_status make_backward(making *m, describe *describe_pass, const op_layouts *l,
                                 c3d_status (*add)(making *, const_dnnl_primitive_desc_t))
 {
-    const op_layouts l = { m->x_any, m->w_any, m->b, m->y_any };
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t desc = NULL;
 
     C3D_TRY(c3d_onednn_attr_create(false, &attr));
-    const dnnl_status_t made = describe_pass(&desc, m->o->engine, &l, &m->window, m->hint, attr);
+    const dnnl_status_t made = describe_pass(&desc, m->o->engine, l, &m->window, m->hint, attr);
     dnnl_primitive_attr_destroy(attr);
     C3D_DNNL(made);
     const c3d_status st = add(m, desc);
@@ -190,13 +214,15 @@ static c3d_status make_backward(making *m, describe *describe_pass,
 static c3d_status make_training(making *m)
 {
     const c3d_plan *p = &m->plan->base;
+    const op_layouts for_x = { m->x_any, m->w_any, m->b, m->y_any };
+    const op_layouts for_w = { m->x_dw, m->dw, m->b, m->y_dw };
 
     C3D_TRY(c3d_onednn_want_grad(m->o, p->y));
     if (p->desc.needs_x_grad) {
         C3D_TRY(c3d_onednn_want_grad(m->o, p->x));
-        C3D_TRY(make_backward(m, m->backward_x, add_backward_x));
+        C3D_TRY(make_backward(m, m->backward_x, &for_x, add_backward_x));
     }
-    C3D_TRY(make_backward(m, m->backward_w, add_backward_w));
+    C3D_TRY(make_backward(m, m->backward_w, &for_w, add_backward_w));
     for (int i = 0; i < p->n_params; i++)
         C3D_TRY(c3d_onednn_slot_grow(m->o, i == 0 ? SLOT_W_TERM : SLOT_B_TERM,
                                      p->param_n_physical[i] * sizeof(float)));
@@ -237,14 +263,17 @@ static c3d_status linear_making(making *m)
     m->x_seen = (c3d_shape){ p->x_shape.n, (int)n, 1, 1, 1 };
     m->n_axes = 2;
     if (m->x_seen.c == p->x_shape.c) return c3d_onednn_view(p->x, 2, &m->x);
-    C3D_TRY(c3d_onednn_plain(p->x_shape, 5, &m->x_plain));
+    C3D_TRY(c3d_onednn_plain(p->x_shape, 5, m->plan->type, &m->x_plain));
     return c3d_onednn_view(p->x, 5, &m->x);
 }
 
 c3d_status c3d_onednn_plan_weighted(onednn *o, onednn_plan *plan)
 {
+    const c3d_op_desc *desc = &plan->base.desc;
     making m = { .o = o, .plan = plan };
-    c3d_status st = plan->base.desc.op == C3D_OP_CONV ? conv_making(&m) : linear_making(&m);
+
+    plan->type = desc->op == C3D_OP_CONV || desc->relu ? o->type : dnnl_f32;
+    c3d_status st = desc->op == C3D_OP_CONV ? conv_making(&m) : linear_making(&m);
 
     if (st == C3D_OK) st = make(&m);
     making_end(&m);
