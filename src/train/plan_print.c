@@ -205,10 +205,11 @@ static void print_trial(const c3d_run *run, const c3d_forecast *f, const c3d_pro
 
     c3d_text_add(out,
                  "\ntime, from a short trial here (ranks: %d, threads of each: %d):\n"
-                 "%s a micro-batch of %d (%sFLOP/s), %s an update, %s to score %d samples\n",
+                 "%s a micro-batch of %d (%sFLOP/s), %s an update, %s to score %d sample%s\n",
                  run->comm->n_ranks, run->n_threads, time_text(p->micro_s, t[0]), micro,
                  count_text(flop / p->micro_s, t[1]), time_text(p->update_s, t[2]),
-                 time_text(p->block_s, t[3]), run->config->evaluation.batch);
+                 time_text(p->block_s, t[3]), run->config->evaluation.batch,
+                 plural(run->config->evaluation.batch));
     if (p->forward_only)
         c3d_text_add(out,
                      "tried: one sample forward, taken times three and times %d: more would "

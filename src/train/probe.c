@@ -63,6 +63,12 @@ static c3d_status fill_params(c3d_model *model)
     return C3D_OK;
 }
 
+/* Before each thing that takes time; ranks that go on are told by the next agreement. */
+static c3d_status check_stop(void)
+{
+    return c3d_stop_requested() ? C3D_FAIL(C3D_ESTOPPED, "--plan: stopped on request") : C3D_OK;
+}
+
 static c3d_status pass_once(c3d_model *model, const rows *r, bool backward, double *seconds)
 {
     const int n = model->table.layers[0].x.n;
@@ -79,6 +85,7 @@ static c3d_status pass_once(c3d_model *model, const rows *r, bool backward, doub
                             .with_grad = backward };
     const double start_s = c3d_now_s();
 
+    C3D_TRY(check_stop());
     C3D_TRY(c3d_model_load(model, &input));
     C3D_TRY(c3d_model_forward(model, &pass));
     C3D_TRY(c3d_model_loss(model, &loss));
@@ -149,7 +156,10 @@ static c3d_status time_scoring(const c3d_run *run, double sample_s, c3d_probe *o
     const int batch = run->config->evaluation.batch;
     const int n = that_fit(batch, sample_s, BLOCK_S);
 
-    C3D_TRY(time_forward(run, n, run->config->evaluation.threads, &out->block_s));
+    if (n == 1)
+        out->block_s = sample_s;
+    else
+        C3D_TRY(time_forward(run, n, run->config->evaluation.threads, &out->block_s));
     out->block_s *= (double)batch / n;
     return C3D_OK;
 }
@@ -198,8 +208,8 @@ static c3d_status time_computing(c3d_run *run, c3d_probe *out)
     double sample_s, scored_s;
 
     C3D_TRY(time_forward(run, 1, run->n_threads, &sample_s));
-    scored_s = sample_s;
-    if (run->config->evaluation.threads != run->n_threads)
+    scored_s = sample_s * run->n_threads / run->config->evaluation.threads;
+    if (run->config->evaluation.threads != run->n_threads && sample_s < BLOCK_S)
         C3D_TRY(time_forward(run, 1, run->config->evaluation.threads, &scored_s));
     C3D_TRY(time_scoring(run, scored_s, out));
     return time_micro_batch(run, sample_s, out);
