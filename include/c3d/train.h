@@ -306,6 +306,8 @@ C3D_CHECKED c3d_status c3d_checkpoint_set_aside(const char *dir, int64_t step);
  * names the file. */
 C3D_CHECKED c3d_status c3d_checkpoint_read_params(c3d_tensor_file *file, const char *prefix,
                                                   c3d_model *model, float *arena);
+/* Local: the running statistics of an open file into the model's. C3D_EDATA names the file. */
+C3D_CHECKED c3d_status c3d_checkpoint_read_running(c3d_tensor_file *file, c3d_model *model);
 /* Local: C3D_EDATA unless the dataset has the bands and the frame size the checkpoint was trained
  * on; with same_data also unless its content is the same. */
 C3D_CHECKED c3d_status c3d_checkpoint_check_input(c3d_tensor_file *file, const c3d_dataset *dataset,

@@ -188,6 +188,25 @@ c3d_status c3d_checkpoint_read_params(c3d_tensor_file *file, const char *prefix,
     return C3D_OK;
 }
 
+c3d_status c3d_checkpoint_read_running(c3d_tensor_file *file, c3d_model *model)
+{
+    float *stats = c3d_calloc(model->n_stats + 1, sizeof *stats);
+    c3d_status st = stats ? C3D_OK : C3D_ENOMEM;
+
+    for (int r = 0; r < model->n_running && st == C3D_OK; r++) {
+        const c3d_running *running = &model->running[r];
+        const c3d_tensor_entry *entry = c3d_tensor_file_find(file, running->name);
+
+        st = entry ? c3d_tensor_file_read(file, entry, stats + running->offset,
+                                          running->n * sizeof *stats)
+                   : C3D_FAIL(C3D_EDATA, "%s: has no tensor %s", c3d_tensor_file_path(file),
+                              running->name);
+    }
+    if (st == C3D_OK) st = c3d_model_stats_set(model, stats);
+    free(stats);
+    return st;
+}
+
 static c3d_status load_on_rank_0(c3d_run *run, const char *path)
 {
     c3d_tensor_file *file;
@@ -195,6 +214,7 @@ static c3d_status load_on_rank_0(c3d_run *run, const char *path)
     C3D_TRY(c3d_tensor_file_open(path, &file));
     c3d_status st = c3d_checkpoint_read_state(file, run);
     if (st == C3D_OK) st = c3d_checkpoint_read_params(file, "", &run->model, run->model.param);
+    if (st == C3D_OK) st = c3d_checkpoint_read_running(file, &run->model);
     if (st == C3D_OK && run->optimizer.m)
         st = c3d_checkpoint_read_params(file, "adam.m/", &run->model, run->optimizer.m);
     if (st == C3D_OK && run->optimizer.v)
@@ -224,7 +244,10 @@ c3d_status c3d_run_share_params(c3d_run *run)
 
     C3D_TRY(run->comm->ops->broadcast(run->comm, run->model.param, n_bytes));
     C3D_TRY(run->comm->ops->wait(run->comm));
-    return c3d_model_to_low(&run->model, 0, run->model.n_arena);
+    C3D_TRY(c3d_model_to_low(&run->model, 0, run->model.n_arena));
+    if (run->model.n_stats == 0) return C3D_OK;
+    C3D_TRY(c3d_comm_share(run->comm, run->model.host_stats, run->model.n_stats * sizeof(float)));
+    return c3d_model_stats_set(&run->model, run->model.host_stats);
 }
 
 c3d_status c3d_checkpoint_load(c3d_run *run, const char *path)

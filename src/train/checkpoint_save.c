@@ -135,7 +135,8 @@ static c3d_status put_metadata(c3d_run *run, writer *w, const char *kind)
     return put_json(w, "best", best_json(&run->best));
 }
 
-/* Parameters and, with moments, Adam's two arenas: three tensors a parameter. */
+/* Parameters and, with moments, Adam's two arenas: three tensors a parameter; running statistics.
+ */
 static c3d_status declare(const c3d_run *run, writer *w, bool moments)
 {
     static const char *const prefixes[] = { "", "adam.m/", "adam.v/" };
@@ -147,6 +148,11 @@ static c3d_status declare(const c3d_run *run, writer *w, bool moments)
             (void)snprintf(name, sizeof name, "%s%s", prefixes[kind], param->name);
             C3D_TRY(c3d_tensor_writer_declare(w, name, C3D_F32, param->rank, param->shape));
         }
+    }
+    for (int r = 0; r < run->model.n_running; r++) {
+        const c3d_running *running = &run->model.running[r];
+        const int64_t n[] = { (int64_t)running->n };
+        C3D_TRY(c3d_tensor_writer_declare(w, running->name, C3D_F32, 1, n));
     }
     const int64_t n_sums[] = { (int64_t)c3d_epoch_sums_n(run) };
     return moments ? c3d_tensor_writer_declare(w, "epoch.sums", C3D_F64, 1, n_sums) : C3D_OK;
@@ -173,6 +179,11 @@ static c3d_status put_tensors(c3d_run *run, writer *w, bool moments, float *cano
             C3D_TRY(c3d_model_export(&run->model, p, arenas[kind], canonical));
             C3D_TRY(c3d_tensor_writer_put(w, canonical, run->model.params[p].n * sizeof(float)));
         }
+    }
+    for (int r = 0; r < run->model.n_running; r++) {
+        const c3d_running *running = &run->model.running[r];
+        C3D_TRY(c3d_tensor_writer_put(w, run->model.host_stats + running->offset,
+                                      running->n * sizeof(float)));
     }
     return moments ? put_sums(run, w) : C3D_OK;
 }

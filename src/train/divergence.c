@@ -90,6 +90,9 @@ static c3d_status fail_with(const c3d_run *run, const c3d_step *s, const c3d_ste
 {
     c3d_text ids = { 0 };
     bool pixels = false;
+    const char *what = s->sums->n_bad > 0        ? "loss"
+                       : !isfinite(s->grad_norm) ? "gradient"
+                                                 : "mean or variance of a normalisation";
 
     for (size_t i = 0; i < n; i++) pixels = pixels || all[i].has_bad_pixels;
     name_samples(all, n, &ids);
@@ -97,7 +100,7 @@ static c3d_status fail_with(const c3d_run *run, const c3d_step *s, const c3d_ste
         C3D_EDIVERGED,
         "step %" PRId64 ": the %s is not finite, of sample %s; nothing was "
         "updated with it%s",
-        run->position.step + 1, s->sums->n_bad > 0 ? "loss" : "gradient", ids.text ? ids.text : "?",
+        run->position.step + 1, what, ids.text ? ids.text : "?",
         pixels ? "" : "; a smaller optimizer.learning_rate or optimizer.clip_norm may help");
     c3d_text_free(&ids);
     return st;

@@ -122,12 +122,13 @@ c3d_status c3d_evaluator_copy(c3d_evaluator *evaluator, c3d_model *from)
         C3D_TRY(c3d_model_export(from, p, from->param, evaluator->canonical));
         C3D_TRY(c3d_model_import(to, p, evaluator->canonical, to->param));
     }
-    return C3D_OK;
+    return c3d_model_stats_set(to, from->host_stats);
 }
 
 c3d_status c3d_evaluator_read(c3d_evaluator *evaluator, c3d_tensor_file *file)
 {
-    return c3d_checkpoint_read_params(file, "", &evaluator->model, evaluator->model.param);
+    C3D_TRY(c3d_checkpoint_read_params(file, "", &evaluator->model, evaluator->model.param));
+    return c3d_checkpoint_read_running(file, &evaluator->model);
 }
 
 static c3d_status run_block(c3d_evaluator *e, float *losses, float *scores, float *out, int *n)

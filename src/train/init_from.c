@@ -110,6 +110,7 @@ static c3d_status read_file(c3d_run *run, c3d_tensor_file *file)
         else
             C3D_TRY(c3d_checkpoint_read_param(file, model->params[p].name, model, p, model->param));
     }
+    C3D_TRY(c3d_checkpoint_read_running(file, model));
     c3d_log_run("parameters from %s%s%s%s", c3d_tensor_file_path(file), anew ? "; " : "",
                 anew ? anew : "", anew ? " has another number of outputs there: drawn anew" : "");
     return C3D_OK;

@@ -32,7 +32,7 @@ C3D_CHECKED c3d_status c3d_resume_check(c3d_run *run, const char *path);
  * where the file has another number of outputs. C3D_ECONFIG names the first tensor that does not
  * fit. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_run_init_from(c3d_run *run);
-/* Parameters of rank 0 to all. COLLECTIVE. */
+/* Parameters and running statistics of rank 0 to all. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_run_share_params(c3d_run *run);
 
 /* Records and a checkpoint of the run as it stands. COLLECTIVE. */

@@ -102,9 +102,11 @@ static c3d_status run_micro_batches(c3d_run *run, c3d_step *s)
 
     memset(s->sums, 0, s->n_sums * sizeof(double));
     s->n_samples = 0;
+    c3d_running_begin(&s->running);
     for (int micro = 0; micro < n_micro; micro++) {
         C3D_TRY(c3d_loader_next(run->loader, &batch));
         C3D_TRY(c3d_step_run_micro_batch(run, &batch, micro));
+        C3D_TRY(c3d_running_keep(run, &s->running, micro));
         count_batch(run, &batch, micro, s);
     }
     return n_micro == 0 ? zero_gradients(run) : C3D_OK;
@@ -172,6 +174,7 @@ static bool is_save_time(const c3d_run *run)
 static c3d_status train_step(c3d_run *run, c3d_step *s)
 {
     const double start_s = c3d_now_s();
+    bool is_finite;
 
     C3D_TRY(run_micro_batches(run, s));
     s->sums->stop_votes = c3d_stop_requested();
@@ -180,6 +183,8 @@ static c3d_status train_step(c3d_run *run, c3d_step *s)
     if (s->sums->n_bad > 0) return c3d_step_diverged(run, s);
     C3D_TRY(reduce_gradients(run, s));
     if (!isfinite(s->grad_norm)) return c3d_step_diverged(run, s);
+    C3D_TRY(c3d_running_merge(run, &s->running, (int)s->sums->n, &is_finite));
+    if (!is_finite) return c3d_step_diverged(run, s);
     s->rate = c3d_schedule_rate(run->config, c3d_run_n_steps(run), run->position.step);
     C3D_TRY(c3d_optimizer_step(run, s->rate, c3d_clip_scale(run->config, s->grad_norm)));
 
@@ -235,7 +240,8 @@ static c3d_status open_step(const c3d_run *run, c3d_step *s)
     s->sums = c3d_calloc(s->n_sums, sizeof(double));
     s->counts = c3d_calloc(n_outputs, sizeof *s->counts);
     s->samples = c3d_calloc((size_t)run->config->train.global_batch, sizeof *s->samples);
-    return s->sums && s->counts && s->samples ? C3D_OK : C3D_ENOMEM;
+    if (!s->sums || !s->counts || !s->samples) return C3D_ENOMEM;
+    return c3d_running_open(run, &s->running);
 }
 
 static void close_step(c3d_step *s)
@@ -243,6 +249,7 @@ static void close_step(c3d_step *s)
     free(s->sums);
     free(s->counts);
     free(s->samples);
+    c3d_running_close(&s->running);
 }
 
 c3d_status c3d_run_train(c3d_run *run)
