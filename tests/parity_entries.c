@@ -118,6 +118,8 @@ static void check_input(void)
 {
     static const c3d_shape shapes[] = { { 9, 3, 2, 5, 5 }, { 9, 5, 1, 16, 16 } };
     const uint8_t symmetry[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+    float gain[8 * 5], offset[8 * 5];
+    int16_t month_from[8 * 2];
     const float mean[5] = { 0.1F, 30, -2, 1e4F, 0 }, scale[5] = { 1, 0.01F, -3, 1e-4F, 1 };
     /* Random bytes are integers of every type, but no good floats. */
     static uint64_t values[9 * 5 * 16 * 16];
@@ -130,7 +132,10 @@ static void check_input(void)
         wide[i] = c3d_random_normal(1, C3D_STREAM(C3D_PURPOSE_TEST, 2), i);
         reals[i] = (float)wide[i];
     }
-    for (int k = 0; k < 2; k++)
+    fill(gain, C3D_COUNT(gain), 20);
+    fill(offset, C3D_COUNT(offset), 21);
+    for (int k = 0; k < 2; k++) {
+        for (int i = 0; i < 8 * shapes[k].d; i++) month_from[i] = (int16_t)(i / 3 % shapes[k].d);
         for (int dtype = 0; dtype < C3D_DTYPES; dtype++) {
             c3d_input input = { .values = values,
                                 .dtype = (c3d_dtype)dtype,
@@ -146,7 +151,12 @@ static void check_input(void)
             round_all(precision, expected, c3d_shape_count(shapes[k]));
             expect_same(c3d_dtype_name((c3d_dtype)dtype), got, expected,
                         c3d_shape_count(shapes[k]));
+            input.gain = gain, input.offset = offset, input.month_from = month_from;
+            load(&ref, shapes[k], &input, expected);
+            load(&other, shapes[k], &input, got);
+            expect_same("augmented input", got, expected, c3d_shape_count(shapes[k]));
         }
+    }
     free(got);
     free(expected);
 }

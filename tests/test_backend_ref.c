@@ -577,6 +577,47 @@ static void input_is_normalised_and_turned(void **state)
     }
 }
 
+/* Two bands of three months of 2 x 2 pixels: the same turn, gain and offset for all months of a
+ * band, and each month's values from where month_from says. */
+static void months_of_a_row_change_together(void **state)
+{
+    const uint8_t values[24] = { 1,  2,  3,  4,  11, 12, 13, 14, 21, 22, 23, 24,
+                                 51, 52, 53, 54, 61, 62, 63, 64, 71, 72, 73, 74 };
+    const float mean[2] = { 1, 51 }, scale[2] = { 1, 2 }, gain[2] = { 2, 0.5F };
+    const float offset[2] = { 0.25F, -100 };
+    const uint8_t symmetry = 1; /* columns change places */
+    int16_t month_from[3] = { 1, 1, 0 };
+    float out[24];
+    c3d_activation *x;
+    c3d_input input = { .values = values,
+                        .dtype = C3D_U8,
+                        .n_samples = 1,
+                        .mean = mean,
+                        .scale = scale,
+                        .symmetry = &symmetry,
+                        .gain = gain,
+                        .offset = offset,
+                        .month_from = month_from };
+
+    (void)state;
+    assert_int_equal(ref.ops->input_create(&ref, (c3d_shape){ 1, 2, 3, 2, 2 }, &x), C3D_OK);
+    assert_int_equal(ref.ops->input_load(&ref, x, &input), C3D_OK);
+    assert_int_equal(ref.ops->activation_read(&ref, x, false, out), C3D_OK);
+    assert_floats(out,
+                  (const float[]){ 22.25F, 20.25F, 26.25F, 24.25F, 22.25F, 20.25F, 26.25F, 24.25F,
+                                   2.25F,  0.25F,  6.25F,  4.25F,  -89,    -90,    -87,    -88,
+                                   -89,    -90,    -87,    -88,    -99,    -100,   -97,    -98 },
+                  24);
+    month_from[2] = 3;
+    assert_int_equal(ref.ops->input_load(&ref, x, &input), C3D_EINVAL);
+    month_from[2] = -1;
+    assert_int_equal(ref.ops->input_load(&ref, x, &input), C3D_EINVAL);
+    month_from[2] = 2;
+    input.offset = NULL;
+    assert_int_equal(ref.ops->input_load(&ref, x, &input), C3D_EINVAL);
+    ref.ops->activation_free(&ref, x);
+}
+
 /* ---- what is refused ------------------------------------------------------------------------- */
 
 static void bad_operations_are_refused(void **state)
@@ -666,6 +707,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(adam_by_hand),
         cmocka_unit_test(sum_of_squares),
         cmocka_unit_test(input_is_normalised_and_turned),
+        cmocka_unit_test(months_of_a_row_change_together),
         cmocka_unit_test(bad_operations_are_refused),
         cmocka_unit_test(backends_are_found_by_name),
         cmocka_unit_test(wrong_uses_are_refused),

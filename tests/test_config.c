@@ -235,6 +235,9 @@ static void rules_between_keys_name_a_place(void **state)
                     "a.yaml:1:23: data.label_classes: code 4 is in a and in b\n");
     expect_mistakes("data: {labels: a.tif, label_classes: {a: 1}, positive: a}\n",
                     "a.yaml:1:16: data.labels: has no {YYYY}, so data.label_period is needed\n");
+    expect_mistakes("data: {augment: {month_dropout: 0.5}}\nmodel: {network: cnn2d}\n",
+                    "a.yaml:1:33: data.augment.month_dropout: 0.5, but cnn2d sees one month "
+                    "only\n");
     expect_mistakes("train: {focal_gamma: 1}\n",
                     "a.yaml:1:22: train.focal_gamma: 1, but train.loss is cross_entropy\n");
     expect_mistakes("train: {loss: focal, focal_gamma: 1}\n", "");

@@ -362,6 +362,71 @@ static void test_class_weights(void **state)
     c3d_loader_destroy(loader);
 }
 
+/* Gain, offset and months of an epoch by position, from any number of ranks. */
+typedef struct changes {
+    float gain[2 * N_FRAMES][N_BANDS], offset[2 * N_FRAMES][N_BANDS];
+    int16_t month_from[2 * N_FRAMES][N_SHOWN];
+} changes;
+
+static void collect_changes(c3d_loader_desc desc, int64_t first_step, changes *into)
+{
+    c3d_loader *loader;
+    c3d_batch batch;
+
+    OK(c3d_loader_create(&desc, &loader));
+    OK(c3d_loader_start(loader, 3, first_step));
+    for (int64_t step = first_step; step < c3d_loader_n_steps(loader); step++)
+        for (int nth = 0; nth < c3d_loader_n_micro(loader, step); nth++) {
+            const size_t at = (size_t)(step * desc.global_batch +
+                                       (desc.rank + nth * desc.n_ranks) * desc.micro_batch);
+            OK(c3d_loader_next(loader, &batch));
+            for (int row = 0; row < batch.n; row++) {
+                const c3d_batch one = c3d_batch_row(loader, &batch, row);
+                memcpy(into->gain[at + (size_t)row], one.gain, sizeof into->gain[0]);
+                memcpy(into->offset[at + (size_t)row], one.offset, sizeof into->offset[0]);
+                memcpy(into->month_from[at + (size_t)row], one.month_from,
+                       sizeof into->month_from[0]);
+            }
+        }
+    c3d_loader_destroy(loader);
+}
+
+static void test_augmented(void **state)
+{
+    c3d_loader_desc desc = desc_of();
+    c3d_loader *loader;
+    c3d_batch batch;
+    static changes one, two, later;
+
+    (void)state;
+    desc.balanced = true;
+    desc.jitter = 0.5;
+    desc.month_dropout = 0.5;
+    collect_changes(desc, 0, &one);
+    collect_changes(desc, 2, &later); /* from the middle */
+    desc.n_ranks = 2;
+    for (desc.rank = 0; desc.rank < 2; desc.rank++) collect_changes(desc, 0, &two);
+    assert_memory_equal(&one, &two, sizeof one);
+    assert_memory_equal(one.gain[24], later.gain[24], sizeof one.gain - 24 * sizeof one.gain[0]);
+    assert_memory_equal(one.month_from[24], later.month_from[24],
+                        sizeof one.month_from - 24 * sizeof one.month_from[0]);
+    for (size_t i = 1; i < train.n; i++)
+        for (size_t j = 0; j < i; j++) /* each showing has its own */
+            assert_memory_not_equal(one.gain[i], one.gain[j], sizeof one.gain[0]);
+    desc = desc_of(); /* nothing unless asked for */
+    OK(c3d_loader_create(&desc, &loader));
+    OK(c3d_loader_start(loader, 0, 0));
+    OK(c3d_loader_next(loader, &batch));
+    assert_true(!batch.gain && !batch.offset && !batch.month_from);
+    c3d_loader_destroy(loader);
+    desc.month_dropout = 0.5;
+    desc.one_slice = true;
+    assert_int_equal(c3d_loader_create(&desc, &loader), C3D_EINVAL);
+    desc.month_dropout = 0;
+    desc.jitter = -1;
+    assert_int_equal(c3d_loader_create(&desc, &loader), C3D_EINVAL);
+}
+
 static epoch collected(c3d_loader_desc desc, int n_ranks, int64_t number)
 {
     epoch e = { 0 };
@@ -905,21 +970,14 @@ static void test_lengths_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shape),
-        cmocka_unit_test(test_ranks),
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_middle_of_epoch),
-        cmocka_unit_test(test_readers),
-        cmocka_unit_test(test_class_weights),
-        cmocka_unit_test(test_balanced),
-        cmocka_unit_test(test_restart),
-        cmocka_unit_test(test_slices),
-        cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_statistics),
-        cmocka_unit_test(test_real_statistics),
-        cmocka_unit_test(test_unreadable_sample),
-        cmocka_unit_test(test_bad_samples),
-        cmocka_unit_test(test_more_classes),
+        cmocka_unit_test(test_shape),           cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_order),           cmocka_unit_test(test_middle_of_epoch),
+        cmocka_unit_test(test_readers),         cmocka_unit_test(test_class_weights),
+        cmocka_unit_test(test_augmented),       cmocka_unit_test(test_balanced),
+        cmocka_unit_test(test_restart),         cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_lists),           cmocka_unit_test(test_statistics),
+        cmocka_unit_test(test_real_statistics), cmocka_unit_test(test_unreadable_sample),
+        cmocka_unit_test(test_bad_samples),     cmocka_unit_test(test_more_classes),
         cmocka_unit_test(test_lengths_differ),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -64,8 +64,9 @@ stop_after() {
 # everything on, stopped in mid-epoch
 options="--set train.epochs=8 --set train.early_stop=3 --set evaluation.best_by=val_auc
     --set optimizer.schedule=cosine --set optimizer.warmup_steps=5 --set optimizer.clip_norm=0.5
-    --set optimizer.weight_decay=0.01 --set data.augment.symmetry=true --set run.log_samples=true
-    --set data.sampling=balanced
+    --set optimizer.weight_decay=0.01 --set data.augment.symmetry=true --set data.augment.jitter=0.1
+    --set data.augment.month_dropout=0.2 --set data.sampling=balanced --set train.loss=focal
+    --set train.class_weights=balanced --set run.log_samples=true
     --set train.checkpoint_every_s=0.000001 --set train.checkpoint_every_steps=3
     --set train.keep_last=999"
 for n in 1 2; do

@@ -3,7 +3,7 @@
 . "$C3D_SOURCE/tests/support/check.sh"
 . "$C3D_SOURCE/tests/support/train.sh"
 train=$C3D_BIN/c3d-train
-rm -rf balanced1 balanced2 plain weighted focal zero twice
+rm -rf balanced1 balanced2 plain weighted focal zero twice changed
 balanced="--set data.sampling=balanced"
 
 # the same samples on 1 and 2 ranks, and as many of each class in every epoch
@@ -36,6 +36,10 @@ column() { tail -1 "$1/metrics.csv" | cut -d, -f"$2"; }
 expect 0 "$C3D_BIN/c3d-evaluate" focal --out focal_scores --split validation
 grep -A1 '"loss"' focal_scores/evaluation-validation.json | grep -q "$(column focal 7 | cut -c1-6)" ||
     fail "c3d-evaluate reports another loss than training did"
+changed="--set data.augment.jitter=0.5 --set data.augment.month_dropout=0.5 --set data.augment.symmetry=true"
+expect 0 "$train" "$config" --set run.dir=changed $still $changed
+[ "$(column plain 7-12)" = "$(column changed 7-12)" ] || fail "augmentation reached evaluation"
+[ "$(column plain 3)" != "$(column changed 3)" ] || fail "augmentation did not reach training"
 expect 0 "$train" "$config" --set run.dir=twice $still --set train.class_weights=balanced $balanced
 says "one of them is enough"
 expect 2 "$train" "$config" --set run.dir=none --set train.focal_gamma=1

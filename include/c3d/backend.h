@@ -114,6 +114,11 @@ typedef struct c3d_input {
     /* Symmetry of the square applied to each row, the same for all months: bit 0 flips x, then bit
      * 1 flips y, then bit 2 transposes (square rows only: C3D_EINVAL otherwise). NULL: none. */
     const uint8_t *symmetry;
+    /* Then x = x gain + offset in float, the same for all months of a row. Both or neither. */
+    const float *gain, *offset; /* [n_samples, C] or NULL */
+    /* Month d shows the values of month month_from[row, d], in 0..D-1 (C3D_EINVAL otherwise); host
+     * memory like the others. */
+    const int16_t *month_from; /* [n_samples, D] or NULL: each month its own */
 } c3d_input;
 
 /* Loss on the last activation, [N, K, 1, 1, 1]: K = 1 sigmoid and binary cross entropy on labels

@@ -231,7 +231,9 @@ typedef struct c3d_loader_desc {
     bool balanced;              /* every class equally often; needs shuffle */
     bool one_slice;             /* one month, chosen by slice, else all of the sample's months */
     c3d_slice slice;
-    bool augment_symmetry;      /* flips and quarter turns, drawn by (seed, epoch, sample) */
+    bool augment_symmetry; /* flips and quarter turns, drawn by (seed, epoch, sample) */
+    double jitter;         /* c3d_input.gain in 1 +- jitter, offset in +- jitter, of each band */
+    double month_dropout;  /* each month with this probability; see c3d_batch.month_from */
     const float *class_weights; /* by label, of all labels in the list; or NULL; borrowed */
     uint64_t seed;
     int global_batch, micro_batch;
@@ -239,8 +241,9 @@ typedef struct c3d_loader_desc {
     int n_readers, depth; /* threads (0: 2), micro-batches in memory (0: 8) */
 } c3d_loader_desc;
 
-/* One micro-batch. values: [n][band, month, y, x], the canonical C, D, H, W order, in the store's
- * dtype. Valid until the next c3d_loader_next. */
+/* One micro-batch. What augments it is drawn by (seed, epoch, sample) and, where `balanced` shows
+ * a sample several times, by which time it is. values: [n][band, month, y, x], the canonical C, D,
+ * H, W order, in the store's dtype. Valid until the next c3d_loader_next. */
 typedef struct c3d_batch {
     int n;             /* samples; the last of an epoch may be short, never 0 */
     int64_t step;      /* global batch it belongs to, within the epoch */
@@ -254,6 +257,11 @@ typedef struct c3d_batch {
                                  sample several times in an epoch, each time has its own */
     const float *weights;     /* [n] c3d_loss.weights; NULL without class_weights */
     const uint8_t *symmetry;  /* [n] 0..7, c3d_input.symmetry; NULL without augment_symmetry */
+    /* [n, bands] c3d_input.gain and offset, uniform; NULL without jitter. */
+    const float *gain, *offset;
+    /* [n, months] c3d_input.month_from: of a dropped month the last kept one before it, or the
+     * first kept one; one month, drawn, stays if all are dropped. NULL without month_dropout. */
+    const int16_t *month_from;
 } c3d_batch;
 
 typedef struct c3d_loader c3d_loader;

@@ -175,6 +175,12 @@ c3d_status c3d_input_check(const c3d_input *input, c3d_shape shape)
 {
     if (input->n_samples < 0 || input->n_samples > shape.n)
         return C3D_FAIL(C3D_EINVAL, "input: %d samples, planned for %d", input->n_samples, shape.n);
+    if (!input->gain != !input->offset)
+        return C3D_FAIL(C3D_EINVAL, "input: gain and offset go together");
+    for (int i = 0; input->month_from && i < input->n_samples * shape.d; i++)
+        if (input->month_from[i] < 0 || input->month_from[i] >= shape.d)
+            return C3D_FAIL(C3D_EINVAL, "input: row %d: month %d of %d", i / shape.d,
+                            input->month_from[i], shape.d);
     if (!input->symmetry || shape.h == shape.w) return C3D_OK;
     for (int r = 0; r < input->n_samples; r++)
         if (input->symmetry[r] & 4)

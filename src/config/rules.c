@@ -18,8 +18,6 @@ static const later coming[] = {
     { "data.fold", NULL },
     { "data.time", "window" },
     { "data.time", "stride" },
-    { "data.augment.jitter", NULL },
-    { "data.augment.month_dropout", NULL },
     { "data.stage", "node" },
     { "data.stage", "memory" },
     { "model.autotune", "true" },
@@ -158,7 +156,15 @@ static bool gamma_used(const c3d_config *c, char what[256])
     return c->train.loss == C3D_CONFIG_LOSS_FOCAL || c->train.focal_gamma == 2;
 }
 
+static bool months_to_drop(const c3d_config *c, char what[256])
+{
+    (void)snprintf(what, 256, "%.10g, but cnn2d sees one month only",
+                   c->data.augment.month_dropout);
+    return c->data.augment.month_dropout == 0 || c->model.network != C3D_CONFIG_NETWORK_CNN2D;
+}
+
 static const rule rules[] = {
+    { { "data.augment.month_dropout", "model.network" }, months_to_drop },
     { { "train.focal_gamma", "train.loss" }, gamma_used },
     { { "train.micro_batch", "train.global_batch" }, micro_fits },
     { { "data.negative_share", "data.positive_share" }, shares_ordered },

@@ -1,3 +1,4 @@
+#include "augment.h"
 #include "dataset_open.h"
 #include "fetch.h"
 #include "order.h"
@@ -17,6 +18,8 @@ typedef struct micro_batch {
     uint64_t *row_keys;
     float *weights;
     uint8_t *symmetry;
+    float *gain, *offset; /* [micro_batch, bands] */
+    int16_t *month_from;  /* [micro_batch, months] */
 } micro_batch;
 
 struct c3d_loader {
@@ -85,6 +88,21 @@ static uint64_t row_key(uint64_t key, uint32_t turn)
     return c3d_hash(words, turn == 0 ? sizeof key : sizeof words);
 }
 
+static void augment(const c3d_loader *loader, micro_batch *batch, int row,
+                    const c3d_showing *showing)
+{
+    const c3d_loader_desc *desc = &loader->desc;
+    const int n_bands = loader->shape.c, n_months = loader->shape.d;
+    float *gain = batch->gain + (size_t)row * (size_t)n_bands;
+    float *offset = batch->offset + (size_t)row * (size_t)n_bands;
+
+    if (desc->augment_symmetry) batch->symmetry[row] = c3d_augment_symmetry(showing);
+    if (desc->jitter > 0) c3d_augment_jitter(showing, desc->jitter, n_bands, gain, offset);
+    if (desc->month_dropout > 0)
+        c3d_augment_months(showing, desc->month_dropout, n_months,
+                           batch->month_from + (size_t)row * (size_t)n_months);
+}
+
 static c3d_status fill_row(c3d_loader *loader, int reader, micro_batch *batch, int row,
                            c3d_place place)
 {
@@ -99,8 +117,7 @@ static c3d_status fill_row(c3d_loader *loader, int reader, micro_batch *batch, i
     batch->labels[row] = sample->label;
     if (desc->class_weights) batch->weights[row] = desc->class_weights[sample->label];
     batch->row_keys[row] = row_key(key, place.turn);
-    batch->symmetry[row] = (uint8_t)c3d_random_below(
-        desc->seed, C3D_STREAM(C3D_PURPOSE_AUGMENT, (uint64_t)place.turn << 20), key, 8);
+    augment(loader, batch, row, &(c3d_showing){ desc->seed, key, place.turn });
     return c3d_fetch_sample(&loader->fetch, index, chosen, loader->scratch[reader],
                             batch->values + (size_t)row * loader->sample_bytes);
 }
@@ -143,6 +160,12 @@ static c3d_status check_desc(const c3d_loader_desc *desc)
         return C3D_FAIL(C3D_EINVAL, "loader: %d readers, depth %d", desc->n_readers, desc->depth);
     if (desc->balanced && !desc->shuffle)
         return C3D_FAIL(C3D_EINVAL, "loader: balanced, but not shuffled");
+    if (!(desc->jitter >= 0 && desc->jitter <= 1) ||
+        !(desc->month_dropout >= 0 && desc->month_dropout <= 1))
+        return C3D_FAIL(C3D_EINVAL, "loader: jitter %g, month dropout %g, expected 0 to 1",
+                        desc->jitter, desc->month_dropout);
+    if (desc->month_dropout > 0 && desc->one_slice)
+        return C3D_FAIL(C3D_EINVAL, "loader: month dropout of one month");
     if (desc->list->n == 0) return C3D_FAIL(C3D_EINVAL, "loader: an empty list of samples");
     return C3D_OK;
 }
@@ -188,6 +211,9 @@ c3d_status c3d_loader_size_of(const c3d_loader_desc *desc, c3d_loader_size *out)
 
     C3D_TRY(check_desc(desc));
     C3D_TRY(check_months(desc, &n_months));
+    if (n_months > INT16_MAX)
+        return C3D_FAIL(C3D_EUNSUPPORTED, "loader: samples of %d months, at most %d", n_months,
+                        INT16_MAX);
     const c3d_dataset_info *info = &desc->dataset->info;
     *out = (c3d_loader_size){ .shape = { .n = desc->micro_batch,
                                          .c = info->n_bands,
@@ -215,7 +241,8 @@ size_t c3d_loader_bytes(const c3d_loader_desc *desc, const c3d_loader_size *size
     const c3d_loader_desc full = with_defaults(desc);
     const size_t per_row = c3d_shape_sample_count(size->shape) * c3d_dtype_size(size->dtype) +
                            sizeof(int32_t) + sizeof(uint32_t) + sizeof(uint64_t) + sizeof(float) +
-                           sizeof(uint8_t);
+                           sizeof(uint8_t) + 2 * (size_t)size->shape.c * sizeof(float) +
+                           (size_t)size->shape.d * sizeof(int16_t);
 
     return (size_t)full.depth * (size_t)full.micro_batch * per_row +
            (size_t)full.n_readers * scratch_bytes(size) + c3d_order_bytes(desc);
@@ -228,26 +255,45 @@ size_t c3d_loader_sample_bytes(const c3d_loader_desc *desc, const c3d_loader_siz
     return month_bytes(size) * (size_t)(one_month ? 1 : size->n_months);
 }
 
+static c3d_status allocate_slot(const c3d_loader *loader, micro_batch *slot)
+{
+    const size_t n = (size_t)loader->desc.micro_batch, n_bands = (size_t)loader->shape.c;
+
+    slot->values = c3d_aligned(n * loader->sample_bytes);
+    slot->labels = c3d_calloc(n, sizeof *slot->labels);
+    slot->index = c3d_calloc(n, sizeof *slot->index);
+    slot->row_keys = c3d_calloc(n, sizeof *slot->row_keys);
+    slot->weights = c3d_calloc(n, sizeof *slot->weights);
+    slot->symmetry = c3d_calloc(n, sizeof *slot->symmetry);
+    slot->gain = c3d_calloc(n * n_bands, sizeof *slot->gain);
+    slot->offset = c3d_calloc(n * n_bands, sizeof *slot->offset);
+    slot->month_from = c3d_calloc(n * (size_t)loader->shape.d, sizeof *slot->month_from);
+    if (!slot->values || !slot->labels || !slot->index || !slot->row_keys) return C3D_ENOMEM;
+    if (!slot->weights || !slot->symmetry || !slot->gain || !slot->offset) return C3D_ENOMEM;
+    return slot->month_from ? C3D_OK : C3D_ENOMEM;
+}
+
+static void free_slot(micro_batch *slot)
+{
+    free(slot->values);
+    free(slot->labels);
+    free(slot->index);
+    free(slot->row_keys);
+    free(slot->weights);
+    free(slot->symmetry);
+    free(slot->gain);
+    free(slot->offset);
+    free(slot->month_from);
+}
+
 static c3d_status allocate(c3d_loader *loader, const c3d_loader_size *size)
 {
     const c3d_loader_desc *desc = &loader->desc;
-    const size_t n = (size_t)desc->micro_batch;
 
     loader->slots = c3d_calloc((size_t)desc->depth, sizeof *loader->slots);
     loader->scratch = c3d_calloc((size_t)desc->n_readers, sizeof *loader->scratch);
     if (!loader->slots || !loader->scratch) return C3D_ENOMEM;
-    for (int i = 0; i < desc->depth; i++) {
-        micro_batch *slot = &loader->slots[i];
-        slot->values = c3d_aligned(n * loader->sample_bytes);
-        slot->labels = c3d_calloc(n, sizeof *slot->labels);
-        slot->index = c3d_calloc(n, sizeof *slot->index);
-        slot->row_keys = c3d_calloc(n, sizeof *slot->row_keys);
-        slot->weights = c3d_calloc(n, sizeof *slot->weights);
-        slot->symmetry = c3d_calloc(n, sizeof *slot->symmetry);
-        if (!slot->values || !slot->labels || !slot->index || !slot->row_keys || !slot->weights ||
-            !slot->symmetry)
-            return C3D_ENOMEM;
-    }
+    for (int i = 0; i < desc->depth; i++) C3D_TRY(allocate_slot(loader, &loader->slots[i]));
     for (int i = 0; i < desc->n_readers; i++) {
         loader->scratch[i] = c3d_aligned(scratch_bytes(size));
         if (!loader->scratch[i]) return C3D_ENOMEM;
@@ -287,14 +333,7 @@ void c3d_loader_destroy(c3d_loader *loader)
 {
     if (!loader) return;
     c3d_prefetch_destroy(loader->prefetch);
-    for (int i = 0; loader->slots && i < loader->desc.depth; i++) {
-        free(loader->slots[i].values);
-        free(loader->slots[i].labels);
-        free(loader->slots[i].index);
-        free(loader->slots[i].row_keys);
-        free(loader->slots[i].weights);
-        free(loader->slots[i].symmetry);
-    }
+    for (int i = 0; loader->slots && i < loader->desc.depth; i++) free_slot(&loader->slots[i]);
     for (int i = 0; loader->scratch && i < loader->desc.n_readers; i++) free(loader->scratch[i]);
     c3d_order_destroy(loader->order);
     free(loader->slots);
@@ -339,7 +378,10 @@ c3d_status c3d_loader_next(c3d_loader *loader, c3d_batch *out)
                         .index = slot->index,
                         .row_keys = slot->row_keys,
                         .weights = loader->desc.class_weights ? slot->weights : NULL,
-                        .symmetry = loader->desc.augment_symmetry ? slot->symmetry : NULL };
+                        .symmetry = loader->desc.augment_symmetry ? slot->symmetry : NULL,
+                        .gain = loader->desc.jitter > 0 ? slot->gain : NULL,
+                        .offset = loader->desc.jitter > 0 ? slot->offset : NULL,
+                        .month_from = loader->desc.month_dropout > 0 ? slot->month_from : NULL };
     return C3D_OK;
 }
 
@@ -352,6 +394,10 @@ c3d_batch c3d_batch_row(const c3d_loader *loader, const c3d_batch *batch, int ro
     one.labels += row;
     one.index += row;
     one.row_keys += row;
+    if (one.weights) one.weights += row;
     if (one.symmetry) one.symmetry += row;
+    if (one.gain) one.gain += (ptrdiff_t)row * loader->shape.c;
+    if (one.offset) one.offset += (ptrdiff_t)row * loader->shape.c;
+    if (one.month_from) one.month_from += (ptrdiff_t)row * loader->shape.d;
     return one;
 }

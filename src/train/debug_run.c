@@ -115,7 +115,9 @@ static c3d_status open_parts(c3d_run *run, const c3d_list *list, const char *che
 
     loader.list = list;
     loader.shuffle = false;
-    loader.augment_symmetry = false;
+    loader.balanced = loader.augment_symmetry = false;
+    loader.jitter = loader.month_dropout = 0;
+    loader.class_weights = NULL;
     loader.global_batch = loader.micro_batch = (int)list->n;
     C3D_TRY(c3d_loader_create(&loader, &run->loader));
     run->network.model.x = c3d_loader_shape(run->loader);

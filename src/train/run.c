@@ -146,6 +146,8 @@ c3d_loader_desc c3d_run_loader_desc(const c3d_run *run)
         .one_slice = net && net->one_slice,
         .slice = run->network.slice,
         .augment_symmetry = config->data.augment.symmetry,
+        .jitter = config->data.augment.jitter,
+        .month_dropout = config->data.augment.month_dropout,
         .class_weights = run->class_weights,
         .seed = (uint64_t)config->data.seed,
         .global_batch = config->train.global_batch,

@@ -55,6 +55,9 @@ c3d_status c3d_step_run_micro_batch(c3d_run *run, const c3d_batch *batch, int mi
         .mean = run->network.mean,
         .scale = run->network.scale,
         .symmetry = batch->symmetry,
+        .gain = batch->gain,
+        .offset = batch->offset,
+        .month_from = batch->month_from,
     };
     const c3d_pass pass = {
         .training = true,

@@ -1,4 +1,5 @@
 c3d_test(test_order LABELS unit LINKS c3d_data)
+c3d_test(test_augment LABELS unit LINKS c3d_data)
 
 c3d_script_test(train_samples LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_samples.sh)
 set_property(TEST train_samples APPEND PROPERTY ENVIRONMENT

@@ -69,16 +69,19 @@ c3d_status c3d_ref_input_load(c3d_backend *self, c3d_activation *x, const c3d_in
     C3D_TRY(c3d_input_check(input, s));
     memset(x->value, 0, c3d_shape_count(s) * sizeof *x->value);
     for (size_t m = 0; m < (size_t)input->n_samples * n_images; m++) { /* m: row, channel, month */
-        const uint8_t symmetry = input->symmetry ? input->symmetry[m / n_images] : 0;
-        const size_t c = m % n_images / (size_t)s.d;
+        const size_t n = m / n_images, c = m % n_images / (size_t)s.d, d = m % (size_t)s.d;
+        const uint8_t symmetry = input->symmetry ? input->symmetry[n] : 0;
+        const float gain = input->gain ? input->gain[n * (size_t)s.c + c] : 1;
+        const float offset = input->offset ? input->offset[n * (size_t)s.c + c] : 0;
+        const size_t shown = input->month_from ? (size_t)input->month_from[n * (size_t)s.d + d] : d;
         float *to = x->value + m * n_image;
 
         for (int row = 0; row < s.h; row++)
             for (int column = 0; column < s.w; column++) {
-                const size_t from = m * n_image + source_of(symmetry, s, row, column);
+                const size_t from = (m - d + shown) * n_image + source_of(symmetry, s, row, column);
                 const float value = (float)c3d_dtype_get(input->values, input->dtype, from);
 
-                *to++ = (value - input->mean[c]) * input->scale[c];
+                *to++ = (value - input->mean[c]) * input->scale[c] * gain + offset;
             }
     }
     return C3D_OK;
