@@ -60,7 +60,7 @@ static c3d_status fill_params(c3d_model *model)
         C3D_TRY(model->backend->ops->upload(model->backend, model->param + at, noise,
                                             count * sizeof *noise));
     }
-    return C3D_OK;
+    return c3d_model_to_low(model, 0, n);
 }
 
 /* Before each thing that takes time; ranks that go on are told by the next agreement. */
