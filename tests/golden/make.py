@@ -4,8 +4,12 @@
     python3 tests/golden/make.py c3d tests/golden/c3d.safetensors
     python3 tests/golden/make.py cnn2d tests/golden/cnn2d.safetensors
     python3 tests/golden/make.py classes tests/golden/classes.safetensors
+    python3 tests/golden/make.py tcnn tests/golden/tcnn.safetensors
+    python3 tests/golden/make.py norm tests/golden/norm.safetensors
 
-"classes" is cnn2d with three outputs, softmax and cross entropy.
+"classes" is cnn2d with three outputs, softmax and cross entropy; "norm" is c3d with batch
+normalisation, whose running statistics after the three steps are stored, and the logits that they
+give in evaluation ("eval_logits").
 
 A small network of the published structure is run forward and backward and three Adam steps are
 taken on the same batch, in float64; what is stored is rounded to float32. The same is done in
@@ -36,6 +40,8 @@ NETWORKS = {
     "cnn2d": dict(samples=4, months=1, kernel=(1, 3, 3), pools_time=False),
     "classes": dict(name="cnn2d", samples=4, months=1, kernel=(1, 3, 3), pools_time=False,
                     outputs=3),
+    "tcnn": dict(samples=2, months=16, kernel=(3, 1, 1), pools_time=True),
+    "norm": dict(name="c3d", samples=3, months=16, kernel=(3, 3, 3), pools_time=True, norm=True),
 }
 
 
@@ -50,14 +56,30 @@ def input_of(net, seed):
     return raw, mean, scale, labels
 
 
+def norm_of(conv):
+    return conv.replace("conv", "bn")
+
+
+def running_of(net, dtype):
+    """Running statistics before the first step; empty without norms."""
+    running = {}
+    for name, factor in CONVS if net.get("norm") else []:
+        running[norm_of(name) + ".running_mean"] = torch.zeros(factor * WIDTH, dtype=dtype)
+        running[norm_of(name) + ".running_var"] = torch.ones(factor * WIDTH, dtype=dtype)
+    return running
+
+
 def parameters_of(net, seed):
     """Float32 values, so that every precision starts from the same numbers."""
     draw = torch.Generator().manual_seed(seed + 1000)
     params, channels = {}, BANDS
     for name, factor in CONVS:
         shape = (factor * WIDTH, channels) + net["kernel"]
-        fan_in = channels * net["kernel"][0] * 9
+        fan_in = channels * net["kernel"][0] * net["kernel"][1] * net["kernel"][2]
         params[name + ".weight"] = torch.randn(shape, generator=draw) * (2.0 / fan_in) ** 0.5
+        if net.get("norm"):
+            params[norm_of(name) + ".weight"] = 1 + torch.randn(shape[0], generator=draw) * 0.2
+            name = norm_of(name)
         params[name + ".bias"] = torch.randn(shape[0], generator=draw) * 0.05
         channels = factor * WIDTH
     features = channels * 2 * 2
@@ -88,10 +110,18 @@ class Margins:
         self.pool = min(self.pool, gap.min().item())
 
 
-def forward(net, params, x, margins):
+def normalise(x, params, running, name, training):
+    return F.batch_norm(x, running[name + ".running_mean"], running[name + ".running_var"],
+                        params[name + ".weight"], params[name + ".bias"], training=training,
+                        momentum=0.1, eps=1e-5)
+
+
+def forward(net, params, running, x, margins, training=True):
     padding = tuple(k // 2 for k in net["kernel"])
     for name, _ in CONVS:
-        x = F.conv3d(x, params[name + ".weight"], params[name + ".bias"], padding=padding)
+        x = F.conv3d(x, params[name + ".weight"], params.get(name + ".bias"), padding=padding)
+        if running:
+            x = normalise(x, params, running, norm_of(name), training)
         margins.see_relu(x)
         x = F.relu(x)
         if name in POOLED:
@@ -122,18 +152,22 @@ def train(net, start, batch, dtype):
     view = (1, -1, 1, 1, 1)
     x = (raw.to(dtype) - mean.to(dtype).view(view)) * scale.to(dtype).view(view)
     params = {name: value.to(dtype, copy=True).requires_grad_() for name, value in start.items()}
+    running = running_of(net, dtype)
     adam = torch.optim.Adam(list(params.values()), lr=RATE, betas=BETAS, eps=EPSILON)
     steps = []
     for _ in range(STEPS):
         margins = Margins()
         adam.zero_grad()
-        logits = forward(net, params, x, margins)
+        logits = forward(net, params, running, x, margins)
         losses = losses_of(logits, labels)
         losses.mean().backward()
         steps.append(dict(logits=logits.detach(), losses=losses.detach(), margins=margins,
                           grads={name: p.grad.clone() for name, p in params.items()}))
         adam.step()
-    return steps, {name: p.detach() for name, p in params.items()}
+    params = {name: p.detach() for name, p in params.items()}
+    if running:
+        running["eval_logits"] = forward(net, params, running, x, Margins(), training=False)
+    return steps, params, running
 
 
 def deviation(exact, rounded):
@@ -143,8 +177,8 @@ def deviation(exact, rounded):
 def fixture(net, seed):
     """The tensors to store, or None when the seed's margins are too small."""
     batch, start = input_of(net, seed), parameters_of(net, seed)
-    exact, final = train(net, start, batch, torch.float64)
-    rounded, _ = train(net, start, batch, torch.float32)
+    exact, final, running = train(net, start, batch, torch.float64)
+    rounded, _, rounded_running = train(net, start, batch, torch.float32)
     margins = exact[0]["margins"]
     if min(margins.relu, margins.pool) < MARGIN:
         return None
@@ -162,6 +196,9 @@ def fixture(net, seed):
         tensors["final." + name] = final[name].reshape(shape)
         tensors["deviation." + name] = torch.tensor(
             [deviation(e["grads"][name], r["grads"][name]) for e, r in zip(exact, rounded)])
+    for name, value in running.items():
+        tensors[name] = value
+        tensors["deviation." + name] = torch.tensor([deviation(value, rounded_running[name])])
     return tensors
 
 
@@ -196,7 +233,8 @@ def main():
     else:
         sys.exit("no seed keeps its distance from ties")
     write(path, tensors, {"network": NETWORKS[network].get("name", network), "seed": str(seed),
-                          "width": str(WIDTH), "fc": str(FC), "pytorch": torch.__version__})
+                          "width": str(WIDTH), "fc": str(FC), "pytorch": torch.__version__,
+                          "normalization": "batch" if NETWORKS[network].get("norm") else "none"})
     print(path, "seed", seed)
 
 
