@@ -40,11 +40,11 @@ static c3d_status load(bench *b, c3d_shape x)
     return st;
 }
 
-static c3d_status set_up(bench *b, const c3d_model_desc *desc, int n_threads)
+static c3d_status set_up(bench *b, const c3d_model_desc *desc, const c3d_backend_options *options)
 {
     const size_t n = (size_t)desc->x.n;
 
-    C3D_TRY(c3d_backend_open(&b->backend, "cpu", &(c3d_backend_options){ .n_threads = n_threads }));
+    C3D_TRY(c3d_backend_open(&b->backend, "cpu", options));
     C3D_TRY(c3d_model_create(&b->model, &b->backend, desc));
     C3D_TRY(c3d_model_init(&b->model, 1));
     const size_t n_bytes = b->model.n_arena * sizeof(float);
@@ -71,9 +71,12 @@ static c3d_status run_step(bench *b, double *step_s, double *adam_s)
     const c3d_adam adam = {
         .rate = 1e-6, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .t = ++b->t, .grad_scale = 1
     };
-    const c3d_adam_arrays arrays = {
-        .n = b->model.n_arena, .grad = b->model.grad, .m = b->m, .v = b->v, .param = b->model.param
-    };
+    const c3d_adam_arrays arrays = { .n = b->model.n_arena,
+                                     .grad = b->model.grad,
+                                     .m = b->m,
+                                     .v = b->v,
+                                     .param = b->model.param,
+                                     .low = b->model.low };
     const double start = c3d_now_s();
 
     for (int i = 0; i < n; i++) b->row_keys[i] = (uint64_t)(b->t * n + i);
@@ -128,11 +131,13 @@ int main(int argc, char **argv)
 
     if (argc != 6 || sscanf(argv[2], "%dx%dx%dx%dx%d", &x->n, &x->c, &x->d, &x->h, &x->w) != 5)
         return usage();
-    if (strcmp(argv[4], "fp32") != 0) return usage();
+    c3d_backend_options options = { .n_threads = atoi(argv[5]) };
+    while (strcmp(argv[4], c3d_precision_name(options.precision)) != 0)
+        if (options.precision++ == C3D_PRECISION_FP16) return usage();
     desc.network = argv[1];
     desc.width = atoi(argv[3]);
     desc.fc = 64 * desc.width;
-    c3d_status st = set_up(&b, &desc, atoi(argv[5]));
+    c3d_status st = set_up(&b, &desc, &options);
     if (st == C3D_OK) st = serve(&b);
     if (st != C3D_OK) (void)fprintf(stderr, "bench_cpu_step: %s\n", c3d_error_last()->message);
     if (b.m) b.backend.ops->free(&b.backend, b.m);

@@ -13,6 +13,7 @@ CASES = (
     Case("c3d 8x64x64x4, batch 4", "c3d", "4x4x8x64x64", 64, "fp32"),
     Case("cnn2d 64x64x4, batch 16", "cnn2d", "16x4x1x64x64", 64, "fp32"),
     Case("c3d 16x112x112x3, batch 1", "c3d", "1x3x16x112x112", 64, "fp32"),
+    Case("c3d 8x64x64x4, batch 4", "c3d", "4x4x8x64x64", 64, "bf16"),
 )  # a case in another precision also runs ours in fp32, to be compared with that
 TURN_S = 0.6  # a turn is as many steps as fit, at least one
 

@@ -5,6 +5,8 @@ c3d_test(parity_entries LABELS parity LINKS c3d_backend SOURCES support/op_run.c
 c3d_test(test_norm LABELS unit LINKS c3d_backend ARGS ref)
 add_test(NAME parity_norm COMMAND test_norm onednn)
 c3d_test_environment(parity_norm parity)
+add_test(NAME parity_norm_bf16 COMMAND test_norm onednn bf16)
+c3d_test_environment(parity_norm_bf16 parity)
 
 # bf16 where the processor has it (skipped elsewhere), and its refusal where it has not.
 add_test(NAME parity_backend_bf16 COMMAND parity_backend --precision bf16 onednn check:onednn)
