@@ -6,7 +6,7 @@ set -euo pipefail
 source_dir=${C3D_SOURCE:-$(cd "$(dirname "$0")/.." && pwd)}
 work=${BUILD_DIR:-$PWD}/onednn3
 packages=(onednn-cpu-gomp onednn-devel-cpu-gomp)
-targets=(test_backend_ref parity_backend parity_entries golden_test)
+targets=(test_backend_ref test_norm parity_backend parity_entries golden_test)
 
 skip() {
     echo "onednn3: skipped: $1"
@@ -31,6 +31,7 @@ for isa in ALL AVX2; do
     ONEDNN_MAX_CPU_ISA=$isa $bin/parity_backend onednn | tee said
     grep -q 'oneDNN 3\.' said || { echo "onednn3: not run with oneDNN 3"; exit 1; }
     ONEDNN_MAX_CPU_ISA=$isa $bin/parity_entries onednn
+    ONEDNN_MAX_CPU_ISA=$isa $bin/test_norm onednn 2>norm.log || { cat norm.log; exit 1; }
     ONEDNN_MAX_CPU_ISA=$isa $bin/golden_test "$source_dir/tests/golden" onednn
 done
 for test in "parity_backend onednn" "parity_entries onednn" "golden_test $source_dir/tests/golden onednn"; do
