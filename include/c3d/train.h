@@ -265,6 +265,7 @@ typedef struct c3d_debug_desc {
     const int32_t *labels; /* [n_samples] */
     const uint64_t *row_keys; /* [n_samples] dropout: fixed, so that the loss is a function */
     uint64_t seed;
+    float focal_gamma;    /* of the loss; 0: cross entropy */
     double learning_rate; /* of the last stage */
     int max_steps;        /* likewise; 0: the stage is left out */
     double max_seconds;

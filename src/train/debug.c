@@ -75,6 +75,7 @@ c3d_status c3d_debug_loss(c3d_debug *d, bool with_grad, double *out)
                             .labels = d->desc->labels,
                             .grad_scale = 1 / (float)n,
                             .losses = losses,
+                            .focal_gamma = d->desc->focal_gamma,
                             .with_grad = with_grad };
     c3d_status st = losses ? c3d_model_loss(d->model, &loss) : C3D_ENOMEM;
 

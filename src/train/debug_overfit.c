@@ -18,9 +18,12 @@ static c3d_status one_step(c3d_debug *d, const moments *s, int64_t t, double *lo
                             .epsilon = 1e-8,
                             .t = t,
                             .grad_scale = 1 };
-    const c3d_adam_arrays arrays = {
-        .n = model->n_arena, .grad = model->grad, .m = s->m, .v = s->v, .param = model->param
-    };
+    const c3d_adam_arrays arrays = { .n = model->n_arena,
+                                     .grad = model->grad,
+                                     .m = s->m,
+                                     .v = s->v,
+                                     .param = model->param,
+                                     .low = model->low };
 
     C3D_TRY(c3d_model_load(model, &d->desc->input));
     C3D_TRY(c3d_model_forward(model, &d->pass));

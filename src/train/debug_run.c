@@ -102,6 +102,7 @@ static c3d_status debug_batch(c3d_run *run, const char *checkpoint, c3d_debug_de
     desc->labels = batch.labels;
     desc->row_keys = batch.row_keys;
     desc->seed = (uint64_t)run->config->data.seed;
+    desc->focal_gamma = run->network.focal_gamma;
     desc->learning_rate = run->config->optimizer.learning_rate;
     desc->max_steps = MAX_STEPS;
     desc->max_seconds = MAX_SECONDS;
