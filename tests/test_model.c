@@ -238,9 +238,10 @@ static void test_accumulate(void **state)
     c3d_model_destroy(&half);
 }
 
-/* Three rows in a model of four: what a model of three computes, bit for bit, also after other rows
- * have been there. */
-static void check_short_batch(c3d_model_desc desc_4, c3d_model_desc desc_3)
+/* Three rows in a model of four: what a model of three computes, also after other rows have been
+ * there; scores to the bit, gradients up to the order of their sums, whose rounding may have grown
+ * on its way down: norms of few elements divide by small deviations. */
+static void check_short_batch(c3d_model_desc desc_4, c3d_model_desc desc_3, double growth)
 {
     c3d_model large, exact;
     result found, expected;
@@ -256,7 +257,10 @@ static void check_short_batch(c3d_model_desc desc_4, c3d_model_desc desc_3)
     assert_memory_equal(found.scores, expected.scores, 3 * sizeof(float));
     for (int p = 0; p < large.n_params; p++) {
         float *a = exported(&large, p, large.grad), *b = exported(&exact, p, exact.grad);
-        assert_memory_equal(a, b, large.params[p].n * sizeof *a);
+        const double order = growth * order_tolerance(b, large.params[p].n);
+        for (size_t i = 0; i < large.params[p].n; i++)
+            if (!(fabs((double)a[i] - (double)b[i]) <= order))
+                fail_msg("%s[%zu]", large.params[p].name, i);
         free(a);
         free(b);
     }
@@ -267,8 +271,8 @@ static void check_short_batch(c3d_model_desc desc_4, c3d_model_desc desc_3)
 static void test_short_batch(void **state)
 {
     (void)state;
-    check_short_batch(tiny("c3d", 4, 1), tiny("c3d", 3, 1));
-    check_short_batch(tiny_norm(4), tiny_norm(3));
+    check_short_batch(tiny("c3d", 4, 1), tiny("c3d", 3, 1), 1);
+    check_short_batch(tiny_norm(4), tiny_norm(3), 100);
 }
 
 /* Running statistics begin with 0 and 1, take a tenth of each micro-batch in the order given, and
