@@ -165,7 +165,7 @@ static c3d_status make_params(making *m)
     const place physical[2] = { { m->w_master, &plan->param[0] }, { m->b, &plan->param[1] } };
     const place canonical[2] = { { m->w_plain, &plan->canonical }, { m->b, &plan->canonical } };
 
-    for (int i = 0; i < plan->base.n_params; i++) {
+    for (int i = 0; i < plan->base.n_params && i < 2; i++) {
         const size_t n = dnnl_memory_desc_get_size(physical[i].layout) / sizeof(float);
 
         plan->param_n_layout[i] = n;
