@@ -5,7 +5,8 @@
 train=$C3D_BIN/c3d-train
 rm -rf sound still
 
-expect 0 "$train" --debug "$config" --set run.dir=sound --set optimizer.learning_rate=0.01
+expect 0 "$train" --debug "$config" --set run.dir=sound --set optimizer.learning_rate=0.003 \
+    --set model.dropout=0
 says "conv5b"
 says "equal to rounding"
 says "the network can learn"

@@ -10,6 +10,7 @@
 #define CHANGE    2e-3 /* of the loss, as a share of it, by the first and longest step */
 #define NOISE     2e-7 /* of the logits, as a share of them: float32 on the way through the layers */
 #define PRECISE   0.05 /* noise against change in the last and shortest step */
+#define SETTLED   0.2  /* change of the slope by the last shortening, as a share of what is wrong */
 #define SLOW_S    90.0 /* expected of all directions */
 #define TOLERANCE 0.15 /* of the slope */
 
@@ -69,21 +70,25 @@ static c3d_status slope_at(c3d_debug *d, const line *l, double t, double *out)
 
 /* Moves along l->direction and compares the slope of the loss with the one the gradient promises.
  * ReLUs and pools have kinks: a slope that does not fit is measured again over a shorter way, until
- * rounding would drown it; only one that never fits is wrong. *seen_out: it could be measured. */
+ * rounding would drown it; only one that never fits, and has settled, is wrong. *seen_out: it could
+ * be measured. */
 static c3d_status check_line(c3d_debug *d, const line *l, double loss, const char *what,
                              bool *seen_out)
 {
     const c3d_param *param = &d->model->params[l->param];
-    double promised = 0, slope = NAN;
+    double promised = 0, slope = NAN, before = NAN;
 
     for (size_t i = 0; i < l->n; i++) promised += (double)l->gradient[i] * (double)l->direction[i];
     *seen_out = false;
     for (double change = CHANGE; promised != 0 && change * PRECISE >= noise_of(d); change /= 4) {
         const double t = change * loss / fabs(promised);
+        before = slope;
         C3D_TRY(slope_at(d, l, t, &slope));
-        *seen_out = true;
-        if (fabs(slope - promised) <= TOLERANCE * fabs(promised)) return C3D_OK;
+        *seen_out = fabs(slope - promised) <= TOLERANCE * fabs(promised);
+        if (*seen_out) return C3D_OK;
     }
+    /* A wrong gradient differs from slopes that agree; next to a kink they still move. */
+    *seen_out = fabs(slope - before) <= SETTLED * fabs(slope - promised);
     if (*seen_out)
         c3d_debug_find(d, C3D_FINDING_GRADIENT, param->layer,
                        "%s: wrong gradient: %s of %s the loss changes by %.4g per unit, the "
