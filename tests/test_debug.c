@@ -24,7 +24,7 @@ static c3d_status say(void *context, const char *line)
     return C3D_OK;
 }
 
-static const c3d_model_desc sound = {
+static c3d_model_desc sound = {
     .network = "c3d",
     .x = { .n = N, .c = 2, .d = 8, .h = 16, .w = 16 },
     .width = 4, /* conv1 4, conv2 8, conv3 16, conv4 and 5 32 filters */
@@ -248,6 +248,25 @@ static void sick_layers_are_named(void **state)
     close_model();
 }
 
+/* Behind a norm the scale of weights does not matter. */
+static void a_norm_sets_its_own_scale(void **state)
+{
+    (void)state;
+    faulty = c3d_backend_onednn;
+    sound.batch_norm = true;
+    open_model();
+    change("conv4a.weight", 4e-3F, 0);
+    look(1e-3);
+    expect(found.n == 0, "no finding");
+    close_model();
+    open_model();
+    change("bn4a.weight", 4e4F, 0);
+    look(1e-3);
+    expect(named(C3D_FINDING_EXPLODING, "bn4a"), "bn4a explodes");
+    close_model();
+    sound.batch_norm = false;
+}
+
 static void a_loss_that_stands_still_is_named(void **state)
 {
     (void)state;
@@ -264,6 +283,7 @@ int main(void)
         cmocka_unit_test(sound_networks_are_left_alone),
         cmocka_unit_test(wrong_results_are_named),
         cmocka_unit_test(sick_layers_are_named),
+        cmocka_unit_test(a_norm_sets_its_own_scale),
         cmocka_unit_test(a_loss_that_stands_still_is_named),
     };
 

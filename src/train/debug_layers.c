@@ -65,9 +65,11 @@ static c3d_status forward(c3d_debug *d)
     return C3D_OK;
 }
 
+/* A norm's output has the scale of its weights, whatever that of its input is. */
 static void judge_output(c3d_debug *d, int i)
 {
     const c3d_layer_info *layer = &d->model->table.layers[i];
+    const bool keeps_scale = layer->op.op != C3D_OP_NORM;
     const c3d_array_stats *x = i == 0 ? &d->input : &d->layers[i - 1].output;
     const c3d_array_stats *y = &d->layers[i].output;
 
@@ -80,7 +82,7 @@ static void judge_output(c3d_debug *d, int i)
                        "%s: dead: every output is zero, whatever the sample; its biases are too "
                        "negative or its weights zero",
                        layer->name);
-    else if (y->rms > STEP_UP * x->rms)
+    else if (keeps_scale && y->rms > STEP_UP * x->rms)
         c3d_debug_find(d, C3D_FINDING_EXPLODING, i,
                        "%s: exploding: its output is %.3g times as large as its input (root mean "
                        "square %.3g and %.3g)",
@@ -89,7 +91,7 @@ static void judge_output(c3d_debug *d, int i)
         c3d_debug_find(d, C3D_FINDING_EXPLODING, i,
                        "%s: exploding: up to here values grew %.3g times", layer->name,
                        y->rms / d->input.rms);
-    else if (y->rms < STEP_DOWN * x->rms)
+    else if (keeps_scale && y->rms < STEP_DOWN * x->rms)
         c3d_debug_find(d, C3D_FINDING_VANISHING, i,
                        "%s: vanishing: its output is %.3g times as large as its input", layer->name,
                        y->rms / x->rms);
