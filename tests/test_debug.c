@@ -49,7 +49,7 @@ static void close_model(void)
     c3d_backend_close(&backend);
 }
 
-static void look(double learning_rate)
+static c3d_status run_debug(double learning_rate)
 {
     static const float mean[2] = { 0, 0 }, scale[2] = { 1, 1 };
     static const int32_t labels[N] = { 0, 1, 1, 0 };
@@ -76,8 +76,14 @@ static void look(double learning_rate)
         .say = say,
     };
     said[0] = '\0';
-    assert_int_equal(c3d_debug_model(&desc, &found), C3D_OK);
+    const c3d_status st = c3d_debug_model(&desc, &found);
     free(values);
+    return st;
+}
+
+static void look(double learning_rate)
+{
+    assert_int_equal(run_debug(learning_rate), C3D_OK);
 }
 
 /* True when a finding of this kind names the layer. */
@@ -277,6 +283,18 @@ static void a_loss_that_stands_still_is_named(void **state)
     close_model();
 }
 
+/* The last: a request to stop stays. */
+static void a_request_to_stop_is_no_finding(void **state)
+{
+    (void)state;
+    faulty = c3d_backend_onednn;
+    open_model();
+    c3d_stop_request();
+    assert_int_equal(run_debug(0), C3D_ESTOPPED);
+    assert_int_equal(found.n, 0);
+    close_model();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +303,7 @@ int main(void)
         cmocka_unit_test(sick_layers_are_named),
         cmocka_unit_test(a_norm_sets_its_own_scale),
         cmocka_unit_test(a_loss_that_stands_still_is_named),
+        cmocka_unit_test(a_request_to_stop_is_no_finding),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

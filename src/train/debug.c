@@ -70,6 +70,8 @@ c3d_array_stats c3d_array_stats_of(const float *values, c3d_shape shape, int n_r
 c3d_status c3d_debug_loss(c3d_debug *d, bool with_grad, double *out)
 {
     const int n = d->pass.n_samples;
+
+    if (c3d_stop_requested()) return C3D_FAIL(C3D_ESTOPPED, "--debug: stopped on request");
     float *losses = c3d_calloc((size_t)n, sizeof *losses);
     const c3d_loss loss = { .n_samples = n,
                             .labels = d->desc->labels,

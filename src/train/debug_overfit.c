@@ -41,7 +41,7 @@ static c3d_status train(c3d_debug *d, const moments *s)
     while (step < d->desc->max_steps && c3d_now_s() - start_s < d->desc->max_seconds) {
         C3D_TRY(one_step(d, s, step + 1, &loss));
         if (step++ == 0) first = loss;
-        if (!isfinite(loss) || loss < ENOUGH * first || c3d_stop_requested()) break;
+        if (!isfinite(loss) || loss < ENOUGH * first) break;
     }
     if (loss < ENOUGH * first)
         return c3d_debug_say(d,
