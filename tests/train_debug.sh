@@ -20,8 +20,18 @@ expect 0 "$train" "$config" --set run.dir=sound --set train.max_steps=2
 expect 0 "$train" --debug "$config" --set run.dir=other \
     --resume sound/checkpoints/step-00000002.safetensors
 says "parameters of sound/checkpoints/step-00000002.safetensors"
+# and those that a run would begin with
+expect 0 "$train" --debug "$config" --set run.dir=other --set model.init_from=sound/checkpoints/step-00000002.safetensors
+says "parameters of sound/checkpoints/step-00000002.safetensors"
+expect 2 "$train" --debug "$config" --set run.dir=other --set model.width=8 \
+    --set model.init_from=sound/checkpoints/step-00000002.safetensors
+says "conv1.weight"
 expect 3 "$train" --debug "$config" --set run.dir=other --resume no/such.safetensors
 says "no/such.safetensors"
+# a batch of many classes stays small
+expect 0 "$train" --debug "$config" --set run.dir=other --set model.outputs=1000 \
+    --set model.network=cnn2d --set model.dropout=0 --set optimizer.learning_rate=0.003
+[ "$(grep -F "samples (label)" out.txt | grep -o '([01])' | wc -l)" = 16 ] || fail "not 16 samples of many classes"
 expect 2 ranks 2 "$train" --debug "$config" --set run.dir=other
 says "without mpirun"
 finish

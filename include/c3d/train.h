@@ -281,7 +281,8 @@ typedef struct c3d_debug_desc {
 C3D_CHECKED c3d_status c3d_debug_model(const c3d_debug_desc *desc, c3d_findings *out);
 
 /* The same for a configuration, alone and without a run directory: a few training samples of all
- * classes, parameters as initialised or (checkpoint not NULL) from a file. */
+ * classes (of many classes the first), parameters as a run begins with them or (checkpoint not
+ * NULL) from a file. C3D_ESTOPPED when asked to stop. */
 C3D_CHECKED c3d_status c3d_run_debug(c3d_comm *comm, const c3d_config *config,
                                      const char *checkpoint,
                                      c3d_status (*say)(void *context, const char *line),

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define N_SAMPLES   4
+#define N_MOST      16 /* of many classes: all of them at once may not fit the memory */
 #define MAX_STEPS   400
 #define MAX_SECONDS 60
 
@@ -35,11 +36,12 @@ static bool next_of(const c3d_run *run, int label, const c3d_list *chosen, uint3
     return false;
 }
 
-/* Classes in turn. */
+/* Classes in turn, the first of them where they are many. */
 static c3d_status choose(const c3d_run *run, c3d_list *out)
 {
     const int n_classes = run->config->model.outputs == 1 ? 2 : run->config->model.outputs;
-    const size_t n = n_classes > N_SAMPLES ? (size_t)n_classes : N_SAMPLES;
+    const int at_most = n_classes < N_MOST ? n_classes : N_MOST;
+    const size_t n = at_most > N_SAMPLES ? (size_t)at_most : N_SAMPLES;
     size_t before;
 
     *out = (c3d_list){ .index = c3d_calloc(n, sizeof *out->index) };
@@ -58,7 +60,10 @@ static c3d_status set_params(c3d_run *run, const char *checkpoint)
     c3d_tensor_file *file = NULL;
     c3d_status st;
 
-    if (!checkpoint) return c3d_model_init(&run->model, (uint64_t)run->config->data.seed);
+    if (!checkpoint) {
+        C3D_TRY(c3d_model_init(&run->model, (uint64_t)run->config->data.seed));
+        return c3d_run_init_from(run);
+    }
     C3D_TRY_TO(done, c3d_tensor_file_open(checkpoint, &file));
     C3D_TRY_TO(done, c3d_checkpoint_check_input(file, run->dataset, false));
     C3D_TRY_TO(done, c3d_checkpoint_read_params(file, "", &run->model, run->model.param));
@@ -71,12 +76,13 @@ static c3d_status say_start(c3d_run *run, const c3d_batch *batch, const char *ch
                             const c3d_debug_desc *desc)
 {
     const c3d_samples *samples = c3d_dataset_get_samples(run->dataset);
+    const char *from = checkpoint ? checkpoint : run->config->model.init_from;
     c3d_text text = { 0 };
     char device[256];
 
     c3d_text_add(&text, "%s on %s; parameters %s%s; samples (label):", run->network.model.network,
                  run->backend.ops->describe(&run->backend, device),
-                 checkpoint ? "of " : "as initialised", checkpoint ? checkpoint : "");
+                 from[0] ? "of " : "as initialised", from);
     for (int i = 0; i < batch->n; i++)
         c3d_text_add(&text, " %lld (%d)", (long long)samples->rows[batch->index[i]].sample_id,
                      batch->labels[i]);
