@@ -10,7 +10,8 @@
 /* Facts that the bits of a resumed run depend on, as saved. */
 typedef struct c3d_conditions {
     int n_ranks, n_threads;
-    long long n_steps; /* c3d_run_n_steps; 0: not known */
+    long long n_local_ranks; /* of rank 0's host; 0: not known */
+    long long n_steps;       /* c3d_run_n_steps; 0: not known */
     char device[256];
 } c3d_conditions;
 

@@ -62,6 +62,7 @@ c3d_status c3d_checkpoint_read_conditions(c3d_tensor_file *file, c3d_conditions 
 {
     const char *ranks, *threads, *device;
     const char *n_steps = c3d_tensor_file_metadata(file, "n_steps");
+    const char *n_local_ranks = c3d_tensor_file_metadata(file, "ranks_of_host");
     long long n_ranks, n_threads;
 
     C3D_TRY(need(file, "ranks", &ranks));
@@ -71,6 +72,8 @@ c3d_status c3d_checkpoint_read_conditions(c3d_tensor_file *file, c3d_conditions 
         return C3D_FAIL(C3D_EDATA, "%s: its ranks or threads are no numbers",
                         c3d_tensor_file_path(file));
     if (!n_steps || !c3d_parse_int(n_steps, &out->n_steps)) out->n_steps = 0;
+    if (!n_local_ranks || !c3d_parse_int(n_local_ranks, &out->n_local_ranks))
+        out->n_local_ranks = 0;
     out->n_ranks = (int)n_ranks;
     out->n_threads = (int)n_threads;
     (void)snprintf(out->device, sizeof out->device, "%s", device);

@@ -124,6 +124,7 @@ static c3d_status put_metadata(c3d_run *run, writer *w, const char *kind)
     C3D_TRY(
         c3d_tensor_writer_metadata(w, "device", run->backend.ops->describe(&run->backend, device)));
     C3D_TRY(put_int(w, "ranks", run->comm->n_ranks));
+    C3D_TRY(put_int(w, "ranks_of_host", run->comm->n_local_ranks));
     C3D_TRY(put_int(w, "threads", run->n_threads));
     C3D_TRY(put_hash(w, "dataset_hash", info->hash));
     C3D_TRY(put_hash(w, "train_list_hash", run->train_list.hash));

@@ -68,6 +68,18 @@ static void compare_conditions(const c3d_run *run, const c3d_conditions *saved)
                  run->n_threads, device);
 }
 
+/* Ranks of a host are added first, so that the order of sums follows from who is where. */
+static void compare_hosts(const c3d_run *run, const c3d_conditions *saved)
+{
+    const int n_now = run->comm->n_local_ranks;
+
+    if (saved->n_ranks != run->comm->n_ranks) return; /* said already */
+    if (saved->n_local_ranks == 0 || saved->n_local_ranks == n_now) return;
+    c3d_log_warn("saved with %lld of the %d ranks on the first host, continued with %d: gradients "
+                 "are added in another order, so bits may differ from an undisturbed run",
+                 saved->n_local_ranks, saved->n_ranks, n_now);
+}
+
 static void compare_course(const c3d_run *run, const c3d_conditions *saved)
 {
     const long long n_steps = c3d_run_n_steps(run);
@@ -88,6 +100,7 @@ c3d_status c3d_resume_check(c3d_run *run, const char *path)
     c3d_status st = c3d_checkpoint_check_data(file, run);
     if (st == C3D_OK) st = c3d_checkpoint_read_conditions(file, &conditions);
     if (st == C3D_OK) compare_conditions(run, &conditions);
+    if (st == C3D_OK) compare_hosts(run, &conditions);
     if (st == C3D_OK) compare_course(run, &conditions);
     c3d_tensor_file_close(file);
     return st == C3D_OK ? st : c3d_error_while("resuming from %s", path);
