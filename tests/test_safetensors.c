@@ -157,6 +157,53 @@ static void test_changed_byte(void **state)
     c3d_tensor_file_close(file);
 }
 
+static void flip(long at)
+{
+    FILE *stream = fopen(path, "r+b");
+
+    assert_non_null(stream);
+    fseek(stream, at, SEEK_SET);
+    const int byte = fgetc(stream);
+    fseek(stream, at, SEEK_SET);
+    fputc(byte ^ 1, stream);
+    fclose(stream);
+}
+
+/* One bit anywhere in the header: names, shapes, metadata. Only without the name of the header's
+ * own checksum a file is taken for one of before. */
+static void test_changed_header(void **state)
+{
+    const char key[] = "header_checksum";
+    float weight[24];
+    const uint16_t bias[2] = { 7, 65535 };
+    char *text, *own;
+    size_t n;
+    c3d_tensor_file *file;
+
+    (void)state;
+    write_good(weight, bias);
+    OK(c3d_file_read(path, &text, &n));
+    const long length = (unsigned char)text[0] + 256L * (unsigned char)text[1];
+    own = strstr(text + 8, key);
+    assert_non_null(own);
+    const long begin = own - text, end = begin + (long)strlen(key);
+    for (long at = 8; at < 8 + length; at++) {
+        if (at >= begin && at < end) continue;
+        flip(at);
+        c3d_status st = c3d_tensor_file_open(path, &file);
+        if (st == C3D_OK) {
+            st = c3d_tensor_file_verify(file);
+            c3d_tensor_file_close(file);
+        }
+        if (st != C3D_EDATA) fail_msg("byte %ld (%c): status %d", at, text[at], (int)st);
+        flip(at);
+    }
+    free(text);
+    OK(c3d_tensor_file_open(path, &file));
+    OK(c3d_tensor_file_verify(file));
+    c3d_tensor_file_close(file);
+}
+
 static void test_truncated(void **state)
 {
     float weight[24];
@@ -311,11 +358,12 @@ static void test_dtypes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_format),
-        cmocka_unit_test(test_changed_byte),    cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_header_mistakes), cmocka_unit_test(test_foreign),
-        cmocka_unit_test(test_garbage),         cmocka_unit_test(test_absent),
-        cmocka_unit_test(test_old_file_stays),  cmocka_unit_test(test_dtypes),
+        cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_format),
+        cmocka_unit_test(test_changed_byte), cmocka_unit_test(test_changed_header),
+        cmocka_unit_test(test_truncated),    cmocka_unit_test(test_header_mistakes),
+        cmocka_unit_test(test_foreign),      cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_absent),       cmocka_unit_test(test_old_file_stays),
+        cmocka_unit_test(test_dtypes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -58,7 +58,8 @@ C3D_CHECKED c3d_status c3d_tensor_writer_metadata(c3d_tensor_writer *writer, con
 C3D_CHECKED c3d_status c3d_tensor_writer_declare(c3d_tensor_writer *writer, const char *name,
                                                  c3d_dtype dtype, int rank, const int64_t *shape);
 /* The next tensor's bytes, all of them. The XXH3 of the whole buffer goes into the metadata key
- * "checksum" (16 hexadecimal digits); its place is reserved in the header. */
+ * "checksum" (16 hexadecimal digits); its place is reserved in the header. That of the header
+ * itself is in "header_checksum". */
 C3D_CHECKED c3d_status c3d_tensor_writer_put(c3d_tensor_writer *writer, const void *bytes,
                                              size_t n_bytes);
 /* Syncs and renames into place: until then the old file stays. Ends the writer, also on failure. */
@@ -70,7 +71,8 @@ void c3d_tensor_writer_discard(c3d_tensor_writer *writer); /* NULL is fine */
 typedef struct c3d_tensor_file c3d_tensor_file;
 C3D_CHECKED c3d_status c3d_tensor_file_open(const char *path, c3d_tensor_file **out);
 void c3d_tensor_file_close(c3d_tensor_file *file); /* NULL is fine */
-/* Recomputes the checksum; C3D_EDATA when it differs or is absent. */
+/* Recomputes the checksums of header and tensors; C3D_EDATA when one differs or, of the tensors, is
+ * absent. */
 C3D_CHECKED c3d_status c3d_tensor_file_verify(c3d_tensor_file *file);
 const char *c3d_tensor_file_metadata(const c3d_tensor_file *file, const char *key); /* NULL: none */
 const c3d_tensor_entry *c3d_tensor_file_find(const c3d_tensor_file *file, const char *name);

@@ -8,6 +8,8 @@
 #define SAFETENSORS_METADATA   "__metadata__"
 #define SAFETENSORS_CHECKSUM   "checksum"
 #define SAFETENSORS_HEX_DIGITS 16
+/* XXH3 of the header's text with 0 for every digit of both checksums. */
+#define SAFETENSORS_HEADER_CHECKSUM "header_checksum"
 
 /* The format's own names: "F32", "U16", ... */
 const char *c3d_safetensors_dtype_name(c3d_dtype dtype);

@@ -248,6 +248,44 @@ static c3d_status hash_buffer(c3d_tensor_file *file, c3d_hasher *hasher, uint64_
     return st;
 }
 
+/* Puts 0 for the digits of a checksum in the header's text; false when they are not there. */
+static bool blank(char *header, const char *digits)
+{
+    char *at = strstr(header, digits);
+
+    if (!at || strlen(digits) != SAFETENSORS_HEX_DIGITS) return false;
+    memset(at, '0', SAFETENSORS_HEX_DIGITS);
+    return true;
+}
+
+static c3d_status check_header(const c3d_tensor_file *file, const char *checksum,
+                               const char *expected, char *header)
+{
+    const size_t n = (size_t)file->buffer_offset - 8;
+    char found[SAFETENSORS_HEX_DIGITS + 1] = "";
+
+    C3D_TRY(c3d_pread_all(file->fd, file->path, header, n, 8));
+    if (blank(header, checksum) && blank(header, expected))
+        (void)snprintf(found, sizeof found, "%016" PRIx64, c3d_hash(header, n));
+    if (strcmp(found, expected) == 0) return C3D_OK;
+    return C3D_FAIL(C3D_EDATA, "%s: its header was changed: checksum %s, it says %s", file->path,
+                    found, expected);
+}
+
+/* Files of before have no checksum of the header. */
+static c3d_status verify_header(const c3d_tensor_file *file, const char *checksum)
+{
+    const char *expected = c3d_tensor_file_metadata(file, SAFETENSORS_HEADER_CHECKSUM);
+    char *header;
+
+    if (!expected) return C3D_OK;
+    header = c3d_calloc((size_t)file->buffer_offset - 8 + 1, 1);
+    if (!header) return C3D_ENOMEM;
+    const c3d_status st = check_header(file, checksum, expected, header);
+    free(header);
+    return st;
+}
+
 c3d_status c3d_tensor_file_verify(c3d_tensor_file *file)
 {
     const char *expected = c3d_tensor_file_metadata(file, SAFETENSORS_CHECKSUM);
@@ -257,6 +295,7 @@ c3d_status c3d_tensor_file_verify(c3d_tensor_file *file)
     c3d_status st;
 
     if (!expected) return C3D_FAIL(C3D_EDATA, "%s: no checksum in its metadata", file->path);
+    C3D_TRY(verify_header(file, expected));
     hasher = c3d_hasher_create();
     if (!hasher) return C3D_FAIL(C3D_ENOMEM, "%s: no memory for a checksum", file->path);
     st = hash_buffer(file, hasher, &hash);

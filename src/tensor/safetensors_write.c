@@ -31,6 +31,7 @@ c3d_status c3d_tensor_writer_create(const char *path, c3d_tensor_writer **out)
         return C3D_FAIL(C3D_ENOMEM, "%s: no memory for a checksum", path);
     }
     c3d_json_set(writer->metadata, SAFETENSORS_CHECKSUM, c3d_json_string(no_checksum));
+    c3d_json_set(writer->metadata, SAFETENSORS_HEADER_CHECKSUM, c3d_json_string(no_checksum));
     *out = writer;
     return C3D_OK;
 }
@@ -97,8 +98,9 @@ static c3d_status write_bytes(c3d_tensor_writer *writer, const void *bytes, size
                     writer->n_bytes, strerror(errno));
 }
 
-/* {"__metadata__":{"checksum":"0...0",...},"conv1.weight":{...},...} and blanks. The checksum is
- * the first thing in the header, so the first 16 zeros are its place. */
+/* {"__metadata__":{"checksum":"0...0","header_checksum":"0...0",...},"conv1.weight":{...},...} and
+ * blanks. The checksums are the first things in the header: the first and second 16 zeros are their
+ * places. */
 static void header_text(const c3d_tensor_writer *writer, c3d_text *out)
 {
     char *metadata = c3d_json_text(writer->metadata, false);
@@ -111,6 +113,18 @@ static void header_text(const c3d_tensor_writer *writer, c3d_text *out)
     while (out->length % 8 != 0) c3d_text_add(out, " ");
     free(metadata);
     free(tensors);
+}
+
+/* Writes the header's own checksum into it, and remembers where the other one goes. */
+static void place_checksums(c3d_tensor_writer *writer, c3d_text *header)
+{
+    char digits[SAFETENSORS_HEX_DIGITS + 1];
+    char *first = strstr(header->text, no_checksum);
+    char *second = strstr(first + SAFETENSORS_HEX_DIGITS, no_checksum);
+
+    (void)snprintf(digits, sizeof digits, "%016" PRIx64, c3d_hash(header->text, header->length));
+    memcpy(second, digits, SAFETENSORS_HEX_DIGITS);
+    writer->checksum_offset = 8 + (long)(first - header->text);
 }
 
 static c3d_status write_header(c3d_tensor_writer *writer)
@@ -127,7 +141,7 @@ static c3d_status write_header(c3d_tensor_writer *writer)
     }
     for (int i = 0; i < 8; i++) size[i] = (unsigned char)((uint64_t)text.length >> (8 * i) & 0xff);
     C3D_TRY_TO(done, c3d_file_open_new(writer->path, &writer->stream));
-    writer->checksum_offset = 8 + (long)(strstr(text.text, no_checksum) - text.text);
+    place_checksums(writer, &text);
     C3D_TRY_TO(done, write_bytes(writer, size, sizeof size));
     C3D_TRY_TO(done, write_bytes(writer, text.text, text.length));
 done:
