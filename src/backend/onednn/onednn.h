@@ -17,19 +17,11 @@
 #include "backend/onednn/compat.h"
 
 /* In the header so that an analyser sees that it never returns C3D_OK. */
-static inline c3d_status c3d_onednn_refused(dnnl_status_t status, const char *call,
-                                            const char *file, int line)
-{
-    const c3d_status ours = status == dnnl_out_of_memory ? C3D_ENOMEM : C3D_EBACKEND;
-
-    c3d_error_set(ours, file, line, "oneDNN: %s: %s", call, dnnl_status2str(status));
-    return ours;
-}
-/* Returns from the calling function when the library refuses: the call as written, its words. */
 static inline c3d_status c3d_onednn_status(dnnl_status_t status)
 {
     return status == dnnl_out_of_memory ? C3D_ENOMEM : C3D_EBACKEND;
 }
+/* Returns from the calling function when the library refuses: the call as written, its words. */
 #define C3D_DNNL(call)                                                                             \
     do {                                                                                           \
         const dnnl_status_t c3d_dnnl_status = (call);                                              \
