@@ -31,10 +31,11 @@
  *            can win, a NaN never; without a winner y is -FLT_MAX, rounded up or down with 16 bits,
  *            and its gradient may get lost
  *   dropout  y = x mask, mask 0 or 1 / (1 - rate) in float; 0 times infinity is NaN
- *   norm     y = gamma[c] (x - mean[c]) / sqrt(variance[c] + epsilon) + beta[c] (batch
- * normalisation, Ioffe and Szegedy 2015). In training mean and variance (the sum of squared
- * deviations divided by their number) are those of channel c over the rows in use, and the backward
- *            pass goes through them; otherwise they are the running statistics of c3d_params
+ *   norm     y = gamma[c] (x - mean[c]) / sqrt(variance[c] + epsilon) + beta[c]
+ *            (batch normalisation, Ioffe and Szegedy 2015). In training mean and variance (the
+ *            sum of squared deviations divided by their number) are those of channel c over the
+ *            rows in use, and the backward pass goes through them; otherwise they are the running
+ *            statistics of c3d_params
  *
  * A backend object is used by one thread. Calls on it are enqueued where the device allows; sync
  * waits. On a failure the plans stay valid and may be freed. */
@@ -124,7 +125,8 @@ typedef struct c3d_input {
 /* Loss on the last activation, [N, K, 1, 1, 1]: K = 1 sigmoid and binary cross entropy on labels
  * 0/1, K > 1 softmax and cross entropy on class numbers, from the logits in a form that neither
  * overflows nor cancels, in double. With focal_gamma = g > 0 the focal loss (Lin et al. 2017,
- * without alpha): with p the probability of the label and q = 1 - p loss       q^g (-log p)
+ * without alpha), with p the probability of the label and q = 1 - p:
+ *   loss       q^g (-log p)
  *   gradient   (p_i - [i is the label]) q^g (g p (-log p) / q + 1)
  * A label out of range or a negative gamma is C3D_EINVAL. */
 typedef struct c3d_loss {
