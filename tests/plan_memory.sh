@@ -29,7 +29,7 @@ check weights 1 $train $few --set model.fc=4096 --set evaluation.batch=4
 check activations 1 $train $few --set model.fc=64 --set train.micro_batch=64
 check evaluation 1 $train $few --set model.fc=64 --set evaluation.batch=256
 if "$C3D_BIN/c3d-train" "$config" --plan --set model.precision=bf16 >/dev/null 2>&1; then
-    check bf16 1 $train $few --set model.fc=2048 --set train.micro_batch=64 \
+    check bf16 1 $train $few --set model.fc=2560 --set train.micro_batch=64 \
         --set model.precision=bf16
 fi
 finish

@@ -159,11 +159,11 @@ static c3d_status backward_w(onednn *o, onednn_plan *plan, float *const *param_g
 {
     static const slot_name term[2] = { SLOT_W_TERM, SLOT_B_TERM };
 
-    for (int i = 0; i < plan->base.n_params; i++)
+    for (int i = 0; i < 2 && i < plan->base.n_params; i++)
         plan->grad[i] = accumulate ? o->slots[term[i]].data : param_grads[i];
     C3D_TRY(c3d_onednn_run(o, &plan->backward_w));
     if (!accumulate) return C3D_OK;
-    for (int i = 0; i < plan->base.n_params; i++)
+    for (int i = 0; i < 2 && i < plan->base.n_params; i++)
         add(plan->grad[i], plan->param_n_layout[i], param_grads[i]);
     return C3D_OK;
 }
