@@ -82,6 +82,14 @@ for n in 1 2; do
     cmp all$n/samples.jsonl again$n/samples.jsonl || fail "samples of the resumed run differ"
     same_run all$n again$n
 done
+# and with batch normalisation, whose running statistics are state too
+normed="${options/epochs=8/epochs=3} --set model.normalization=batch"
+normed=${normed/early_stop=3/early_stop=0}
+expect 0 ranks 2 "$train" "$config" --set run.dir=normed $normed
+stop_after $((epoch + 3)) 2 again_normed $normed
+expect 0 ranks 2 "$train" "$config" --set run.dir=again_normed $normed
+says "resumed from"
+same_run normed again_normed
 # rates and norms as recorded: those used, and the norm before clipping
 steps=$(($(wc -l <all1/steps.jsonl) / $(rows all1) * 8))
 field all1 learning_rate | awk -v T="$steps" '
