@@ -379,8 +379,7 @@ static c3d_status compare_weighted(c3d_debug *d, int layer, const part *whole)
     return st;
 }
 
-/* Largest absolute value everywhere: sums of a pool or dropout have one term, those of a norm
- * cancel within a channel. */
+/* Largest absolute value everywhere: sums of a pool or dropout have one term. */
 static void fill_largest(const float *values, size_t n, float *size)
 {
     float largest = 0;
@@ -389,16 +388,75 @@ static void fill_largest(const float *values, size_t n, float *size)
     for (size_t i = 0; i < n; i++) size[i] = largest;
 }
 
+/* What a channel of a norm is made of. */
+typedef struct channel {
+    double largest_x, mean, deviation, largest_dy, sum_dy; /* of absolute dy */
+} channel;
+
+static channel channel_of(const part *p, int c)
+{
+    const size_t size = c3d_shape_sample_count(p->x_shape) / (size_t)p->x_shape.c;
+    const double n = (double)size * p->x_shape.n;
+    channel s = { 0 };
+    double squares = 0;
+
+    for (int pass = 0; pass < 2; pass++) /* the deviations need the mean */
+        for (int r = 0; r < p->x_shape.n; r++) {
+            const size_t first = ((size_t)r * (size_t)p->x_shape.c + (size_t)c) * size;
+            for (size_t i = first; i < first + size; i++) {
+                const double x = (double)p->x[i], dy = fabs((double)p->dy[i]);
+                squares += pass == 1 ? (x - s.mean) * (x - s.mean) : 0;
+                if (pass == 1) continue;
+                s.mean += x / n;
+                s.largest_x = fmax(s.largest_x, fabs(x));
+                s.largest_dy = fmax(s.largest_dy, dy);
+                s.sum_dy += dy;
+            }
+        }
+    s.deviation = sqrt(squares / n + p->op.epsilon);
+    return s;
+}
+
+/* A norm's sums cancel within a channel; these are the sizes of their terms at most. */
+static void fill_norm(const part *p, part *size)
+{
+    const size_t per_channel = c3d_shape_sample_count(p->x_shape) / (size_t)p->x_shape.c;
+
+    for (int c = 0; c < p->x_shape.c; c++) {
+        const channel s = channel_of(p, c);
+        const double slope = fabs((double)p->w[c]) / s.deviation;
+        const double furthest = 2 * s.largest_x / s.deviation;
+        const double y = slope * 2 * s.largest_x + fabs((double)p->b[c]);
+        const double dx = slope * s.largest_dy * (2 + furthest * furthest);
+        for (int r = 0; r < p->x_shape.n; r++) {
+            const size_t first = ((size_t)r * (size_t)p->x_shape.c + (size_t)c) * per_channel;
+            for (size_t i = first; i < first + per_channel; i++) {
+                size->y[i] = (float)y;
+                size->dx[i] = (float)dx;
+            }
+        }
+        size->dw[c] = (float)(s.sum_dy * furthest);
+        size->db[c] = (float)s.sum_dy;
+    }
+}
+
+static void fill_sizes(const part *p, const part *expected, part *size)
+{
+    if (p->op.op == C3D_OP_NORM) {
+        fill_norm(p, size);
+    } else {
+        fill_largest(expected->y, c3d_shape_count(p->y_shape), size->y);
+        fill_largest(expected->dx, c3d_shape_count(p->x_shape), size->dx);
+    }
+}
+
 static c3d_status compare_other(c3d_debug *d, int layer, const part *is)
 {
     part expected = { 0 }, size = { 0 };
     c3d_status st = run_twice(d, is, &expected, &size);
 
     if (st == C3D_OK) {
-        fill_largest(expected.y, c3d_shape_count(is->y_shape), size.y);
-        fill_largest(expected.dx, c3d_shape_count(is->x_shape), size.dx);
-        fill_largest(expected.dw, is->n_w, size.dw);
-        fill_largest(expected.db, is->n_b, size.db);
+        fill_sizes(is, &expected, &size);
         ask_filters(d, layer, is, &expected, &size);
         if (is->op.needs_x_grad) ask_inputs(d, layer, is, &expected, &size);
     }
