@@ -12,6 +12,7 @@ static c3d_backend_ops faulty;
 static c3d_backend backend;
 static c3d_model model;
 static int fault_filters; /* the layer with this many filters has the fault */
+static bool is_constant;  /* every sample the same */
 static c3d_findings found;
 static char said[16384];
 
@@ -59,7 +60,8 @@ static c3d_status run_debug(double learning_rate)
 
     assert_non_null(values);
     for (size_t i = 0; i < n; i++)
-        values[i] = (float)c3d_random_normal(3, C3D_STREAM(C3D_PURPOSE_TEST, 1), i);
+        values[i] = (float)c3d_random_normal(3, C3D_STREAM(C3D_PURPOSE_TEST, 1),
+                                             is_constant ? i % (n / N) : i);
     const c3d_debug_desc desc = {
         .model = &model,
         .input = { .values = values,
@@ -226,6 +228,8 @@ static void sick_layers_are_named(void **state)
     expect(named(C3D_FINDING_DEAD, "conv3b"), "conv3b is dead");
     expect(count(C3D_FINDING_DEAD) == 1, "those after it are not blamed");
     expect(count(C3D_FINDING_WRONG) == 0, "but right");
+    expect(count(C3D_FINDING_GRADIENT) == 0, "and its gradient too, small as it is");
+    expect(count(C3D_FINDING_STUCK) == 1, "nothing can be learnt");
     close_model();
 
     open_model();
@@ -280,6 +284,21 @@ static void a_loss_that_stands_still_is_named(void **state)
     open_model();
     look(0);
     expect(count(C3D_FINDING_STUCK) == 1 && found.n == 1, "a rate of 0 learns nothing");
+    expect(!strstr(said, "named above"), "and nothing is named above");
+    close_model();
+
+    open_model();
+    look(1);
+    expect(
+        strstr(said, "optimizer.learning_rate 1: the first steps change the weights of 11 of 11"),
+        "a rate of 1 throws the weights away");
+    close_model();
+
+    open_model(); /* dropout would tell them apart by their masks */
+    is_constant = true;
+    look(1e-3);
+    is_constant = false;
+    expect(count(C3D_FINDING_STUCK) == 1, "equal samples of two classes cannot be learnt");
     close_model();
 }
 

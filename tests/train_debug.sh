@@ -26,6 +26,14 @@ says "parameters of sound/checkpoints/step-00000002.safetensors"
 expect 2 "$train" --debug "$config" --set run.dir=other --set model.width=8 \
     --set model.init_from=sound/checkpoints/step-00000002.safetensors
 says "conv1.weight"
+cp sound/checkpoints/step-00000002.safetensors bad.safetensors
+printf xxxx | dd of=bad.safetensors bs=1 seek=$(($(stat -c %s bad.safetensors) - 400)) conv=notrunc \
+    status=none
+expect 3 "$train" --debug "$config" --set run.dir=other --resume bad.safetensors
+says "checksum"
+expect 3 "$train" --debug "$config" --set run.dir=other --resume sound
+says "is a directory"
+expect 2 "$train" --debug --plan "$config"
 expect 3 "$train" --debug "$config" --set run.dir=other --resume no/such.safetensors
 says "no/such.safetensors"
 # a batch of many classes stays small

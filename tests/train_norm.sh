@@ -6,7 +6,7 @@
 train=$C3D_BIN/c3d-train
 compare=$C3D_TEST_BIN/compare_tensors
 last() { ls "$1"/checkpoints/*.safetensors | tail -1; }
-rm -rf first* whole stopped eval* from pixel
+rm -rf first* whole stopped eval* from pixel one
 norm="--set model.normalization=batch --set train.max_steps"
 
 # After one step from the same parameters: the same bytes, whoever had which micro-batch.
@@ -59,4 +59,8 @@ says "bn1"
 expect 0 ranks 2 "$train" "$config" --set run.dir=pixel --set model.network=tcnn --set train.epochs=1
 expect 0 ranks 2 "$C3D_BIN/c3d-evaluate" pixel --split test
 says "accuracy"
+# one value a channel: nothing could be learnt
+expect 2 "$train" "$config" --set run.dir=one --set model.network=cnn2d --set model.normalization=batch \
+    --set train.micro_batch=1
+says "train.micro_batch"
 finish

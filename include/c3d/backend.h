@@ -91,6 +91,7 @@ struct c3d_plan {
 /* What a forward or backward pass of a micro-batch is told. */
 typedef struct c3d_pass {
     bool training;            /* dropout on, values kept for backward */
+    bool no_dropout;          /* although training: every rate is 0 */
     int n_samples;            /* rows in use; the plan's n may be larger (last short batch) */
     uint64_t seed;            /* dropout; see c3d_dropout_mask */
     const uint64_t *row_keys; /* dropout: [n_samples], host memory, borrowed for the call */

@@ -244,6 +244,7 @@ typedef struct c3d_config {
 typedef enum c3d_config_use {
     C3D_CONFIG_FOR_DATASET, /* needs data.mosaics */
     C3D_CONFIG_FOR_TRAIN,   /* needs data.store and run.dir */
+    C3D_CONFIG_FOR_DEBUG,   /* needs data.store */
     C3D_CONFIG_FOR_PLAN,    /* needs data.store, or data.bands and data.months */
     C3D_CONFIG_FOR_READING  /* the config.yaml of a run: nothing is required */
 } c3d_config_use;

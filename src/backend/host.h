@@ -9,6 +9,11 @@ C3D_CHECKED c3d_status c3d_plan_describe(c3d_plan *plan, const c3d_op_desc *desc
 /* Refuses a pass that does not fit the plan: too many samples, dropout without keys, backward of a
  * plan that keeps no gradients. */
 C3D_CHECKED c3d_status c3d_pass_check(const c3d_plan *plan, const c3d_pass *pass, bool backward);
+/* The share that a dropout leaves out in this pass. */
+static inline double c3d_pass_rate(const c3d_plan *plan, const c3d_pass *pass)
+{
+    return pass->no_dropout ? 0 : plan->desc.rate;
+}
 /* True for a convolution or linear layer. */
 bool c3d_op_has_filters(c3d_op op);
 

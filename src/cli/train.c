@@ -90,9 +90,17 @@ static c3d_status print_config(const c3d_comm *comm, const c3d_config *config)
     return st;
 }
 
+static c3d_config_use use_of(const c3d_args *args)
+{
+    if (c3d_args_flag(args, "--plan")) return C3D_CONFIG_FOR_PLAN;
+    return c3d_args_flag(args, "--debug") ? C3D_CONFIG_FOR_DEBUG : C3D_CONFIG_FOR_TRAIN;
+}
+
 static c3d_status run(c3d_comm *comm, const c3d_args *args, const c3d_config *config)
 {
     if (args->print_config) return print_config(comm, config);
+    if (c3d_args_flag(args, "--plan") && c3d_args_flag(args, "--debug"))
+        return C3D_FAIL(C3D_ECONFIG, "--plan and --debug: one at a time");
     if (c3d_args_flag(args, "--plan")) return c3d_run_plan(comm, config, stdout);
     if (c3d_args_flag(args, "--debug")) return debug(comm, args, config);
     return train(comm, args, config);
@@ -108,9 +116,7 @@ int main(int argc, char **argv)
     if (st == C3D_OK && args.answer) {
         st = c3d_program_print(&comm, args.answer);
     } else if (st == C3D_OK) {
-        const bool plan = c3d_args_flag(&args, "--plan");
-        st = c3d_program_config(&comm, &args, plan ? C3D_CONFIG_FOR_PLAN : C3D_CONFIG_FOR_TRAIN,
-                                &config);
+        st = c3d_program_config(&comm, &args, use_of(&args), &config);
         if (st == C3D_OK) st = run(&comm, &args, &config);
     }
     c3d_config_free(&config);

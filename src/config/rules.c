@@ -200,6 +200,7 @@ static const struct {
 } required[] = {
     { "data.mosaics", C3D_CONFIG_FOR_DATASET },
     { "data.store", C3D_CONFIG_FOR_TRAIN },
+    { "data.store", C3D_CONFIG_FOR_DEBUG },
     { "run.dir", C3D_CONFIG_FOR_TRAIN },
 };
 

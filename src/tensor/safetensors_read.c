@@ -197,6 +197,8 @@ static c3d_status read_entries(c3d_tensor_file *file)
 
 c3d_status c3d_tensor_file_open(const char *path, c3d_tensor_file **out)
 {
+    if (c3d_path_is_dir(path))
+        return C3D_FAIL(C3D_EDATA, "%s: is a directory, expected a file of tensors", path);
     c3d_tensor_file *file = c3d_calloc(1, sizeof *file);
     c3d_status st;
 

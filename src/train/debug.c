@@ -88,6 +88,20 @@ c3d_status c3d_debug_loss(c3d_debug *d, bool with_grad, double *out)
     return st;
 }
 
+c3d_status c3d_debug_param_rms(const c3d_debug *d, int p, double *out)
+{
+    const size_t n = d->model->params[p].n;
+    float *values = c3d_calloc(n, sizeof *values);
+    double squares = 0;
+
+    if (!values) return C3D_ENOMEM;
+    const c3d_status st = c3d_model_export(d->model, p, d->model->param, values);
+    for (size_t i = 0; i < n; i++) squares += (double)values[i] * (double)values[i];
+    free(values);
+    *out = sqrt(squares / (double)n);
+    return st;
+}
+
 static c3d_status say_findings(const c3d_debug *d)
 {
     if (d->findings->n == 0) return c3d_debug_say(d, "nothing wrong was found");

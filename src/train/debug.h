@@ -39,6 +39,8 @@ static inline const char *c3d_debug_name(const c3d_debug *d, int layer)
 }
 
 c3d_array_stats c3d_array_stats_of(const float *values, c3d_shape shape, int n_rows);
+/* Root mean square of a parameter. */
+C3D_CHECKED c3d_status c3d_debug_param_rms(const c3d_debug *d, int p, double *out);
 /* Mean loss of the batch as loaded; with_grad: and the gradient of the logits. C3D_ESTOPPED when
  * asked to stop. */
 C3D_CHECKED c3d_status c3d_debug_loss(c3d_debug *d, bool with_grad, double *out);

@@ -10,6 +10,7 @@
 #define CHANGE    2e-3 /* of the loss, as a share of it, by the first and longest step */
 #define NOISE     2e-7 /* of the logits, as a share of them: float32 on the way through the layers */
 #define PRECISE   0.05 /* noise against change in the last and shortest step */
+#define NUDGE     0.05 /* of the layer's output that a step may change, by root mean square */
 #define SETTLED   0.2  /* change of the slope by the last shortening, as a share of what is wrong */
 #define SLOW_S    90.0 /* expected of all directions */
 #define TOLERANCE 0.15 /* of the slope */
@@ -58,6 +59,18 @@ static double noise_of(const c3d_debug *d)
     return NOISE * (1 + fmax(fabs(logits->min), fabs(logits->max)));
 }
 
+/* The longest step: further, it would leave the neighbourhood that the gradient speaks of. */
+static double longest_step(const c3d_debug *d, const line *l)
+{
+    const c3d_param *param = &d->model->params[l->param];
+    const int i = param->layer;
+    const double x = i == 0 ? d->input.rms : d->layers[i - 1].output.rms;
+    double squares = 0;
+
+    for (size_t e = 0; e < l->n; e++) squares += (double)l->direction[e] * (double)l->direction[e];
+    return NUDGE * d->layers[i].output.rms / (sqrt(squares) * (param->which == 0 ? x : 1));
+}
+
 static c3d_status slope_at(c3d_debug *d, const line *l, double t, double *out)
 {
     double up, down;
@@ -80,8 +93,9 @@ static c3d_status check_line(c3d_debug *d, const line *l, double loss, const cha
 
     for (size_t i = 0; i < l->n; i++) promised += (double)l->gradient[i] * (double)l->direction[i];
     *seen_out = false;
-    for (double change = CHANGE; promised != 0 && change * PRECISE >= noise_of(d); change /= 4) {
-        const double t = change * loss / fabs(promised);
+    if (promised == 0) return C3D_OK;
+    double t = fmin(CHANGE * loss / fabs(promised), longest_step(d, l));
+    for (; t * fabs(promised) * PRECISE >= noise_of(d) * loss; t /= 4) {
         before = slope;
         C3D_TRY(slope_at(d, l, t, &slope));
         *seen_out = fabs(slope - promised) <= TOLERANCE * fabs(promised);

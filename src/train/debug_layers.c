@@ -77,6 +77,10 @@ static void judge_output(c3d_debug *d, int i)
     if (!y->is_finite)
         c3d_debug_find(d, C3D_FINDING_NONFINITE, i, "%s: its output is not finite, its input is",
                        layer->name);
+    else if (y->zeros == 1 && layer->op.op == C3D_OP_DROPOUT)
+        c3d_debug_find(d, C3D_FINDING_DEAD, i,
+                       "%s: dead: model.dropout %g leaves nothing of %d units (model.fc)",
+                       layer->name, layer->op.rate, layer->y.c);
     else if (y->zeros == 1)
         c3d_debug_find(d, C3D_FINDING_DEAD, i,
                        "%s: dead: every output is zero, whatever the sample; its biases are too "

@@ -1,9 +1,10 @@
-/* Can the network learn one batch by heart? */
+/* Can the network learn one batch by heart? Without dropout, by whose masks samples could be told
+ * apart. */
 #include "train/debug.h"
 
 #include <math.h>
 
-#define ENOUGH 0.01 /* of the first loss */
+#define ENOUGH 0.01 /* mean loss of a batch that is known: each sample is right for 99 % */
 
 typedef struct moments {
     float *m, *v;
@@ -32,6 +33,44 @@ static c3d_status one_step(c3d_debug *d, const moments *s, int64_t t, double *lo
     return model->backend->ops->adam(model->backend, &adam, &arrays);
 }
 
+/* Adam's first steps change each weight by about the learning rate. */
+static c3d_status judge_rate(c3d_debug *d)
+{
+    int n = 0, n_smaller = 0;
+
+    for (int p = 0; p < d->model->n_params; p++) {
+        const c3d_param *param = &d->model->params[p];
+        double rms;
+        if (d->model->table.layers[param->layer].op.op == C3D_OP_NORM || param->which == 1)
+            continue;
+        C3D_TRY(c3d_debug_param_rms(d, p, &rms));
+        n++;
+        n_smaller += rms < d->desc->learning_rate;
+    }
+    if (2 * n_smaller > n)
+        c3d_debug_find(d, C3D_FINDING_STUCK, -1,
+                       "optimizer.learning_rate %g: the first steps change the weights of %d of %d "
+                       "layers by more than their size",
+                       d->desc->learning_rate, n_smaller, n);
+    return C3D_OK;
+}
+
+static c3d_status say_result(c3d_debug *d, double first, double loss, int step)
+{
+    C3D_TRY(c3d_debug_say(d, "one batch by heart: the loss went from %.4g to %.2g in %d step%s%s",
+                          first, loss, step, step == 1 ? "" : "s",
+                          loss < ENOUGH ? ": the network can learn" : ""));
+    if (loss < ENOUGH) return C3D_OK;
+    if (loss < fmin(first, 1) / 2) /* on its way, the time was short */
+        return c3d_debug_say(d, "it is going down: more steps would be needed to see zero");
+    c3d_debug_find(d, C3D_FINDING_STUCK, -1,
+                   "the loss of one batch does not go to zero (%.4g, then %.4g after %d steps at a "
+                   "learning rate of %g): %stry another optimizer.learning_rate",
+                   first, loss, step, d->desc->learning_rate,
+                   d->findings->n > 0 ? "mend what is named above, or " : "");
+    return C3D_OK;
+}
+
 static c3d_status train(c3d_debug *d, const moments *s)
 {
     const double start_s = c3d_now_s();
@@ -41,25 +80,9 @@ static c3d_status train(c3d_debug *d, const moments *s)
     while (step < d->desc->max_steps && c3d_now_s() - start_s < d->desc->max_seconds) {
         C3D_TRY(one_step(d, s, step + 1, &loss));
         if (step++ == 0) first = loss;
-        if (!isfinite(loss) || loss < ENOUGH * first) break;
+        if (!isfinite(loss) || loss < ENOUGH) break;
     }
-    if (loss < ENOUGH * first)
-        return c3d_debug_say(d,
-                             "one batch by heart: the loss went from %.4g to %.2g in %d steps: "
-                             "the network can learn",
-                             first, loss, step);
-    C3D_TRY(c3d_debug_say(d,
-                          "one batch by heart: the loss went from %.4g to %.4g in %d steps and "
-                          "%.0f s",
-                          first, loss, step, c3d_now_s() - start_s));
-    if (loss < first / 2) /* on its way, the time was short */
-        return c3d_debug_say(d, "it is going down: more steps would be needed to see zero");
-    c3d_debug_find(d, C3D_FINDING_STUCK, -1,
-                   "the loss of one batch does not go to zero (%.4g, then %.4g after %d steps at a "
-                   "learning rate of %g): mend what is named above, or try another "
-                   "optimizer.learning_rate",
-                   first, loss, step, d->desc->learning_rate);
-    return C3D_OK;
+    return say_result(d, first, loss, step);
 }
 
 c3d_status c3d_debug_overfit(c3d_debug *d)
@@ -69,6 +92,8 @@ c3d_status c3d_debug_overfit(c3d_debug *d)
     void *m = NULL, *v = NULL;
     c3d_status st = C3D_OK;
 
+    C3D_TRY(judge_rate(d));
+    d->pass.no_dropout = true;
     C3D_TRY_TO(done, backend->ops->alloc(backend, n_bytes, &m));
     C3D_TRY_TO(done, backend->ops->alloc(backend, n_bytes, &v));
     C3D_TRY_TO(done, train(d, &(moments){ m, v }));

@@ -65,6 +65,7 @@ static c3d_status set_params(c3d_run *run, const char *checkpoint)
         return c3d_run_init_from(run);
     }
     C3D_TRY_TO(done, c3d_tensor_file_open(checkpoint, &file));
+    if (c3d_tensor_file_metadata(file, "checksum")) C3D_TRY_TO(done, c3d_tensor_file_verify(file));
     C3D_TRY_TO(done, c3d_checkpoint_check_input(file, run->dataset, false));
     C3D_TRY_TO(done, c3d_checkpoint_read_params(file, "", &run->model, run->model.param));
 done:

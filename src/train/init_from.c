@@ -2,6 +2,8 @@
 #include "train/checkpoint.h"
 #include "train/run.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *shape_text(int rank, const int64_t *shape, char out[128])
@@ -70,6 +72,22 @@ static c3d_status check_rest(const c3d_tensor_file *file, const c3d_model *model
     return C3D_OK;
 }
 
+static c3d_status check_finite(c3d_tensor_file *file, const c3d_param *param)
+{
+    float *values = c3d_calloc(param->n, sizeof *values);
+    size_t n_bad = 0;
+
+    if (!values) return C3D_ENOMEM;
+    const c3d_status st = c3d_tensor_file_read(file, c3d_tensor_file_find(file, param->name),
+                                               values, param->n * sizeof *values);
+    for (size_t i = 0; i < param->n; i++) n_bad += !isfinite(values[i]);
+    free(values);
+    C3D_TRY(st);
+    if (n_bad == 0) return C3D_OK;
+    return C3D_FAIL(C3D_EDATA, "model.init_from: %s: %zu of the %zu numbers of %s are not finite",
+                    c3d_tensor_file_path(file), n_bad, param->n, param->name);
+}
+
 /* The same shapes on other bands are legal, and seldom meant. */
 static c3d_status compare_bands(const c3d_tensor_file *file, const c3d_dataset_info *info)
 {
@@ -105,10 +123,12 @@ static c3d_status read_file(c3d_run *run, c3d_tensor_file *file)
     C3D_TRY(compare_bands(file, c3d_dataset_get_info(run->dataset)));
     for (int p = 0; p < model->n_params; p++) {
         C3D_TRY(check_param(file, model, p, &is_new));
-        if (is_new)
+        if (is_new) {
             anew = model->table.layers[model->params[p].layer].name;
-        else
+        } else {
+            C3D_TRY(check_finite(file, &model->params[p]));
             C3D_TRY(c3d_checkpoint_read_param(file, model->params[p].name, model, p, model->param));
+        }
     }
     C3D_TRY(c3d_checkpoint_read_running(file, model));
     c3d_log_run("parameters from %s%s%s%s", c3d_tensor_file_path(file), anew ? "; " : "",

@@ -73,7 +73,8 @@ static void warn_of_absent_classes(const c3d_run *run, const char *store)
 
     for (size_t i = 0; i < run->train_list.n; i++)
         is_there[samples->rows[run->train_list.index[i]].label] = true;
-    for (int k = 0; k < run->config->model.outputs && run->config->model.outputs > 1; k++)
+    const int n_classes = run->config->model.outputs == 1 ? 2 : run->config->model.outputs;
+    for (int k = 0; k < n_classes; k++)
         if (!is_there[k])
             c3d_log_warn("%s: no sample of split train has label %d (%s): it cannot be learnt",
                          store, k,
@@ -171,6 +172,31 @@ static c3d_status open_loader(c3d_run *run)
     return run->losses && run->scores && run->sums.counts ? C3D_OK : C3D_ENOMEM;
 }
 
+/* A norm over one value gives the same output whatever the value was. */
+static c3d_status check_norms(const c3d_run *run)
+{
+    const c3d_shape_table *table = &run->model.table;
+    const int micro = run->config->train.micro_batch, global = run->config->train.global_batch;
+    const int last = (int)(run->train_list.n % (size_t)global) % micro;
+
+    for (int i = 0; i < table->n_layers; i++) {
+        const c3d_layer_info *layer = &table->layers[i];
+        if (layer->op.op != C3D_OP_NORM || layer->y.d * layer->y.h * layer->y.w > 1) continue;
+        if (micro == 1)
+            return C3D_FAIL(C3D_ECONFIG,
+                            "model.normalization: batch, but %s has one value a channel in a "
+                            "micro-batch of 1: it would give the same for every sample; use a "
+                            "larger train.micro_batch",
+                            layer->name);
+        if (last == 1)
+            c3d_log_warn("the last micro-batch of an epoch has one sample, of which %s makes the "
+                         "same as of any other; another train.micro_batch would help",
+                         layer->name);
+        break;
+    }
+    return C3D_OK;
+}
+
 c3d_status c3d_run_build_network(c3d_run *run, bool dry_run)
 {
     const c3d_backend_options options = { .device_index = run->comm->local_rank,
@@ -198,6 +224,7 @@ static c3d_status open_network(c3d_run *run)
     c3d_text table = { 0 };
 
     C3D_TRY(c3d_run_build_network(run, false));
+    C3D_TRY(check_norms(run));
     c3d_shape_table_print(&run->model.table, &table);
     if (table.length && table.text[table.length - 1] == '\n') table.text[table.length - 1] = '\0';
     c3d_log_run("%s", table.text);

@@ -73,8 +73,8 @@ c3d_status c3d_onednn_dropout_forward(onednn *o, onednn_plan *plan, const c3d_pa
     memset(mask, 0, c3d_shape_count(p->x_shape) * sizeof *mask);
 #pragma omp parallel for schedule(static)
     for (int r = 0; r < pass->n_samples; r++)
-        c3d_dropout_mask(pass->seed, p->desc.dropout_layer, p->desc.rate, pass->row_keys[r], n,
-                         mask + (size_t)r * n);
+        c3d_dropout_mask(pass->seed, p->desc.dropout_layer, c3d_pass_rate(p, pass),
+                         pass->row_keys[r], n, mask + (size_t)r * n);
     C3D_TRY(c3d_onednn_run(o, &plan->forward));
     multiply(p->x, p->x->value, plan->physical_mask, p->y->value);
     return C3D_OK;

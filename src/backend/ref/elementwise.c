@@ -36,8 +36,8 @@ void c3d_ref_dropout_forward(ref_plan *plan, const c3d_pass *pass)
             memcpy(y, x, n * sizeof *y);
             continue;
         }
-        c3d_dropout_mask(pass->seed, p->desc.dropout_layer, p->desc.rate, pass->row_keys[r], n,
-                         mask);
+        c3d_dropout_mask(pass->seed, p->desc.dropout_layer, c3d_pass_rate(p, pass),
+                         pass->row_keys[r], n, mask);
         for (size_t i = 0; i < n; i++) y[i] = x[i] * mask[i];
     }
 }
