@@ -9,5 +9,5 @@ set_property(TEST test_model_AVX2 APPEND PROPERTY ENVIRONMENT "DNNL_MAX_CPU_ISA=
 add_test(NAME test_model_bf16 COMMAND test_model onednn bf16)
 c3d_test_environment(test_model_bf16 parity)
 add_test(NAME test_model_checked COMMAND test_model check:onednn)
-c3d_test_environment(test_model_checked parity)
+c3d_test_environment(test_model_checked "parity;slow") # a minute with the sanitizers
 c3d_test(test_loader LABELS unit LINKS c3d_data)
