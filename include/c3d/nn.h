@@ -127,6 +127,8 @@ C3D_CHECKED c3d_status c3d_model_import(c3d_model *model, int p, const float *ca
                                         float *arena);
 C3D_CHECKED c3d_status c3d_model_export(c3d_model *model, int p, const float *arena,
                                         float *canonical);
+/* Canonical elements of the largest parameter: room for any of them. */
+size_t c3d_model_largest_param(const c3d_model *model);
 
 /* Makes the 16-bit copies of range [begin, begin + n) of param after it was written past import and
  * Adam, as by a broadcast; nothing to do with a precision of 32 bits. */

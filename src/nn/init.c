@@ -50,13 +50,9 @@ static c3d_status start_statistics(c3d_model *model)
 
 c3d_status c3d_model_init(c3d_model *model, uint64_t seed)
 {
-    size_t n_largest = 0;
-    float *values;
+    float *values = c3d_aligned(c3d_model_largest_param(model) * sizeof *values);
     c3d_status st = C3D_OK;
 
-    for (int p = 0; p < model->n_params; p++)
-        if (model->params[p].n > n_largest) n_largest = model->params[p].n;
-    values = c3d_aligned(n_largest * sizeof *values);
     if (!values) return C3D_ENOMEM;
     for (int p = 0; p < model->n_params && st == C3D_OK; p++) {
         draw_param(model, p, seed, values);

@@ -159,6 +159,15 @@ void c3d_model_destroy(c3d_model *model)
     *model = (c3d_model){ 0 };
 }
 
+size_t c3d_model_largest_param(const c3d_model *model)
+{
+    size_t n = 1;
+
+    for (int p = 0; p < model->n_params; p++)
+        if (model->params[p].n > n) n = model->params[p].n;
+    return n;
+}
+
 c3d_status c3d_model_import(c3d_model *model, int p, const float *canonical, float *arena)
 {
     const c3d_param *param = &model->params[p];

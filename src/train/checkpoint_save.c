@@ -192,11 +192,7 @@ static c3d_status put_tensors(c3d_run *run, writer *w, bool moments, float *cano
 static c3d_status write_file(c3d_run *run, const char *path, bool moments)
 {
     writer *w = NULL;
-    size_t n_largest = 1;
-
-    for (int p = 0; p < run->model.n_params; p++)
-        if (run->model.params[p].n > n_largest) n_largest = run->model.params[p].n;
-    float *canonical = c3d_calloc(n_largest, sizeof *canonical);
+    float *canonical = c3d_calloc(c3d_model_largest_param(&run->model), sizeof *canonical);
     c3d_status st = canonical ? C3D_OK : C3D_ENOMEM;
     if (st == C3D_OK) st = c3d_tensor_writer_create(path, &w);
     if (st == C3D_OK) st = put_metadata(run, w, moments ? "checkpoint" : "best");

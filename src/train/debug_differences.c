@@ -95,7 +95,7 @@ static c3d_status check_line(c3d_debug *d, const line *l, double loss, const cha
     *seen_out = false;
     if (promised == 0) return C3D_OK;
     double t = fmin(CHANGE * loss / fabs(promised), longest_step(d, l));
-    for (; t * fabs(promised) * PRECISE >= noise_of(d) * loss; t /= 4) {
+    for (; t > 0 && t * fabs(promised) * PRECISE >= noise_of(d) * loss; t /= 4) {
         before = slope;
         C3D_TRY(slope_at(d, l, t, &slope));
         *seen_out = fabs(slope - promised) <= TOLERANCE * fabs(promised);

@@ -11,15 +11,6 @@ struct c3d_evaluator {
     float *canonical; /* one parameter on its way */
 };
 
-static size_t largest_param(const c3d_model *model)
-{
-    size_t n = 1;
-
-    for (int p = 0; p < model->n_params; p++)
-        if (model->params[p].n > n) n = model->params[p].n;
-    return n;
-}
-
 /* What a block leaves of one sample: its loss and its scores. */
 static size_t n_left(const c3d_evaluator *e)
 {
@@ -59,7 +50,7 @@ static c3d_status build(c3d_evaluator *e)
     model.training = false;
     C3D_TRY(c3d_backend_open(&e->backend, d->backend, &d->options));
     C3D_TRY(c3d_model_create(&e->model, &e->backend, &model));
-    e->canonical = c3d_calloc(largest_param(&e->model), sizeof(float));
+    e->canonical = c3d_calloc(c3d_model_largest_param(&e->model), sizeof(float));
     return e->canonical ? C3D_OK : C3D_ENOMEM;
 }
 
@@ -81,7 +72,7 @@ c3d_status c3d_evaluator_measure(const c3d_evaluator_desc *desc, const c3d_loade
     if (st == C3D_OK)
         *out = (c3d_evaluator_bytes){ .loader = c3d_loader_bytes(&loader, input),
                                       .model = backend.n_bytes,
-                                      .copy = largest_param(&model) * sizeof(float) };
+                                      .copy = c3d_model_largest_param(&model) * sizeof(float) };
     c3d_model_destroy(&model);
     c3d_backend_close(&backend);
     return st;

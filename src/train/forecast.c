@@ -97,12 +97,9 @@ static c3d_status forecast_parts(const c3d_run *run, c3d_run *dry, c3d_forecast 
     C3D_TRY(make_table(run, &out->table));
     C3D_TRY(forecast_network(dry, out));
     if (evaluates) C3D_TRY(c3d_evaluator_measure(&evaluator, &run->input, &evaluation));
-    uint64_t largest = 0;
-    for (int p = 0; p < dry->model.n_params; p++)
-        if (dry->model.params[p].n > largest) largest = dry->model.params[p].n;
     bytes[C3D_NEED_EVALUATION] = evaluation.model;
     bytes[C3D_NEED_READING] = c3d_loader_bytes(&loader, &run->input) + evaluation.loader;
-    bytes[C3D_NEED_COPIES] = largest * sizeof(float) + evaluation.copy;
+    bytes[C3D_NEED_COPIES] = c3d_model_largest_param(&dry->model) * sizeof(float) + evaluation.copy;
     bytes[C3D_NEED_LIBRARIES] = LIBRARY_BYTES;
     if (run->comm->n_local_ranks > 1) /* one window for all of them */
         bytes[C3D_NEED_EXCHANGE] =
