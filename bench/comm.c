@@ -90,7 +90,7 @@ int main(void)
     c3d_comm comm;
     float *x = NULL;
 
-    if (c3d_comm_join(&comm, "bench_comm") != C3D_OK || c3d_comm_open(&comm, 600) != C3D_OK)
+    if (c3d_comm_join(&comm, "bench_comm") != C3D_OK || c3d_comm_open(&comm, NULL, 600) != C3D_OK)
         c3d_comm_abort(&comm, c3d_error_last());
     x = c3d_calloc(N, sizeof *x);
     if (!x) c3d_comm_abort(&comm, c3d_error_last());

@@ -247,8 +247,12 @@ static void check_adam(void)
 static double squares(c3d_backend *b, const float *x, size_t n)
 {
     double sum;
+    void *at;
 
-    must(b->ops->sum_squares(b, x, n, &sum), "sum_squares");
+    must(b->ops->alloc(b, sizeof sum, &at), "alloc");
+    must(b->ops->sum_squares(b, x, n, at), "sum_squares");
+    must(b->ops->download(b, &sum, at, sizeof sum), "download");
+    b->ops->free(b, at);
     return sum;
 }
 

@@ -125,7 +125,7 @@ static void reopen(int ranks_per_node, double timeout_s)
 {
     if (comm.state) comm.ops->close(&comm);
     comm.ranks_per_node = ranks_per_node;
-    assert_int_equal(c3d_comm_open(&comm, timeout_s), C3D_OK);
+    assert_int_equal(c3d_comm_open(&comm, NULL, timeout_s), C3D_OK);
 }
 
 static rlim_t first_free_file(void)
@@ -276,7 +276,7 @@ int main(void)
         cmocka_unit_test(the_largest_wins),
     };
 
-    if (c3d_comm_join(&comm, "test_comm") != C3D_OK || c3d_comm_open(&comm, 60) != C3D_OK) {
+    if (c3d_comm_join(&comm, "test_comm") != C3D_OK || c3d_comm_open(&comm, NULL, 60) != C3D_OK) {
         c3d_log_error(c3d_error_last());
         return 1;
     }

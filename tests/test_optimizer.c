@@ -99,10 +99,11 @@ static void check_step(c3d_run *run, const fixture *f, int t)
     double squares;
 
     OK(ops->upload(&run->backend, run->model.grad, f->gradients[t], sizeof f->gradients[t]));
-    OK(ops->sum_squares(&run->backend, run->model.grad, N, &squares));
+    OK(c3d_optimizer_measure(run));
+    OK(ops->download(&run->backend, &squares, run->optimizer.squares, sizeof squares));
     is_near("norm", t, (float)sqrt(squares), f->norms[t], 2 * HALF_ULP * (double)f->norms[t]);
     is_near("rate", t, (float)rate, f->rates[t], 2 * HALF_ULP * (double)f->rates[t]);
-    OK(c3d_optimizer_step(run, rate, c3d_clip_scale(run->config, sqrt(squares))));
+    OK(c3d_optimizer_step(run, rate));
     OK(ops->download(&run->backend, got, run->model.param, sizeof got));
     /* A step rounds the parameter (below 4) a few times, and moves it by at most 4 rates, of which
      * some ten roundings of moments and quotient are wrong. */
@@ -168,18 +169,50 @@ static void a_warmup_ends_before_the_run(void **state)
     c3d_config_free(&config);
 }
 
-static void short_gradients_are_not_clipped(void **state)
+/* clip_norm / (norm + 1e-6) where that is below 1, and nothing at all without a finite norm. */
+static void only_long_gradients_are_clipped(void **state)
 {
-    c3d_config config;
+    static const struct {
+        double norm, clip;
+        bool is_clipped;
+    } cases[] = { { 0, 2, false }, { 1.9, 2, false }, { 8, 2, true }, { 8, 0, false } };
+    c3d_backend backend;
 
     (void)state;
-    parse("optimizer: {clip_norm: 2}\n", &config);
-    assert_true(c3d_clip_scale(&config, 0) == 1.0F);
-    assert_true(c3d_clip_scale(&config, 1.9) == 1.0F);
-    assert_true(c3d_clip_scale(&config, 8) == (float)(2 / (8 + 1e-6)));
-    config.optimizer.clip_norm = 0;
-    assert_true(c3d_clip_scale(&config, 1e30) == 1.0F);
-    c3d_config_free(&config);
+    OK(c3d_backend_open(&backend, backend_name, &(c3d_backend_options){ .n_threads = 1 }));
+    for (size_t i = 0; i < C3D_COUNT(cases); i++) {
+        const float expected = (float)(2 / (8 + 1e-6)), g = 3;
+        const double square = cases[i].norm * cases[i].norm;
+        float grad = g, m = 0, v = 0, param = 1;
+        c3d_adam adam = { .rate = 1, .beta1 = 0, .epsilon = 1, .t = 1, .grad_scale = 1 };
+        const c3d_adam_arrays arrays = { 1, &grad, &m, &v, &param, NULL };
+
+        adam.clip_norm = cases[i].clip;
+        adam.squares = &square;
+        OK(backend.ops->adam(&backend, &adam, &arrays));
+        assert_true(m == (cases[i].is_clipped ? g * expected : g));
+    }
+    c3d_backend_close(&backend);
+}
+
+static void a_step_without_a_finite_norm_changes_nothing(void **state)
+{
+    const double bad[] = { (double)NAN, (double)INFINITY };
+    c3d_backend backend;
+
+    (void)state;
+    OK(c3d_backend_open(&backend, backend_name, &(c3d_backend_options){ .n_threads = 1 }));
+    for (size_t i = 0; i < C3D_COUNT(bad); i++) {
+        float grad = 1, m = 2, v = 3, param = 4;
+        const c3d_adam adam = {
+            .rate = 1, .epsilon = 1, .t = 1, .grad_scale = 1, .squares = &bad[i]
+        };
+        const c3d_adam_arrays arrays = { 1, &grad, &m, &v, &param, NULL };
+
+        OK(backend.ops->adam(&backend, &adam, &arrays));
+        assert_true(grad == 1 && m == 2 && v == 3 && param == 4);
+    }
+    c3d_backend_close(&backend);
 }
 
 /* test_optimizer FIXTURE BACKEND */
@@ -189,7 +222,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(updates_are_pytorchs),
         cmocka_unit_test(rates_need_no_warmup_and_end_at_zero),
         cmocka_unit_test(a_warmup_ends_before_the_run),
-        cmocka_unit_test(short_gradients_are_not_clipped),
+        cmocka_unit_test(only_long_gradients_are_clipped),
+        cmocka_unit_test(a_step_without_a_finite_norm_changes_nothing),
     };
 
     if (argc != 3) return EXIT_FAILURE;

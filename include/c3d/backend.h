@@ -1,10 +1,10 @@
 /* backend: one interface to what computes, as a const table of functions chosen by name.
  *
- * "ref" is plain C and the definition of every operation; "onednn" is the CPU's fast twin; "check"
- * wraps any of them and finds misuse; "cuda" comes later. A network is planned first, operation by
- * operation from the input up: a plan fixes shapes, fuses bias and ReLU, chooses the physical
- * layout and precision of its output and of its parameters, and allocates everything the step
- * needs. After planning nothing is allocated.
+ * "ref" is plain C and the definition of every operation; "onednn" is the CPU's fast twin; "cuda"
+ * computes on a GPU; "check" wraps any of them and finds misuse. A network is planned first,
+ * operation by operation from the input up: a plan fixes shapes, fuses bias and ReLU, chooses the
+ * physical layout and precision of its output and of its parameters, and allocates everything the
+ * step needs. After planning nothing is allocated.
  *
  * Activations are opaque to everyone but their backend. Parameters and their gradients, Adam's
  * moments included, live in flat float arenas in backend memory, in the plan's own physical layout
@@ -37,8 +37,11 @@
  *            rows in use, and the backward pass goes through them; otherwise they are the running
  *            statistics of c3d_params
  *
- * A backend object is used by one thread. Calls on it are enqueued where the device allows; sync
- * waits. On a failure the plans stay valid and may be freed. */
+ * A backend object is used by one thread. Calls on it are enqueued where the device allows and done
+ * in order; sync waits for all, and a mark tells when all before it is done. Host memory that a
+ * call is given to read from or to fill later ("borrowed", "valid") is left alone until sync, or
+ * until a mark made after the call is reached. On a failure the plans stay valid and may be freed.
+ */
 #ifndef C3D_BACKEND_H
 #define C3D_BACKEND_H
 
@@ -94,7 +97,7 @@ typedef struct c3d_pass {
     bool no_dropout;          /* although training: every rate is 0 */
     int n_samples;            /* rows in use; the plan's n may be larger (last short batch) */
     uint64_t seed;            /* dropout; see c3d_dropout_mask */
-    const uint64_t *row_keys; /* dropout: [n_samples], host memory, borrowed for the call */
+    const uint64_t *row_keys; /* dropout: [n_samples], host memory, borrowed */
     bool accumulate;          /* backward: gradients += instead of = */
 } c3d_pass;
 
@@ -106,8 +109,8 @@ void c3d_dropout_mask(uint64_t seed, int layer, double rate, uint64_t row_key, s
                       float *mask);
 
 /* Integers as stored, to be turned into the input: x = (value - mean[c]) * scale[c] in float, rows
- * beyond n_samples zero. Values of n_samples rows [C, D, H, W] each, of any dtype; host memory,
- * borrowed until sync. */
+ * beyond n_samples zero. Values of n_samples rows [C, D, H, W] each, of any dtype. All of it host
+ * memory, borrowed; an upload is faster from memory that is pinned. */
 typedef struct c3d_input {
     const void *values;
     c3d_dtype dtype;
@@ -132,12 +135,12 @@ typedef struct c3d_input {
  * A label out of range or a negative gamma is C3D_EINVAL. */
 typedef struct c3d_loss {
     int n_samples;
-    const int32_t *labels; /* [n_samples]; host */
-    const float *weights;  /* [n_samples] or NULL (all 1); host */
+    const int32_t *labels; /* [n_samples]; host, borrowed */
+    const float *weights;  /* [n_samples] or NULL (all 1); host, borrowed */
     float focal_gamma;     /* 0: cross entropy */
     float grad_scale;      /* the gradient of row r is times weights[r] * grad_scale */
-    float *losses;         /* [n_samples]; host; weighted; valid after sync */
-    float *scores;         /* [n_samples, K] probabilities; host; valid after sync; or NULL */
+    float *losses;         /* [n_samples]; host; weighted; filled later */
+    float *scores;         /* [n_samples, K] probabilities; host; filled later; or NULL */
     bool with_grad;        /* fill the gradient of the logits (rows in use; others zero) */
 } c3d_loss;
 
@@ -145,11 +148,19 @@ typedef struct c3d_loss {
  *   m = beta1 m + (1-beta1) g;  v = beta2 v + (1-beta2) g^2   with g = grad * grad_scale
  *   p = p - rate * ( (m / (1-beta1^t)) / (sqrt(v / (1-beta2^t)) + epsilon) + weight_decay * p )
  * computed as p - ((rate / (1-beta1^t)) * m / (sqrt(v) * (1 / sqrt(1-beta2^t)) + epsilon)
- * + (rate weight_decay) * p), in float, the factors of elements in double and rounded once. */
+ * + (rate weight_decay) * p), in float, the factors of elements in double and rounded once.
+ *
+ * With squares, the sum of squares of all gradients of the step as sum_squares left it: nothing
+ * changes if it is not finite, and with clip_norm > 0 a gradient whose norm = sqrt(squares)
+ * grad_scale exceeds clip_norm is scaled down as PyTorch does: g is also multiplied by
+ * clip_norm / (norm + 1e-6) when that is below 1 (both factors in double, their product rounded
+ * once). */
 typedef struct c3d_adam {
     double rate, beta1, beta2, epsilon, weight_decay;
     int64_t t; /* 1 for the first update */
     float grad_scale;
+    double clip_norm;      /* 0: none */
+    const double *squares; /* backend memory; or NULL: not looked at, not clipped */
 } c3d_adam;
 
 /* A range of the arenas, in backend memory. */
@@ -175,10 +186,15 @@ typedef struct c3d_backend_options {
     int device_index;
     int n_threads; /* 0: what the environment gives; never more than its limit (OMP_THREAD_LIMIT) */
     c3d_precision precision;
+    bool deterministic;    /* a device that would be faster otherwise repeats its bits */
+    bool autotune;         /* a device that can choose between ways to compute times them */
+    const char *cache_dir; /* where what was chosen is kept; NULL: nowhere; borrowed until close */
     /* Plans and counts memory (n_bytes), but its buffers have no room: nothing can be run. What a
      * model would need is found so by the code that will make it. */
     bool dry_run;
 } c3d_backend_options;
+
+#define C3D_MARKS 8
 
 typedef struct c3d_backend_ops {
     const char *name;
@@ -194,8 +210,21 @@ typedef struct c3d_backend_ops {
     /* Zeroed, 64-byte aligned. */
     c3d_status (*alloc)(c3d_backend *self, size_t n_bytes, void **out);
     void (*free)(c3d_backend *self, void *buffer);
+    /* Done when they return. */
     c3d_status (*upload)(c3d_backend *self, void *to, const void *from_host, size_t n_bytes);
     c3d_status (*download)(c3d_backend *self, void *to_host, const void *from, size_t n_bytes);
+    /* As download, but to_host is filled later. */
+    c3d_status (*read)(c3d_backend *self, void *to_host, const void *from, size_t n_bytes);
+    c3d_status (*zero)(c3d_backend *self, void *buffer, size_t n_bytes);
+    /* Host memory for uploads and reads that shall not hold up the caller (page-locked). Unpinned
+     * before it is freed and before close; NULL is fine. */
+    c3d_status (*pin)(c3d_backend *self, void *memory, size_t n_bytes);
+    void (*unpin)(c3d_backend *self, void *memory);
+
+    /* Remembers what was enqueued so far under a number in 0..C3D_MARKS-1, which forgets what it
+     * stood for; reached tells, without waiting, whether all of that is done. */
+    c3d_status (*mark)(c3d_backend *self, int mark);
+    c3d_status (*reached)(c3d_backend *self, int mark, bool *out);
 
     /* The network's input, [N, C, D, H, W]; given, freed by activation_free. */
     c3d_status (*input_create)(c3d_backend *self, c3d_shape shape, c3d_activation **out);
@@ -231,7 +260,7 @@ typedef struct c3d_backend_ops {
                            float *const *param_grads, const c3d_pass *pass);
     /* Statistics of a norm's last forward pass, which was training: mean and unbiased variance (the
      * sum of squared deviations divided by their number less 1; 0 for a single one) over the rows
-     * in use, [C] each, host memory, valid after sync. */
+     * in use, [C] each, host memory, filled later. */
     c3d_status (*stats_read)(c3d_backend *self, const c3d_plan *plan, float *mean, float *variance);
 
     c3d_status (*loss)(c3d_backend *self, c3d_activation *logits, const c3d_loss *loss);
@@ -240,7 +269,7 @@ typedef struct c3d_backend_ops {
      * precision of 32 bits. */
     c3d_status (*to_low)(c3d_backend *self, size_t n, const float *from, uint16_t *to);
     /* Sum of squares in double, in an order that depends on n alone (not on threads); infinite or
-     * NaN when any element is. */
+     * NaN when any element is. out is one double in backend memory. */
     c3d_status (*sum_squares)(c3d_backend *self, const float *x, size_t n, double *out);
 } c3d_backend_ops;
 
@@ -249,11 +278,14 @@ struct c3d_backend {
     c3d_backend_options options;
     size_t n_bytes; /* backend memory in use; with dry_run what would be */
     size_t n_free;  /* of a device with memory of its own, set by open; 0 with host_memory */
+    void *queue;    /* cuda: the cudaStream_t that calls are enqueued on; NULL with host_memory */
     void *state;    /* owned by open and close */
 };
 
 extern const c3d_backend_ops c3d_backend_ref;
 extern const c3d_backend_ops c3d_backend_onednn;
+/* In a build without CUDA its open says so (C3D_EUNSUPPORTED). */
+extern const c3d_backend_ops c3d_backend_cuda;
 
 /* Wraps any backend and refuses (C3D_EINTERNAL) what breaks the rules above: inputs changed,
  * outputs not written or read before they were, writes past the end of a buffer, uses after it was
@@ -268,5 +300,7 @@ C3D_CHECKED c3d_status c3d_backend_check_open(c3d_backend *backend, const c3d_ba
 C3D_CHECKED c3d_status c3d_backend_open(c3d_backend *backend, const char *name,
                                         const c3d_backend_options *options);
 void c3d_backend_close(c3d_backend *backend); /* a zeroed object is fine */
+/* Waits until a mark is reached. */
+C3D_CHECKED c3d_status c3d_backend_await(c3d_backend *backend, int mark);
 
 #endif

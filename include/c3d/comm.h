@@ -1,8 +1,9 @@
-/* comm: what ranks say to each other. The only module that includes mpi.h (and later nccl.h).
+/* comm: what ranks say to each other. The only module that includes mpi.h (and nccl.h).
  *
  * Control plane: who am I, agree, broadcast a few bytes, gather: MPI on host memory, in comm.c.
  * Data plane: sums and broadcasts of large float buffers in the backend's memory, through a table:
- * "self" (one rank, no library), "mpi" (host memory), later "nccl" (device memory).
+ * "self" (one rank, no library), "mpi" (host memory, or device memory by way of the host), "nccl"
+ * (device memory).
  *
  * How "mpi" adds: inside a node (the ranks of a host) through shared memory, ((r0 + r1) + r2) + ...
  * in rank order, each number once, by one rank; then over nodes by MPI_Allreduce of their first
@@ -25,11 +26,35 @@ typedef struct c3d_comm_ops {
                                                                               enqueued */
     c3d_status (*broadcast)(c3d_comm *self, void *buffer, size_t n_bytes); /* COLLECTIVE; from rank
                                                                               0, enqueued */
-    c3d_status (*wait)(c3d_comm *self); /* until all enqueued are done, or C3D_ECOMM */
+    /* COLLECTIVE; share r of `all` (n_ranks shares of n_share floats) becomes its sum on rank r, in
+     * place; the other shares are left undefined; enqueued. */
+    c3d_status (*reduce_scatter)(c3d_comm *self, float *all, size_t n_share);
+    /* COLLECTIVE; every rank's share (n_bytes at rank * n_bytes) to all ranks, in place; enqueued.
+     */
+    c3d_status (*all_gather)(c3d_comm *self, void *all, size_t n_bytes);
+    /* What the backend is given from now on sees the results of all that was enqueued; the host
+     * waits only where the memory is the host's. C3D_ECOMM. */
+    c3d_status (*wait)(c3d_comm *self);
+    /* Whether the others are still there, without waiting: C3D_ECOMM when the library has found an
+     * error since, or when something enqueued has taken longer than the time-out. Local. */
+    c3d_status (*poll)(c3d_comm *self);
 } c3d_comm_ops;
 
 extern const c3d_comm_ops c3d_comm_self;
 extern const c3d_comm_ops c3d_comm_mpi;
+extern const c3d_comm_ops c3d_comm_nccl; /* in a build without NCCL its open says so */
+
+/* The memory that the data plane works on, where it is not the host's: borrowed by open until
+ * leave. Calls on it are enqueued on `stream`, but for the two transfers, which are done when they
+ * return.
+ */
+typedef struct c3d_comm_device {
+    int index;    /* of the GPU */
+    void *stream; /* cudaStream_t */
+    void *context;
+    c3d_status (*download)(void *context, void *to_host, const void *from, size_t n_bytes);
+    c3d_status (*upload)(void *context, void *to, const void *from_host, size_t n_bytes);
+} c3d_comm_device;
 
 struct c3d_comm {
     const c3d_comm_ops *ops;
@@ -37,17 +62,21 @@ struct c3d_comm {
     int local_rank, n_local_ranks; /* among the ranks of this host */
     char host[64];
     int ranks_per_node; /* of a node; 0: all of a host. For tests, between join and open */
-    bool agreed;        /* set by agree_status on failure: every rank fails with the same error */
-    void *state;        /* owned by open and close */
+    const c3d_comm_device *device; /* NULL: host memory */
+    bool agreed; /* set by agree_status on failure: every rank fails with the same error */
+    void *state; /* owned by open and close */
 };
 
 /* Joins the other ranks: MPI_Init, ranks, host, log prefix. The first thing main() does after
  * c3d_stop_install. Alone (no mpirun) it is one rank. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_comm_join(c3d_comm *comm, const char *program);
-/* Opens the data plane: c3d_comm_self for one rank, c3d_comm_mpi for more. Where a host refuses the
- * shared memory, rank 0 says so and sums go through MPI alone. timeout_s: a rank that lets the
- * others of its host wait longer in a sum or broadcast ends it with C3D_ECOMM. COLLECTIVE. */
-C3D_CHECKED c3d_status c3d_comm_open(c3d_comm *comm, double timeout_s);
+/* Opens the data plane: c3d_comm_self for one rank; for more c3d_comm_mpi, or with a device
+ * c3d_comm_nccl where every rank has NCCL and a GPU of its own. device: NULL for host memory. Where
+ * a host refuses the shared memory, rank 0 says so and sums go through MPI alone. timeout_s: a rank
+ * that lets the others of its host wait longer in a sum or broadcast ends it with C3D_ECOMM.
+ * COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_comm_open(c3d_comm *comm, const c3d_comm_device *device,
+                                     double timeout_s);
 /* Bytes of shared memory that c3d_comm_open takes on a host, once for all its ranks, whatever the
  * size of what is summed: 0 for one rank, about 0.8 MiB and 0.5 MiB a rank for more. */
 size_t c3d_comm_window_bytes(int n_local_ranks);

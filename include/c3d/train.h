@@ -177,8 +177,9 @@ typedef struct c3d_patience {
 } c3d_patience;
 
 typedef struct c3d_optimizer {
-    float *m, *v; /* arenas in backend memory, on the rank that keeps the state; else NULL */
-    int64_t t;    /* updates done */
+    float *m, *v;    /* arenas in backend memory, on the rank that keeps the state; else NULL */
+    double *squares; /* backend memory: of the step's gradients, summed over ranks */
+    int64_t t;       /* updates done */
 } c3d_optimizer;
 
 typedef struct c3d_records c3d_records; /* metrics.csv, steps.jsonl, samples.jsonl of rank 0 */

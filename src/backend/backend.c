@@ -4,10 +4,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static const c3d_backend_ops *find(const char *name)
 {
-    static const c3d_backend_ops *const backends[] = { &c3d_backend_ref, &c3d_backend_onednn };
+    static const c3d_backend_ops *const backends[] = { &c3d_backend_ref, &c3d_backend_onednn,
+                                                       &c3d_backend_cuda };
 
     if (strcmp(name, "cpu") == 0 || strcmp(name, "auto") == 0) return &c3d_backend_onednn;
     for (size_t i = 0; i < C3D_COUNT(backends); i++)
@@ -18,13 +20,12 @@ static const c3d_backend_ops *find(const char *name)
 c3d_status c3d_backend_open(c3d_backend *backend, const char *name,
                             const c3d_backend_options *options)
 {
-    if (strcmp(name, "cuda") == 0)
-        return C3D_FAIL(C3D_EUNSUPPORTED, "device cuda: not in this build; use cpu");
     const bool checked = strncmp(name, "check:", 6) == 0;
     const c3d_backend_ops *ops = find(checked ? name + 6 : name);
     *backend = (c3d_backend){ .ops = ops, .options = *options };
     if (!ops)
-        return C3D_FAIL(C3D_ECONFIG, "device %s: unknown, expected auto, cpu, ref or onednn", name);
+        return C3D_FAIL(C3D_ECONFIG, "device %s: unknown, expected auto, cpu, cuda, ref or onednn",
+                        name);
     if (options->n_threads < 0)
         return C3D_FAIL(C3D_EINVAL, "backend %s: %d threads", ops->name, options->n_threads);
     if (checked) return c3d_backend_check_open(backend, ops, options);
@@ -38,6 +39,19 @@ void c3d_backend_close(c3d_backend *backend)
 {
     if (backend->ops) backend->ops->close(backend);
     *backend = (c3d_backend){ 0 };
+}
+
+c3d_status c3d_backend_await(c3d_backend *backend, int mark)
+{
+    static const struct timespec nap = { .tv_nsec = 20000 };
+    bool done = false;
+
+    C3D_TRY(backend->ops->reached(backend, mark, &done));
+    while (!done) {
+        (void)nanosleep(&nap, NULL);
+        C3D_TRY(backend->ops->reached(backend, mark, &done));
+    }
+    return C3D_OK;
 }
 
 bool c3d_op_has_filters(c3d_op op)
@@ -212,6 +226,41 @@ c3d_status c3d_host_sync(c3d_backend *self)
     return C3D_OK;
 }
 
+c3d_status c3d_host_mark(c3d_backend *self, int mark)
+{
+    (void)self;
+    C3D_ASSERT(mark >= 0 && mark < C3D_MARKS);
+    return C3D_OK;
+}
+
+c3d_status c3d_host_reached(c3d_backend *self, int mark, bool *out)
+{
+    C3D_TRY(c3d_host_mark(self, mark));
+    *out = true; /* calls return when they are done */
+    return C3D_OK;
+}
+
+c3d_status c3d_host_pin(c3d_backend *self, void *memory, size_t n_bytes)
+{
+    (void)self;
+    (void)memory;
+    (void)n_bytes;
+    return C3D_OK;
+}
+
+void c3d_host_unpin(c3d_backend *self, void *memory)
+{
+    (void)self;
+    (void)memory;
+}
+
+c3d_status c3d_host_zero(c3d_backend *self, void *buffer, size_t n_bytes)
+{
+    (void)self;
+    memset(buffer, 0, n_bytes);
+    return C3D_OK;
+}
+
 /* What lies before a buffer; a multiple of the alignment. */
 typedef union buffer_head {
     size_t n_bytes;
@@ -259,7 +308,13 @@ c3d_status c3d_host_download(c3d_backend *self, void *to_host, const void *from,
 c3d_adam_factors c3d_adam_factors_of(const c3d_adam *adam)
 {
     const double t = (double)adam->t;
+    double scale = (double)adam->grad_scale;
 
+    if (adam->squares && adam->clip_norm > 0) {
+        const double norm = sqrt(*adam->squares) * scale;
+        const double clip = adam->clip_norm / (norm + 1e-6);
+        if (clip < 1) scale *= clip;
+    }
     return (c3d_adam_factors){
         .beta1 = (float)adam->beta1,
         .beta2 = (float)adam->beta2,
@@ -269,6 +324,6 @@ c3d_adam_factors c3d_adam_factors_of(const c3d_adam *adam)
         .v_root = (float)(1 / sqrt(1 - pow(adam->beta2, t))),
         .decay = (float)(adam->rate * adam->weight_decay),
         .epsilon = (float)adam->epsilon,
-        .grad_scale = adam->grad_scale,
+        .grad_scale = (float)scale,
     };
 }

@@ -44,12 +44,17 @@ C3D_CHECKED c3d_status c3d_host_alloc(c3d_backend *self, size_t n_bytes, void **
 void c3d_host_free(c3d_backend *self, void *buffer); /* NULL is fine */
 c3d_status c3d_host_upload(c3d_backend *self, void *to, const void *from_host, size_t n_bytes);
 c3d_status c3d_host_download(c3d_backend *self, void *to_host, const void *from, size_t n_bytes);
+c3d_status c3d_host_zero(c3d_backend *self, void *buffer, size_t n_bytes);
+c3d_status c3d_host_mark(c3d_backend *self, int mark);
+c3d_status c3d_host_reached(c3d_backend *self, int mark, bool *out);
+c3d_status c3d_host_pin(c3d_backend *self, void *memory, size_t n_bytes);
+void c3d_host_unpin(c3d_backend *self, void *memory);
 c3d_status c3d_host_adam(c3d_backend *self, const c3d_adam *adam, const c3d_adam_arrays *arrays);
 /* bf16, or C3D_EUNSUPPORTED. */
 c3d_status c3d_host_to_low(c3d_backend *self, size_t n, const float *from, uint16_t *to);
 c3d_status c3d_host_sum_squares(c3d_backend *self, const float *x, size_t n, double *out);
 
-/* Adam's factors, computed once a call. */
+/* Adam's factors, computed once a call; with squares of host memory those of clipping too. */
 typedef struct c3d_adam_factors {
     float beta1, beta2, one_minus_beta1, one_minus_beta2;
     float rate;   /* rate / (1 - beta1^t) */

@@ -22,9 +22,10 @@ static inline void update(const c3d_adam_factors *f, const c3d_adam_arrays *a, s
 
 c3d_status c3d_host_adam(c3d_backend *self, const c3d_adam *adam, const c3d_adam_arrays *arrays)
 {
+    (void)self;
+    if (adam->squares && !isfinite(*adam->squares)) return C3D_OK;
     const c3d_adam_factors f = c3d_adam_factors_of(adam);
 
-    (void)self;
     if (!arrays->low) {
 #pragma omp parallel for simd schedule(static)
         for (size_t i = 0; i < arrays->n; i++) update(&f, arrays, i);

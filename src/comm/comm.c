@@ -43,8 +43,9 @@ c3d_status c3d_comm_join(c3d_comm *comm, const char *program)
     return find_local_rank(comm);
 }
 
-c3d_status c3d_comm_open(c3d_comm *comm, double timeout_s)
+c3d_status c3d_comm_open(c3d_comm *comm, const c3d_comm_device *device, double timeout_s)
 {
+    comm->device = device;
     comm->ops = comm->n_ranks > 1 ? &c3d_comm_mpi : &c3d_comm_self;
     return comm->ops->open(comm, timeout_s);
 }

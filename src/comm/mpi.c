@@ -106,4 +106,5 @@ const c3d_comm_ops c3d_comm_mpi = {
     .sum = mpi_sum,
     .broadcast = mpi_broadcast,
     .wait = mpi_wait,
+    .poll = mpi_wait,
 };

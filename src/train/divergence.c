@@ -1,4 +1,5 @@
 /* A loss or gradient that is not finite: which samples it came from. */
+#include "train/optimizer.h"
 #include "train/step.h"
 
 #include <inttypes.h>
@@ -44,8 +45,9 @@ static c3d_status try_sample(c3d_run *run, const c3d_batch *one, const c3d_step 
     sample->has_bad_pixels = !are_pixels_finite(run, one->values);
     if (s->sums->n_bad > 0) return C3D_OK; /* the losses have told */
     C3D_TRY(c3d_step_run_micro_batch(run, one, 0));
-    C3D_TRY(run->backend.ops->sum_squares(&run->backend, run->model.grad, run->model.n_arena,
-                                          &squares));
+    C3D_TRY(c3d_optimizer_measure(run));
+    C3D_TRY(run->backend.ops->download(&run->backend, &squares, run->optimizer.squares,
+                                       sizeof squares));
     sample->is_bad = !isfinite(squares);
     return C3D_OK;
 }

@@ -10,6 +10,8 @@ c3d_status c3d_optimizer_open(c3d_run *run)
 {
     const size_t n_bytes = run->model.n_arena * sizeof(float);
 
+    C3D_TRY(run->backend.ops->alloc(&run->backend, sizeof *run->optimizer.squares,
+                                    (void **)&run->optimizer.squares));
     if (!keeps_state(run)) return C3D_OK;
     C3D_TRY(run->backend.ops->alloc(&run->backend, n_bytes, (void **)&run->optimizer.m));
     return run->backend.ops->alloc(&run->backend, n_bytes, (void **)&run->optimizer.v);
@@ -19,6 +21,7 @@ void c3d_optimizer_close(c3d_run *run)
 {
     if (run->optimizer.m) run->backend.ops->free(&run->backend, run->optimizer.m);
     if (run->optimizer.v) run->backend.ops->free(&run->backend, run->optimizer.v);
+    if (run->optimizer.squares) run->backend.ops->free(&run->backend, run->optimizer.squares);
     run->optimizer = (c3d_optimizer){ 0 };
 }
 
@@ -41,7 +44,13 @@ static c3d_status update(c3d_run *run, const c3d_adam *adam, size_t begin, size_
     return run->backend.ops->adam(&run->backend, adam, &arrays);
 }
 
-c3d_status c3d_optimizer_step(c3d_run *run, double rate, float grad_scale)
+c3d_status c3d_optimizer_measure(c3d_run *run)
+{
+    return run->backend.ops->sum_squares(&run->backend, run->model.grad, run->model.n_arena,
+                                         run->optimizer.squares);
+}
+
+c3d_status c3d_optimizer_step(c3d_run *run, double rate)
 {
     const c3d_config *config = run->config;
     const size_t n = run->model.n_arena, bucket = c3d_bucket_floats(run);
@@ -52,7 +61,9 @@ c3d_status c3d_optimizer_step(c3d_run *run, double rate, float grad_scale)
         .epsilon = config->optimizer.epsilon,
         .weight_decay = config->optimizer.weight_decay,
         .t = ++run->optimizer.t,
-        .grad_scale = grad_scale,
+        .grad_scale = 1,
+        .clip_norm = config->optimizer.clip_norm,
+        .squares = run->optimizer.squares,
     };
 
     for (size_t begin = 0; begin < n; begin += bucket) {

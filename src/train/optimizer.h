@@ -8,7 +8,10 @@ C3D_CHECKED c3d_status c3d_optimizer_open(c3d_run *run);
 void c3d_optimizer_close(c3d_run *run);
 /* Floats of a bucket (distributed.bucket_mb): what is summed, updated and sent at a time. */
 size_t c3d_bucket_floats(const c3d_run *run);
-/* One update of all parameters from run->model.grad * grad_scale, on all ranks the same. */
-C3D_CHECKED c3d_status c3d_optimizer_step(c3d_run *run, double rate, float grad_scale);
+/* run->optimizer.squares becomes the sum of squares of run->model.grad (enqueued). Local. */
+C3D_CHECKED c3d_status c3d_optimizer_measure(c3d_run *run);
+/* One update of all parameters from run->model.grad, clipped to optimizer.clip_norm, on all ranks
+ * the same; none where run->optimizer.squares is not finite. Enqueued. */
+C3D_CHECKED c3d_status c3d_optimizer_step(c3d_run *run, double rate);
 
 #endif

@@ -176,7 +176,7 @@ static c3d_status time_exchange(c3d_run *run, c3d_probe *out)
                                         n - begin < bucket ? n - begin : bucket));
         C3D_TRY(run->comm->ops->wait(run->comm));
         const double summed_s = c3d_now_s();
-        C3D_TRY(c3d_optimizer_step(run, 0, 1));
+        C3D_TRY(c3d_optimizer_step(run, 0));
         out->sum_s = run->comm->n_ranks > 1 ? summed_s - start_s : 0;
         out->update_s = c3d_now_s() - summed_s;
     }
@@ -257,7 +257,7 @@ c3d_status c3d_probe_run(c3d_run *run, c3d_probe *out)
     c3d_probe p = { 0 };
     c3d_status st = C3D_OK;
 
-    C3D_TRY(c3d_comm_open(run->comm, run->config->distributed.timeout_s));
+    C3D_TRY(c3d_comm_open(run->comm, NULL, run->config->distributed.timeout_s));
     if (run->dataset) st = time_reading(run, &p.read_bytes_per_s);
     C3D_TRY(c3d_comm_agree_status(run->comm, st));
     st = c3d_comm_agree_status(run->comm, time_computing(run, &p));

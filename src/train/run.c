@@ -391,7 +391,7 @@ c3d_status c3d_run_open(c3d_run *run, c3d_comm *comm, const c3d_config *config, 
     C3D_TRY(c3d_comm_agree_status(comm, open_input(run)));
     C3D_TRY(check_memory(run));
     C3D_TRY(c3d_comm_agree_status(comm, open_parts(run)));
-    C3D_TRY(c3d_comm_open(comm, config->distributed.timeout_s));
+    C3D_TRY(c3d_comm_open(comm, NULL, config->distributed.timeout_s));
     C3D_TRY(c3d_comm_agree_status(comm, check_ranks_alike(run)));
     print_start(run);
     return c3d_comm_agree_status(comm, start_or_resume(run, checkpoint));

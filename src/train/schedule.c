@@ -24,10 +24,3 @@ c3d_status c3d_schedule_check(const c3d_config *config, int64_t n_steps)
                     "optimizer.warmup_steps: %" PRId64 ", but the run has %" PRId64 " steps in all",
                     config->optimizer.warmup_steps, n_steps);
 }
-
-float c3d_clip_scale(const c3d_config *config, double norm)
-{
-    const double scale = config->optimizer.clip_norm / (norm + 1e-6);
-
-    return config->optimizer.clip_norm > 0 && scale < 1 ? (float)scale : 1.0F;
-}

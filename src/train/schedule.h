@@ -15,8 +15,5 @@
 double c3d_schedule_rate(const c3d_config *config, int64_t n_steps, int64_t step);
 /* C3D_ECONFIG when the warm-up would not end before the run does. */
 C3D_CHECKED c3d_status c3d_schedule_check(const c3d_config *config, int64_t n_steps);
-/* What the gradient is multiplied with so that its norm is optimizer.clip_norm at most, as
- * PyTorch's clip_grad_norm_: min(1, clip_norm / (norm + 1e-6)); 1 when clip_norm is 0. */
-float c3d_clip_scale(const c3d_config *config, double norm);
 
 #endif

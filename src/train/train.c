@@ -126,7 +126,9 @@ static c3d_status reduce_gradients(c3d_run *run, c3d_step *s)
         C3D_TRY(run->comm->ops->sum(run->comm, run->model.grad + begin, count));
     }
     C3D_TRY(run->comm->ops->wait(run->comm));
-    C3D_TRY(run->backend.ops->sum_squares(&run->backend, run->model.grad, n, &squares));
+    C3D_TRY(c3d_optimizer_measure(run));
+    C3D_TRY(run->backend.ops->download(&run->backend, &squares, run->optimizer.squares,
+                                       sizeof squares));
     s->grad_norm = sqrt(squares);
     return C3D_OK;
 }
@@ -189,7 +191,7 @@ static c3d_status train_step(c3d_run *run, c3d_step *s)
     C3D_TRY(c3d_running_merge(run, &s->running, (int)s->sums->n, &is_finite));
     if (!is_finite) return c3d_step_diverged(run, s);
     s->rate = c3d_schedule_rate(run->config, c3d_run_n_steps(run), run->position.step);
-    C3D_TRY(c3d_optimizer_step(run, s->rate, c3d_clip_scale(run->config, s->grad_norm)));
+    C3D_TRY(c3d_optimizer_step(run, s->rate));
 
     run->position.step++;
     run->position.step_in_epoch++;

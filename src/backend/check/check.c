@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Every entry of the table has its checked twin below. */
-_Static_assert(sizeof(c3d_backend_ops) == sizeof(char *) + sizeof(void *) * 25,
+_Static_assert(sizeof(c3d_backend_ops) == sizeof(char *) + sizeof(void *) * 31,
                "an entry came: check must wrap it");
 
 static c3d_status check_open(c3d_backend *self)
@@ -60,6 +60,50 @@ static c3d_status check_download(c3d_backend *self, void *to_host, const void *f
 
     C3D_TRY(c3d_check_range(k, from, n_bytes, "the source of a download"));
     return k->inner.ops->download(&k->inner, to_host, from, n_bytes);
+}
+
+static c3d_status check_read(c3d_backend *self, void *to_host, const void *from, size_t n_bytes)
+{
+    check *k = check_of(self);
+
+    C3D_TRY(c3d_check_range(k, from, n_bytes, "the source of a read"));
+    return k->inner.ops->read(&k->inner, to_host, from, n_bytes);
+}
+
+static c3d_status check_zero(c3d_backend *self, void *buffer, size_t n_bytes)
+{
+    check *k = check_of(self);
+
+    C3D_TRY(c3d_check_range(k, buffer, n_bytes, "a buffer to be zeroed"));
+    return k->inner.ops->zero(&k->inner, buffer, n_bytes);
+}
+
+static c3d_status check_pin(c3d_backend *self, void *memory, size_t n_bytes)
+{
+    check *k = check_of(self);
+
+    return k->inner.ops->pin(&k->inner, memory, n_bytes);
+}
+
+static void check_unpin(c3d_backend *self, void *memory)
+{
+    check *k = check_of(self);
+
+    k->inner.ops->unpin(&k->inner, memory);
+}
+
+static c3d_status check_mark(c3d_backend *self, int mark)
+{
+    check *k = check_of(self);
+
+    return k->inner.ops->mark(&k->inner, mark);
+}
+
+static c3d_status check_reached(c3d_backend *self, int mark, bool *out)
+{
+    check *k = check_of(self);
+
+    return k->inner.ops->reached(&k->inner, mark, out);
 }
 
 /* ---- activations ----------------------------------------------------------------------------- */
@@ -194,6 +238,8 @@ static c3d_status check_adam(c3d_backend *self, const c3d_adam *adam, const c3d_
     C3D_TRY(c3d_check_range(k, a->m, n_bytes, "Adam's first moment"));
     C3D_TRY(c3d_check_range(k, a->v, n_bytes, "Adam's second moment"));
     C3D_TRY(c3d_check_range(k, a->param, n_bytes, "Adam's parameters"));
+    if (adam->squares)
+        C3D_TRY(c3d_check_range(k, adam->squares, sizeof *adam->squares, "Adam's sum of squares"));
     if (a->low) C3D_TRY(c3d_check_range(k, a->low, n_bytes / 2, "Adam's 16-bit parameters"));
     return k->inner.ops->adam(&k->inner, adam, a);
 }
@@ -212,6 +258,7 @@ static c3d_status check_sum_squares(c3d_backend *self, const float *x, size_t n,
     check *k = check_of(self);
 
     C3D_TRY(c3d_check_range(k, x, n * sizeof *x, "the terms of a sum"));
+    C3D_TRY(c3d_check_range(k, out, sizeof *out, "the place of a sum"));
     return k->inner.ops->sum_squares(&k->inner, x, n, out);
 }
 
@@ -226,6 +273,12 @@ static const c3d_backend_ops table = {
     .free = c3d_check_free,
     .upload = check_upload,
     .download = check_download,
+    .read = check_read,
+    .zero = check_zero,
+    .pin = check_pin,
+    .unpin = check_unpin,
+    .mark = check_mark,
+    .reached = check_reached,
     .input_create = check_input_create,
     .activation_free = check_activation_free,
     .input_load = c3d_check_input_load,

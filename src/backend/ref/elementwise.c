@@ -89,11 +89,12 @@ c3d_status c3d_ref_input_load(c3d_backend *self, c3d_activation *x, const c3d_in
 
 c3d_status c3d_ref_adam(c3d_backend *self, const c3d_adam *adam, const c3d_adam_arrays *arrays)
 {
-    const c3d_adam_factors f = c3d_adam_factors_of(adam);
     const float *grad = arrays->grad;
     float *m = arrays->m, *v = arrays->v, *param = arrays->param;
 
     (void)self;
+    if (adam->squares && !isfinite(*adam->squares)) return C3D_OK;
+    const c3d_adam_factors f = c3d_adam_factors_of(adam);
     for (size_t i = 0; i < arrays->n; i++) {
         const float g = grad[i] * f.grad_scale;
 
