@@ -2,19 +2,26 @@ set(C3D_WARNINGS
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes
     -Wmissing-prototypes -Wundef -Wpointer-arith -Wcast-qual -Wvla -Wformat=2 -Wdouble-promotion
     -Wswitch-enum -fno-common)
+# Of *.cu; nvcc's own line directives are nothing for -Wpedantic.
+set(C3D_CUDA_OPTIONS -Xcompiler=-Wall,-Wextra,-Wshadow,-Wundef,-Wpointer-arith,-Wcast-qual,-Wvla
+                     -Xcompiler=-ffp-contract=off,-fno-math-errno)
 if(C3D_WERROR)
   list(APPEND C3D_WARNINGS -Werror)
+  list(APPEND C3D_CUDA_OPTIONS -Werror=all-warnings -Xcompiler=-Werror)
 endif()
 
 # The flags of all our own code: warnings, sanitizers, and no contraction or reassociation of
 # floating-point expressions (results must not depend on the optimiser's mood).
 function(c3d_compile_options target)
-  target_compile_options(${target} PRIVATE ${C3D_WARNINGS} -ffp-contract=off -fno-math-errno)
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:C>:${C3D_WARNINGS};-ffp-contract=off;-fno-math-errno>
+    $<$<COMPILE_LANGUAGE:CUDA>:${C3D_CUDA_OPTIONS}>)
   target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
   target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
   if(C3D_SANITIZE)
-    target_compile_options(${target} PRIVATE -fsanitize=${C3D_SANITIZE} -fno-omit-frame-pointer
-                                             -fno-sanitize-recover=undefined)
+    target_compile_options(${target} PRIVATE
+      $<$<COMPILE_LANGUAGE:C>:-fsanitize=${C3D_SANITIZE};-fno-omit-frame-pointer>
+      $<$<COMPILE_LANGUAGE:C>:-fno-sanitize-recover=undefined>)
     target_link_options(${target} PRIVATE -fsanitize=${C3D_SANITIZE})
   endif()
 endfunction()

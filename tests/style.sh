@@ -3,7 +3,7 @@
 #   tests/style.sh            exit 1 when there is one; 77 without clang-format
 set -euo pipefail
 cd "$(dirname "$0")/.."
-mapfile -t sources < <(find src include tests bench \( -name '*.c' -o -name '*.h' \) | sort)
+mapfile -t sources < <(find src include tests bench \( -name '*.c' -o -name '*.h' -o -name '*.cu' -o -name '*.cpp' \) | sort)
 mapfile -t texts < <(git ls-files --cached --others --exclude-standard | grep -vE '\.(png|bin|safetensors|h5|tif|gpkg)$' |
     while read -r file; do [ -f "$file" ] && echo "$file"; done)
 bad=0

@@ -85,10 +85,11 @@ static inline c3d_status c3d_status_same(c3d_status status)
         st = (call);                                                                               \
         if (st != C3D_OK) goto label;                                                              \
     } while (0)
-/* For our own mistakes only; stays on in release builds; prints and aborts. */
+/* For our own mistakes only; stays on in release builds; prints and aborts. (C++ reads this too.)
+ */
 #define C3D_ASSERT(condition)                                                                      \
     ((condition) ? (void)0 : c3d_assert_failed(#condition, __FILE__, __LINE__))
-_Noreturn void c3d_assert_failed(const char *condition, const char *file, int line);
+__attribute__((noreturn)) void c3d_assert_failed(const char *condition, const char *file, int line);
 
 /* Memory that is zeroed; NULL only when exhausted (then an error is set). n * size may not wrap. */
 void *c3d_calloc(size_t n, size_t size);
