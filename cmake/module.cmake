@@ -2,8 +2,8 @@ set(C3D_WARNINGS
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes
     -Wmissing-prototypes -Wundef -Wpointer-arith -Wcast-qual -Wvla -Wformat=2 -Wdouble-promotion
     -Wswitch-enum -fno-common)
-# Of *.cu; nvcc's own line directives are nothing for -Wpedantic.
-set(C3D_CUDA_OPTIONS -Xcompiler=-Wall,-Wextra,-Wshadow,-Wundef,-Wpointer-arith,-Wcast-qual,-Wvla
+# Of *.cu; what nvcc puts before them is nothing for -Wpedantic and -Wundef.
+set(C3D_CUDA_OPTIONS -Xcompiler=-Wall,-Wextra,-Wshadow,-Wpointer-arith,-Wcast-qual,-Wvla
                      -Xcompiler=-ffp-contract=off,-fno-math-errno)
 if(C3D_WERROR)
   list(APPEND C3D_WARNINGS -Werror)

@@ -4,9 +4,12 @@
  * a multiple of C3D_CUDA_LANES, the last P - C of them zero. Weights lie [K rounded up, kd, kh, kw,
  * P], of linear layers [K rounded up, D, H, W, P].
  *
- * All pointers are device memory unless it says host. Launchers only enqueue on the stream,
- * allocate nothing, use no atomics (results depend on arguments alone, not on timing) and return
- * what cudaGetLastError says. Sizes may be 0: nothing is launched then. */
+ * All pointers are device memory unless it says host; those to activations are 16-byte aligned and
+ * no two of a call overlap unless it says in place. Launchers only enqueue on the stream, allocate
+ * nothing, use no atomics (results depend on arguments alone, not on timing or the device) and
+ * return what the launch said: cudaErrorInvalidValue for what they do not take. Sizes may be 0:
+ * nothing is launched then. Structs and what they hold besides pointers are read before they
+ * return. */
 #ifndef C3D_CUDA_KERNELS_H
 #define C3D_CUDA_KERNELS_H
 
@@ -52,9 +55,20 @@ typedef struct c3d_cuda_pool {
  * C3D_CUDA_NO_WINNER where the gradient goes nowhere; NULL when nobody will ask. */
 cudaError_t c3d_cuda_pool_forward(cudaStream_t stream, const c3d_cuda_pool *a, const void *x,
                                   void *y, uint8_t *winner);
-/* dx is written whole, each element by the windows it lies in, in d, h, w order. */
-cudaError_t c3d_cuda_pool_backward(cudaStream_t stream, const c3d_cuda_pool *a, const void *dy,
-                                   const uint8_t *winner, void *dx);
+/* dx is written whole, each element by the windows it lies in, in d, h, w order. With bias_grad [P]
+ * it becomes (accumulate: grows by) the sum of dx over rows before dx is rounded: with x_is_relu
+ * the gradient of the bias below, for which relu_bias_backward need not read dx again. */
+typedef struct c3d_cuda_pool_grads {
+    const void *dy;
+    const uint8_t *winner;
+    void *dx;
+    float *partials;  /* c3d_cuda_pool_floats of them; NULL without bias_grad */
+    float *bias_grad; /* or NULL */
+    bool accumulate;
+} c3d_cuda_pool_grads;
+size_t c3d_cuda_pool_floats(const c3d_cuda_pool *a);
+cudaError_t c3d_cuda_pool_backward(cudaStream_t stream, const c3d_cuda_pool *a,
+                                   const c3d_cuda_pool_grads *grads);
 
 /* ---- channels.cu: per channel over n_rows = N D H W ---- */
 /* Where y (a ReLU's output, or NULL) is not positive dy becomes 0, in place; bias_grad [P] becomes
