@@ -2,6 +2,7 @@
  * an error. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,6 +12,88 @@
 
 static c3d_comm comm;
 
+/* ---- memory of a device ---------------------------------------------------------------------- */
+
+/* Memory mapped twice: where the device is said to have it nobody may touch it, and only its two
+ * transfers know where it can be. */
+static struct {
+    char *device, *host;
+    size_t n_bytes;
+    size_t n_pinned; /* of host memory */
+} fake;
+
+static c3d_status fake_download(void *context, void *to_host, const void *from, size_t n_bytes)
+{
+    const size_t at = (size_t)((const char *)from - fake.device);
+
+    assert_ptr_equal(context, &fake);
+    assert_true(at <= fake.n_bytes && n_bytes <= fake.n_bytes - at);
+    memcpy(to_host, fake.host + at, n_bytes);
+    return C3D_OK;
+}
+
+static c3d_status fake_upload(void *context, void *to, const void *from_host, size_t n_bytes)
+{
+    const size_t at = (size_t)((char *)to - fake.device);
+
+    assert_ptr_equal(context, &fake);
+    assert_true(at <= fake.n_bytes && n_bytes <= fake.n_bytes - at);
+    memcpy(fake.host + at, from_host, n_bytes);
+    return C3D_OK;
+}
+
+static c3d_status fake_pin(void *context, void *memory, size_t n_bytes)
+{
+    assert_ptr_equal(context, &fake);
+    assert_non_null(memory);
+    fake.n_pinned += n_bytes;
+    return C3D_OK;
+}
+
+static void fake_unpin(void *context, void *memory)
+{
+    assert_ptr_equal(context, &fake);
+    assert_non_null(memory);
+    fake.n_pinned = 0;
+}
+
+static const c3d_comm_device device = {
+    .context = &fake,
+    .download = fake_download,
+    .upload = fake_upload,
+    .pin = fake_pin,
+    .unpin = fake_unpin,
+};
+
+/* n_bytes, given by all tests that follow: host memory or, with comm.device, the fake device's. */
+static void *take_memory(size_t n_bytes)
+{
+    const int fd = memfd_create("test_comm", 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, (off_t)n_bytes), 0);
+    fake.n_bytes = n_bytes;
+    fake.host = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    fake.device = mmap(NULL, n_bytes, PROT_NONE, MAP_SHARED, fd, 0);
+    assert_true(fake.host != MAP_FAILED && fake.device != MAP_FAILED);
+    assert_int_equal(close(fd), 0);
+    return fake.host;
+}
+
+static void give_back_memory(void)
+{
+    assert_int_equal(munmap(fake.host, fake.n_bytes), 0);
+    assert_int_equal(munmap(fake.device, fake.n_bytes), 0);
+}
+
+/* What the communicator is given for memory of the test. */
+static void *where(void *host)
+{
+    return comm.device ? fake.device + ((char *)host - fake.host) : host;
+}
+
+/* ---- sums and broadcasts --------------------------------------------------------------------- */
+
 /* Sizes around those of the pieces a sum is cut into, whatever they are, and odd ones. */
 static const size_t sizes[] = { 0, 1, 2, 15, 17, 4097, 65535, 65536, 65537, 196613, 131072 };
 
@@ -18,18 +101,18 @@ enum { N_MOST = 196613 };
 
 static void sums_are_exact(void **state)
 {
-    float *x = malloc(N_MOST * sizeof *x);
+    float *x = take_memory(N_MOST * sizeof *x);
     const int n = comm.n_ranks;
 
     (void)state;
     for (size_t s = 0; s < C3D_COUNT(sizes); s++) {
         for (size_t i = 0; i < sizes[s]; i++) x[i] = (float)((int)(i % 1000) + comm.rank);
-        assert_int_equal(comm.ops->sum(&comm, x, sizes[s]), C3D_OK);
+        assert_int_equal(comm.ops->sum(&comm, where(x), sizes[s]), C3D_OK);
         assert_int_equal(comm.ops->wait(&comm), C3D_OK);
         for (size_t i = 0; i < sizes[s]; i++)
             assert_true(x[i] == (float)(n * (int)(i % 1000) + n * (n - 1) / 2)); /* NOLINT */
     }
-    free(x);
+    give_back_memory();
 }
 
 /* A number whose sums depend on their order. */
@@ -69,63 +152,128 @@ static void assert_same_on_all(const void *bytes, size_t n)
 static void sums_are_in_rank_order(void **state)
 {
     const size_t n = 150001;
-    float *x = malloc(n * sizeof *x);
+    float *x = take_memory(n * sizeof *x);
 
     (void)state;
     for (size_t i = 0; i < n; i++) x[i] = value_of(comm.rank, i);
-    assert_int_equal(comm.ops->sum(&comm, x, n), C3D_OK);
+    assert_int_equal(comm.ops->sum(&comm, where(x), n), C3D_OK);
     assert_same_on_all(x, n * sizeof *x);
     if (n_nodes() <= 2) /* the order of more is MPI's */
         for (size_t i = 0; i < n; i++) assert_true(x[i] == sum_in_order(i)); /* NOLINT: exact */
-    free(x);
+    give_back_memory();
 }
 
 static void broadcast_comes_from_rank_0(void **state)
 {
-    char *bytes = malloc(4 * N_MOST + 3);
+    char *bytes = take_memory(4 * N_MOST + 3);
 
     (void)state;
     for (size_t s = 0; s < C3D_COUNT(sizes); s++) {
         const size_t n = 4 * sizes[s] + s % 4;
         for (size_t i = 0; i < n; i++) bytes[i] = (char)((i + s) % 113 + (size_t)comm.rank);
-        assert_int_equal(comm.ops->broadcast(&comm, bytes, n), C3D_OK);
+        assert_int_equal(comm.ops->broadcast(&comm, where(bytes), n), C3D_OK);
         for (size_t i = 0; i < n; i++) assert_true(bytes[i] == (char)((i + s) % 113));
     }
-    free(bytes);
+    give_back_memory();
 }
 
-/* Sums and broadcasts in a mixed order, with ranks that are late in turn, and nothing between two
- * calls that would keep a fast rank from running into what a slow one still reads. */
+/* Of a rank's share in a reduce_scatter; the last is more than the piece of staging. */
+static const size_t shares[] = { 0, 1, 2, 15, 17, 4097, 65537, 21846, 32768, 600001 };
+
+enum { N_MOST_SHARED = 4 * 600001 };
+
+/* Bit for bit, at any number of nodes, and on a device too. */
+static void scattered_and_gathered_is_the_sum(void **state)
+{
+    const size_t n_ranks = (size_t)comm.n_ranks, own = (size_t)comm.rank;
+    float *x = take_memory(2 * N_MOST_SHARED * sizeof *x), *expected = x + N_MOST_SHARED;
+
+    (void)state;
+    for (size_t s = 0; s < C3D_COUNT(shares); s++) {
+        const size_t n = shares[s], n_all = n * n_ranks;
+        for (size_t i = 0; i < n_all; i++) x[i] = expected[i] = value_of(comm.rank, i + s);
+        assert_int_equal(comm.ops->sum(&comm, where(expected), n_all), C3D_OK);
+        assert_int_equal(comm.ops->reduce_scatter(&comm, where(x), n), C3D_OK);
+        assert_int_equal(comm.ops->wait(&comm), C3D_OK);
+        assert_memory_equal(x + own * n, expected + own * n, n * sizeof *x);
+        for (size_t i = 0; i < n_all; i++)
+            if (i / n != own) x[i] = -1; /* as undefined as the contract lets them be */
+        assert_int_equal(comm.ops->all_gather(&comm, where(x), n * sizeof *x), C3D_OK);
+        assert_int_equal(comm.ops->wait(&comm), C3D_OK);
+        assert_memory_equal(x, expected, n_all * sizeof *x);
+    }
+    give_back_memory();
+}
+
+static void all_gather_takes_any_bytes(void **state)
+{
+    const size_t odd[] = { 0, 1, 3, 1021, 262145, 2200003 };
+    const size_t n_ranks = (size_t)comm.n_ranks, own = (size_t)comm.rank;
+    char *all = take_memory(2200003 * n_ranks);
+
+    (void)state;
+    for (size_t s = 0; s < C3D_COUNT(odd); s++) {
+        const size_t n = odd[s];
+        memset(all, -1, n * n_ranks);
+        for (size_t i = 0; i < n; i++) all[own * n + i] = (char)((i + s) % 89 + own);
+        assert_int_equal(comm.ops->all_gather(&comm, where(all), n), C3D_OK);
+        size_t n_wrong = 0;
+        for (size_t r = 0; r < n_ranks; r++)
+            for (size_t i = 0; i < n; i++) n_wrong += all[r * n + i] != (char)((i + s) % 89 + r);
+        assert_int_equal(n_wrong, 0);
+    }
+    give_back_memory();
+}
+
+enum { SUM, BROADCAST, SCATTER, GATHER, N_KINDS };
+
+static c3d_status exchange(int kind, float *x, size_t n_share)
+{
+    const size_t n = n_share * (size_t)comm.n_ranks;
+
+    if (kind == SUM) return comm.ops->sum(&comm, where(x), n);
+    if (kind == BROADCAST) return comm.ops->broadcast(&comm, where(x), n * sizeof *x);
+    if (kind == SCATTER) return comm.ops->reduce_scatter(&comm, where(x), n_share);
+    return comm.ops->all_gather(&comm, where(x), n_share * sizeof *x);
+}
+
+/* Everything in a mixed order, with ranks that are late in turn, and nothing between two calls that
+ * would keep a fast rank from running into what a slow one still reads. */
 static void hurried_ranks_do_no_harm(void **state)
 {
     enum { N_ROUNDS = 60 };
     const uint64_t stream = C3D_STREAM(C3D_PURPOSE_TEST, 1);
     const int n = comm.n_ranks;
-    float *x = malloc(N_MOST * sizeof *x);
+    float *x = take_memory(N_MOST * sizeof *x);
 
     (void)state;
     for (uint64_t round = 0; round < N_ROUNDS; round++) {
-        const bool sums = c3d_random_below(3, stream, 2 * round, 2) == 0;
-        const size_t count = c3d_random_below(3, stream, 2 * round + 1, N_MOST) + 1;
-        for (size_t i = 0; i < count; i++) x[i] = (float)((i + round) % 999) + (float)comm.rank;
+        const int kind = (int)c3d_random_below(3, stream, 2 * round, N_KINDS);
+        const size_t n_share =
+            c3d_random_below(3, stream, 2 * round + 1, N_MOST / (uint64_t)n) + (uint64_t)1;
+        const size_t begin = kind == SCATTER ? (size_t)comm.rank * n_share : 0;
+        const size_t end = kind == SCATTER ? begin + n_share : (size_t)n * n_share;
+        for (size_t i = 0; i < (size_t)n * n_share; i++)
+            x[i] = (float)((i + round) % 999) + (float)comm.rank;
         if ((int)(round % 7) == comm.rank) (void)usleep(3000);
-        assert_int_equal(sums ? comm.ops->sum(&comm, x, count)
-                              : comm.ops->broadcast(&comm, x, count * sizeof *x),
-                         C3D_OK);
-        for (size_t i = 0; i < count; i++) {
+        assert_int_equal(exchange(kind, x, n_share), C3D_OK);
+        size_t n_wrong = 0;
+        for (size_t i = begin; i < end; i++) {
             const float of_0 = (float)((i + round) % 999);
-            assert_true(x[i] == (sums ? of_0 * (float)n + (float)(n * (n - 1) / 2) /* NOLINT */
-                                      : of_0));
+            const float sum = of_0 * (float)n + (float)(n * (n - 1) / 2);
+            const float gathered = of_0 + (float)(i / n_share);
+            n_wrong += x[i] != (kind == BROADCAST ? of_0 : kind == GATHER ? gathered : sum);
         }
+        assert_int_equal(n_wrong, 0);
     }
-    free(x);
+    give_back_memory();
 }
 
-static void reopen(int ranks_per_node, double timeout_s)
+static void reopen(const c3d_comm_device *memory, int ranks_per_node, double timeout_s)
 {
-    if (comm.state) comm.ops->close(&comm);
+    c3d_comm_close(&comm);
     comm.ranks_per_node = ranks_per_node;
-    assert_int_equal(c3d_comm_open(&comm, NULL, timeout_s), C3D_OK);
+    assert_int_equal(c3d_comm_open(&comm, memory, timeout_s), C3D_OK);
 }
 
 static rlim_t first_free_file(void)
@@ -153,7 +301,7 @@ static void without_shared_memory_mpi_adds(void **state)
         none = (struct rlimit){ first_free_file(), files.rlim_max };
         assert_int_equal(c3d_log_set_file(comm.rank == 0 ? log : NULL), C3D_OK);
         if (comm.rank == refused[i]) assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-        reopen(0, 60);
+        reopen(NULL, 0, 60);
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
         assert_int_equal(c3d_log_set_file(NULL), C3D_OK);
         sums_are_exact(NULL);
@@ -165,7 +313,7 @@ static void without_shared_memory_mpi_adds(void **state)
         assert_int_equal(unlink(log), 0);
         free(said);
     }
-    reopen(0, 60);
+    reopen(NULL, 0, 60);
 }
 
 static void a_rank_that_never_comes_is_named(void **state)
@@ -176,26 +324,54 @@ static void a_rank_that_never_comes_is_named(void **state)
 
     (void)state;
     if (comm.n_ranks == 1) return;
-    reopen(0, 0.5); /* long enough that on a busy machine no other rank is late */
+    reopen(NULL, 0, 0.5); /* long enough that on a busy machine no other rank is late */
     if (comm.rank != last) {
         (void)snprintf(who, sizeof who, "rank %d ", last);
         assert_int_equal(comm.ops->sum(&comm, x, 5), C3D_ECOMM);
         assert_non_null(strstr(c3d_error_last()->message, who));
     }
-    reopen(0, 60);
+    reopen(NULL, 0, 60);
+}
+
+static void everything_is_right(void)
+{
+    sums_are_exact(NULL);
+    sums_are_in_rank_order(NULL);
+    broadcast_comes_from_rank_0(NULL);
+    scattered_and_gathered_is_the_sum(NULL);
+    all_gather_takes_any_bytes(NULL);
+    hurried_ranks_do_no_harm(NULL);
+    assert_int_equal(comm.ops->poll(&comm), C3D_OK);
+}
+
+static void one_node(void **state)
+{
+    (void)state;
+    everything_is_right();
 }
 
 static void several_nodes_on_one_host(void **state)
 {
     (void)state;
     for (int ranks_per_node = 1; ranks_per_node < comm.n_ranks; ranks_per_node++) {
-        reopen(ranks_per_node, 60);
-        sums_are_exact(NULL);
-        sums_are_in_rank_order(NULL);
-        broadcast_comes_from_rank_0(NULL);
-        hurried_ranks_do_no_harm(NULL);
+        reopen(NULL, ranks_per_node, 60);
+        everything_is_right();
     }
-    reopen(0, 60);
+    reopen(NULL, 0, 60);
+}
+
+/* A device that no GPU library can reach, so that "mpi" carries its numbers. */
+static void a_device_by_way_of_the_host(void **state)
+{
+    (void)state;
+    for (int ranks_per_node = 0; ranks_per_node < comm.n_ranks; ranks_per_node++) {
+        reopen(&device, ranks_per_node, 60);
+        assert_string_equal(comm.ops->name, comm.n_ranks > 1 ? "mpi" : "self");
+        assert_int_equal(fake.n_pinned > 0, comm.n_ranks > 1);
+        everything_is_right();
+    }
+    reopen(NULL, 0, 60);
+    assert_int_equal(fake.n_pinned, 0);
 }
 
 /* The planner counts with it: nothing alone, and no more than was said. */
@@ -262,11 +438,9 @@ static void the_largest_wins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sums_are_exact),
-        cmocka_unit_test(sums_are_in_rank_order),
-        cmocka_unit_test(broadcast_comes_from_rank_0),
-        cmocka_unit_test(hurried_ranks_do_no_harm),
+        cmocka_unit_test(one_node),
         cmocka_unit_test(several_nodes_on_one_host),
+        cmocka_unit_test(a_device_by_way_of_the_host),
         cmocka_unit_test(without_shared_memory_mpi_adds),
         cmocka_unit_test(a_rank_that_never_comes_is_named),
         cmocka_unit_test(the_window_is_small),

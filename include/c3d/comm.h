@@ -1,4 +1,4 @@
-/* comm: what ranks say to each other. The only module that includes mpi.h (and nccl.h).
+/* comm: what ranks say to each other. The only module that includes mpi.h and nccl.h.
  *
  * Control plane: who am I, agree, broadcast a few bytes, gather: MPI on host memory, in comm.c.
  * Data plane: sums and broadcasts of large float buffers in the backend's memory, through a table:
@@ -10,7 +10,13 @@
  * ranks, in MPI's order. Every rank gets the same bits (a node's sum is made once and copied, and
  * MPI requires it of MPI_Allreduce), and a run on the same nodes gets them again. Without shared
  * memory, and with one rank a host, MPI_Allreduce adds over all ranks in its own order. A broadcast
- * goes from rank 0 to the first ranks of nodes, and on through shared memory. */
+ * goes from rank 0 to the first ranks of nodes, and on through shared memory. reduce_scatter and
+ * then all_gather give the bits of sum, always (over several nodes reduce_scatter is a sum, and
+ * costs what that costs); so does device memory the bits of host memory.
+ *
+ * How "nccl" adds: on a stream of its own beside the backend's, in NCCL's order: every rank gets
+ * the same bits, and with `deterministic` a run on the same machines gets them again.
+ * reduce_scatter and all_gather may give other bits than sum. */
 #ifndef C3D_COMM_H
 #define C3D_COMM_H
 
@@ -19,9 +25,11 @@
 typedef struct c3d_comm c3d_comm;
 
 typedef struct c3d_comm_ops {
-    const char *name;                                                      /* "self", "mpi" */
-    c3d_status (*open)(c3d_comm *self, double timeout_s);                  /* COLLECTIVE */
-    void (*close)(c3d_comm *self);                                         /* COLLECTIVE */
+    const char *name;                                     /* "self", "mpi" */
+    c3d_status (*open)(c3d_comm *self, double timeout_s); /* COLLECTIVE */
+    void (*close)(c3d_comm *self);                        /* COLLECTIVE */
+    /* Gives up what is enqueued, so that this rank can end; afterwards only close. Local. */
+    void (*abort)(c3d_comm *self);
     c3d_status (*sum)(c3d_comm *self, float *buffer, size_t n);            /* COLLECTIVE; in place,
                                                                               enqueued */
     c3d_status (*broadcast)(c3d_comm *self, void *buffer, size_t n_bytes); /* COLLECTIVE; from rank
@@ -36,7 +44,8 @@ typedef struct c3d_comm_ops {
      * waits only where the memory is the host's. C3D_ECOMM. */
     c3d_status (*wait)(c3d_comm *self);
     /* Whether the others are still there, without waiting: C3D_ECOMM when the library has found an
-     * error since, or when something enqueued has taken longer than the time-out. Local. */
+     * error since, or when something enqueued has taken longer than the time-out. While the host
+     * waits for the device it calls this again and again. Local. */
     c3d_status (*poll)(c3d_comm *self);
 } c3d_comm_ops;
 
@@ -45,15 +54,20 @@ extern const c3d_comm_ops c3d_comm_mpi;
 extern const c3d_comm_ops c3d_comm_nccl; /* in a build without NCCL its open says so */
 
 /* The memory that the data plane works on, where it is not the host's: borrowed by open until
- * leave. Calls on it are enqueued on `stream`, but for the two transfers, which are done when they
- * return.
+ * close. A call on it comes after what `stream` was given before it, and what the stream is given
+ * after wait comes after the call. The two transfers see what the stream was given before, and are
+ * done when they return. pin and unpin (both NULL where there is no such thing) make host memory
+ * quick to transfer.
  */
 typedef struct c3d_comm_device {
-    int index;    /* of the GPU */
-    void *stream; /* cudaStream_t */
+    int index;          /* of the GPU */
+    bool deterministic; /* sums of the same numbers on the same machines have the same bits */
+    void *stream;       /* cudaStream_t */
     void *context;
     c3d_status (*download)(void *context, void *to_host, const void *from, size_t n_bytes);
     c3d_status (*upload)(void *context, void *to, const void *from_host, size_t n_bytes);
+    c3d_status (*pin)(void *context, void *memory, size_t n_bytes);
+    void (*unpin)(void *context, void *memory);
 } c3d_comm_device;
 
 struct c3d_comm {
@@ -80,7 +94,11 @@ C3D_CHECKED c3d_status c3d_comm_open(c3d_comm *comm, const c3d_comm_device *devi
 /* Bytes of shared memory that c3d_comm_open takes on a host, once for all its ranks, whatever the
  * size of what is summed: 0 for one rank, about 0.8 MiB and 0.5 MiB a rank for more. */
 size_t c3d_comm_window_bytes(int n_local_ranks);
-/* Ends well: MPI_Finalize. COLLECTIVE. Does nothing on a zeroed object. */
+/* Closes the data plane; before the device is closed. COLLECTIVE. Does nothing where it is closed.
+ */
+void c3d_comm_close(c3d_comm *comm);
+/* Ends well: closes the data plane if it is open, and MPI_Finalize. COLLECTIVE. Does nothing on a
+ * zeroed object. */
 void c3d_comm_leave(c3d_comm *comm);
 /* Ends the program with c3d_exit_code(error->status). Where all ranks agreed on the error, rank 0
  * prints it and they leave in good order; otherwise this rank prints it and ends all of them. */

@@ -59,9 +59,15 @@ static bool is_joined(void)
     return begun && !ended;
 }
 
-void c3d_comm_leave(c3d_comm *comm)
+void c3d_comm_close(c3d_comm *comm)
 {
     if (comm->state) comm->ops->close(comm);
+    comm->device = NULL;
+}
+
+void c3d_comm_leave(c3d_comm *comm)
+{
+    c3d_comm_close(comm);
     if (is_joined()) (void)MPI_Finalize();
 }
 

@@ -1,18 +1,28 @@
-/* Host memory over MPI; inside a node through shared memory (node.c). The calls block, so that wait
- * has nothing to wait for. A communicator of its own keeps sums apart from the control plane's
- * messages. */
+/* Over MPI; inside a node through shared memory (node.c); device memory piece by piece through host
+ * memory. The calls block, so that wait has nothing to wait for. A communicator of its own keeps
+ * sums apart from the control plane's messages. */
 #include "comm/node.h"
 
 #include <stdlib.h>
 
-/* Elements a call: well under INT_MAX, and the same pieces on every rank. */
-#define PIECE ((size_t)1 << 28)
+/* Floats a call of MPI, and of device memory on the host at a time: pieces of the window fit it, so
+ * that MPI adds the same numbers in the same calls wherever they lie. */
+#define PIECE       (16 * C3D_WINDOW_FLOATS)
+#define PIECE_BYTES (PIECE * sizeof(float))
 
 typedef struct mpi_state {
     MPI_Comm data;
     c3d_node node;
+    int n_ranks;
     bool has_window; /* the same on every rank */
+    float *staging;  /* [PIECE], pinned if it can be; with device memory only */
+    bool is_pinned;
 } mpi_state;
+
+static size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
 
 size_t c3d_comm_window_bytes(int n_local_ranks)
 {
@@ -38,8 +48,20 @@ static c3d_status agree_on_window(c3d_comm *self, mpi_state *state, c3d_status o
     return C3D_OK;
 }
 
+static c3d_status open_staging(const c3d_comm_device *device, mpi_state *state)
+{
+    if (!device) return C3D_OK;
+    state->staging = c3d_aligned(PIECE_BYTES);
+    if (!state->staging) return C3D_ENOMEM;
+    if (!device->pin) return C3D_OK;
+    C3D_TRY(device->pin(device->context, state->staging, PIECE_BYTES));
+    state->is_pinned = true;
+    return C3D_OK;
+}
+
 static c3d_status open_state(c3d_comm *self, mpi_state *state, double timeout_s)
 {
+    C3D_TRY(c3d_comm_agree_status(self, open_staging(self->device, state)));
     C3D_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &state->data));
     return agree_on_window(
         self, state, c3d_node_open(&state->node, state->data, self->ranks_per_node, timeout_s));
@@ -52,6 +74,8 @@ static void mpi_close(c3d_comm *self)
     if (!state) return;
     c3d_node_close(&state->node);
     if (state->data != MPI_COMM_NULL) (void)MPI_Comm_free(&state->data);
+    if (state->is_pinned) self->device->unpin(self->device->context, state->staging);
+    free(state->staging);
     free(state);
     self->state = NULL;
 }
@@ -62,49 +86,175 @@ static c3d_status mpi_open(c3d_comm *self, double timeout_s)
 
     if (!state) return C3D_ENOMEM;
     state->data = state->node.ranks = state->node.leaders = MPI_COMM_NULL;
+    state->n_ranks = self->n_ranks;
     self->state = state;
     const c3d_status st = open_state(self, state, timeout_s);
     if (st != C3D_OK) mpi_close(self);
     return st;
 }
 
-static c3d_status mpi_sum(c3d_comm *self, float *buffer, size_t n)
+/* ---- host memory ----------------------------------------------------------------------------- */
+
+static bool is_one_node(const mpi_state *state)
 {
+    return state->has_window && state->node.n_nodes == 1;
+}
+
+static c3d_status host_sum(mpi_state *state, float *x, size_t n)
+{
+    if (state->has_window) return c3d_node_sum(&state->node, x, n);
+    for (size_t done = 0; done < n; done += PIECE)
+        C3D_MPI(MPI_Allreduce(MPI_IN_PLACE, x + done, (int)min_size(n - done, PIECE), MPI_FLOAT,
+                              MPI_SUM, state->data));
+    return C3D_OK;
+}
+
+static c3d_status broadcast_from(mpi_state *state, int root, char *bytes, size_t n_bytes)
+{
+    for (size_t done = 0; done < n_bytes; done += PIECE_BYTES)
+        C3D_MPI(MPI_Bcast(bytes + done, (int)min_size(n_bytes - done, PIECE_BYTES), MPI_BYTE, root,
+                          state->data));
+    return C3D_OK;
+}
+
+static c3d_status host_broadcast(mpi_state *state, void *x, size_t n_bytes)
+{
+    if (state->has_window) return c3d_node_broadcast(&state->node, x, n_bytes);
+    return broadcast_from(state, 0, x, n_bytes);
+}
+
+/* Over several nodes all shares are summed by everybody, so that the bits are those of a sum. */
+static c3d_status host_reduce_scatter(mpi_state *state, float *all, size_t n_share)
+{
+    if (is_one_node(state)) return c3d_node_reduce_scatter(&state->node, all, n_share);
+    return host_sum(state, all, (size_t)state->n_ranks * n_share);
+}
+
+static c3d_status host_all_gather(mpi_state *state, void *all, size_t n_bytes)
+{
+    if (is_one_node(state)) return c3d_node_all_gather(&state->node, all, n_bytes);
+    for (int r = 0; r < state->n_ranks; r++)
+        C3D_TRY(broadcast_from(state, r, (char *)all + (size_t)r * n_bytes, n_bytes));
+    return C3D_OK;
+}
+
+/* ---- device memory, by way of the host ------------------------------------------------------- */
+
+static c3d_status staged_sum(c3d_comm *self, float *x, size_t n)
+{
+    const c3d_comm_device *device = self->device;
     mpi_state *state = self->state;
 
-    if (state->has_window) return c3d_node_sum(&state->node, buffer, n);
     for (size_t done = 0; done < n; done += PIECE) {
-        const int count = (int)(n - done < PIECE ? n - done : PIECE);
-        C3D_MPI(MPI_Allreduce(MPI_IN_PLACE, buffer + done, count, MPI_FLOAT, MPI_SUM, state->data));
+        const size_t count = min_size(n - done, PIECE);
+        const size_t n_bytes = count * sizeof(float);
+        C3D_TRY(device->download(device->context, state->staging, x + done, n_bytes));
+        C3D_TRY(host_sum(state, state->staging, count));
+        C3D_TRY(device->upload(device->context, x + done, state->staging, n_bytes));
     }
     return C3D_OK;
+}
+
+static c3d_status staged_broadcast(c3d_comm *self, char *x, size_t n_bytes)
+{
+    const c3d_comm_device *device = self->device;
+    mpi_state *state = self->state;
+
+    for (size_t done = 0; done < n_bytes; done += PIECE_BYTES) {
+        const size_t n = min_size(n_bytes - done, PIECE_BYTES);
+        if (self->rank == 0)
+            C3D_TRY(device->download(device->context, state->staging, x + done, n));
+        C3D_TRY(host_broadcast(state, state->staging, n));
+        if (self->rank != 0) C3D_TRY(device->upload(device->context, x + done, state->staging, n));
+    }
+    return C3D_OK;
+}
+
+static c3d_status staged_reduce_scatter(c3d_comm *self, float *all, size_t n_share)
+{
+    const c3d_comm_device *device = self->device;
+    mpi_state *state = self->state;
+    const size_t step = PIECE / (size_t)self->n_ranks, own = (size_t)self->rank;
+
+    if (!is_one_node(state)) return staged_sum(self, all, (size_t)self->n_ranks * n_share);
+    for (size_t done = 0; done < n_share; done += step) {
+        const size_t n = min_size(n_share - done, step);
+        for (size_t r = 0; r < (size_t)self->n_ranks; r++)
+            C3D_TRY(device->download(device->context, state->staging + r * n,
+                                     all + r * n_share + done, n * sizeof(float)));
+        C3D_TRY(host_reduce_scatter(state, state->staging, n));
+        C3D_TRY(device->upload(device->context, all + own * n_share + done,
+                               state->staging + own * n, n * sizeof(float)));
+    }
+    return C3D_OK;
+}
+
+static c3d_status staged_all_gather(c3d_comm *self, char *all, size_t n_bytes)
+{
+    const c3d_comm_device *device = self->device;
+    mpi_state *state = self->state;
+    const size_t step = PIECE_BYTES / (size_t)self->n_ranks, own = (size_t)self->rank;
+    char *staging = (char *)state->staging;
+
+    for (size_t done = 0; done < n_bytes; done += step) {
+        const size_t n = min_size(n_bytes - done, step);
+        C3D_TRY(
+            device->download(device->context, staging + own * n, all + own * n_bytes + done, n));
+        C3D_TRY(host_all_gather(state, staging, n));
+        for (size_t r = 0; r < (size_t)self->n_ranks; r++)
+            if (r != own)
+                C3D_TRY(
+                    device->upload(device->context, all + r * n_bytes + done, staging + r * n, n));
+    }
+    return C3D_OK;
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static c3d_status mpi_sum(c3d_comm *self, float *buffer, size_t n)
+{
+    return self->device ? staged_sum(self, buffer, n) : host_sum(self->state, buffer, n);
 }
 
 static c3d_status mpi_broadcast(c3d_comm *self, void *buffer, size_t n_bytes)
 {
-    mpi_state *state = self->state;
-    char *bytes = buffer;
-
-    if (state->has_window) return c3d_node_broadcast(&state->node, buffer, n_bytes);
-    for (size_t done = 0; done < n_bytes; done += PIECE) {
-        const int count = (int)(n_bytes - done < PIECE ? n_bytes - done : PIECE);
-        C3D_MPI(MPI_Bcast(bytes + done, count, MPI_BYTE, 0, state->data));
-    }
-    return C3D_OK;
+    return self->device ? staged_broadcast(self, buffer, n_bytes)
+                        : host_broadcast(self->state, buffer, n_bytes);
 }
 
+static c3d_status mpi_reduce_scatter(c3d_comm *self, float *all, size_t n_share)
+{
+    return self->device ? staged_reduce_scatter(self, all, n_share)
+                        : host_reduce_scatter(self->state, all, n_share);
+}
+
+static c3d_status mpi_all_gather(c3d_comm *self, void *all, size_t n_bytes)
+{
+    return self->device ? staged_all_gather(self, all, n_bytes)
+                        : host_all_gather(self->state, all, n_bytes);
+}
+
+/* Calls return when they are done. */
 static c3d_status mpi_wait(c3d_comm *self)
 {
     (void)self;
     return C3D_OK;
 }
 
+static void mpi_abort(c3d_comm *self)
+{
+    (void)self;
+}
+
 const c3d_comm_ops c3d_comm_mpi = {
     .name = "mpi",
     .open = mpi_open,
     .close = mpi_close,
+    .abort = mpi_abort,
     .sum = mpi_sum,
     .broadcast = mpi_broadcast,
+    .reduce_scatter = mpi_reduce_scatter,
+    .all_gather = mpi_all_gather,
     .wait = mpi_wait,
     .poll = mpi_wait,
 };

@@ -184,3 +184,72 @@ c3d_status c3d_node_broadcast(c3d_node *node, void *buffer, size_t n_bytes)
     }
     return C3D_OK;
 }
+
+/* ---- shares ---------------------------------------------------------------------------------- */
+
+/* Floats of every rank's share in a piece: a slot has room for all of them. */
+static size_t share_step(const c3d_window *window)
+{
+    const size_t n = C3D_WINDOW_FLOATS / (size_t)window->n_ranks;
+
+    return n < LINE ? n : n / LINE * LINE;
+}
+
+/* x: this rank's numbers of the piece, overwritten by the sum. In rank order, as add does. */
+static void add_share(const c3d_node *node, float *x, size_t n)
+{
+    const c3d_window *window = &node->window;
+    const size_t place = (size_t)window->rank * share_step(window);
+    float sum[BLOCK];
+
+    for (size_t i = 0; i < n; i += BLOCK) {
+        const size_t count = min_size(BLOCK, n - i);
+        for (int r = 0; r < window->n_ranks; r++) {
+            const float *slot = c3d_window_slot(window, r, node->turn) + place;
+            const float *term = r == window->rank ? x + i : slot + i;
+            if (r == 0)
+                copy(sum, term, 0, count);
+            else
+                add_to(sum, term, count);
+        }
+        copy(x + i, sum, 0, count);
+    }
+}
+
+/* Only slots are used, and one meeting a piece is enough: a slot that is still being read is
+ * written again after the next meeting. */
+c3d_status c3d_node_reduce_scatter(c3d_node *node, float *all, size_t n_share)
+{
+    c3d_window *window = &node->window;
+    const size_t step = share_step(window);
+
+    for (size_t done = 0; done < n_share; done += step, node->turn++) {
+        float *slot = c3d_window_slot(window, window->rank, node->turn);
+        const size_t n = min_size(n_share - done, step);
+        for (int r = 0; r < window->n_ranks; r++)
+            if (r != window->rank)
+                copy(slot + (size_t)r * step, all + (size_t)r * n_share + done, 0, n);
+        C3D_TRY(c3d_window_meet(window));
+        add_share(node, all + (size_t)window->rank * n_share + done, n);
+    }
+    return C3D_OK;
+}
+
+c3d_status c3d_node_all_gather(c3d_node *node, void *all, size_t n_bytes)
+{
+    c3d_window *window = &node->window;
+    const size_t piece_bytes = C3D_WINDOW_FLOATS * sizeof(float);
+    char *bytes = all;
+
+    for (size_t done = 0; done < n_bytes; done += piece_bytes, node->turn++) {
+        const size_t n = min_size(n_bytes - done, piece_bytes);
+        memcpy(c3d_window_slot(window, window->rank, node->turn),
+               bytes + (size_t)window->rank * n_bytes + done, n);
+        C3D_TRY(c3d_window_meet(window));
+        for (int r = 0; r < window->n_ranks; r++)
+            if (r != window->rank)
+                memcpy(bytes + (size_t)r * n_bytes + done, c3d_window_slot(window, r, node->turn),
+                       n);
+    }
+    return C3D_OK;
+}

@@ -1,4 +1,4 @@
-/* Sums and broadcasts through the window of a node, with MPI between the first ranks of the nodes.
+/* What ranks exchange through the window of a node, with MPI between the first ranks of the nodes.
  * Private to comm. */
 #ifndef C3D_COMM_NODE_H
 #define C3D_COMM_NODE_H
@@ -22,5 +22,8 @@ void c3d_node_close(c3d_node *node); /* after a failed open too */
 /* Needs the window. */
 C3D_CHECKED c3d_status c3d_node_sum(c3d_node *node, float *buffer, size_t n);
 C3D_CHECKED c3d_status c3d_node_broadcast(c3d_node *node, void *buffer, size_t n_bytes);
+/* As c3d_comm_ops says; need the window, and all ranks in one node. */
+C3D_CHECKED c3d_status c3d_node_reduce_scatter(c3d_node *node, float *all, size_t n_share);
+C3D_CHECKED c3d_status c3d_node_all_gather(c3d_node *node, void *all, size_t n_bytes);
 
 #endif

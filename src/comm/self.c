@@ -46,6 +46,7 @@ const c3d_comm_ops c3d_comm_self = {
     .name = "self",
     .open = self_open,
     .close = self_close,
+    .abort = self_close,
     .sum = self_sum,
     .broadcast = self_broadcast,
     .reduce_scatter = self_reduce_scatter,

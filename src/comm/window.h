@@ -4,7 +4,7 @@
 
 #include "comm/mpi_call.h"
 
-/* Sums and broadcasts go through the window in pieces of this many floats: 256 KiB, so that what a
+/* What is exchanged goes through the window in pieces of this many floats: 256 KiB, so that what a
  * rank has just written is still in a cache when the others read it. */
 #define C3D_WINDOW_FLOATS ((size_t)64 * 1024)
 /* Pieces in flight (node.c says why so many): each rank's contributions, and results. */
