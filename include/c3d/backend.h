@@ -132,8 +132,7 @@ typedef struct c3d_input {
  * without alpha), with p the probability of the label and q = 1 - p:
  *   loss       q^g (-log p)
  *   gradient   (p_i - [i is the label]) q^g (g p (-log p) / q + 1)
- * A label out of range or a negative gamma is C3D_EINVAL. The gradient of a row whose loss is not
- * finite is NaN, so that the sum of squares of the gradients tells and Adam leaves the step out. */
+ * A label out of range or a negative gamma is C3D_EINVAL. */
 typedef struct c3d_loss {
     int n_samples;
     const int32_t *labels; /* [n_samples]; host, borrowed */
@@ -173,8 +172,9 @@ typedef struct c3d_adam_arrays {
 } c3d_adam_arrays;
 
 /* Of activations and of the copies of weights that convolutions and linear layers take. Sums,
- * masters, gradients of parameters, biases and loss are float32 always, and so is all of a linear
- * layer without ReLU but its input: logits come from such. */
+ * masters, gradients of parameters and loss are float32 always, and so is all of a linear layer
+ * without ReLU but its input: logits come from such. Biases are float32, or where an operation
+ * computes in 16 bits their 16-bit copy. */
 typedef enum c3d_precision {
     C3D_PRECISION_FP32,
     C3D_PRECISION_TF32,
@@ -295,8 +295,9 @@ extern const c3d_backend_ops c3d_backend_cuda;
 C3D_CHECKED c3d_status c3d_backend_check_open(c3d_backend *backend, const c3d_backend_ops *inner,
                                               const c3d_backend_options *options);
 
-/* The object stays where it is until it is closed. name: "cpu" and "auto" are onednn, "cuda" is
- * refused in a build without it (C3D_EUNSUPPORTED); or any backend's own name; "check:NAME" wraps
+/* The object stays where it is until it is closed. name: "cpu" is onednn, "cuda" is refused in a
+ * build without it (C3D_EUNSUPPORTED), "auto" is cuda where it is built in and has a device and
+ * otherwise onednn; or any backend's own name; "check:NAME" wraps
  * the one of that name. C3D_ECONFIG when there is none such. */
 C3D_CHECKED c3d_status c3d_backend_open(c3d_backend *backend, const char *name,
                                         const c3d_backend_options *options);

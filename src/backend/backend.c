@@ -11,7 +11,9 @@ static const c3d_backend_ops *find(const char *name)
     static const c3d_backend_ops *const backends[] = { &c3d_backend_ref, &c3d_backend_onednn,
                                                        &c3d_backend_cuda };
 
-    if (strcmp(name, "cpu") == 0 || strcmp(name, "auto") == 0) return &c3d_backend_onednn;
+    if (strcmp(name, "cpu") == 0) return &c3d_backend_onednn;
+    if (strcmp(name, "auto") == 0)
+        return c3d_cuda_is_there() ? &c3d_backend_cuda : &c3d_backend_onednn;
     for (size_t i = 0; i < C3D_COUNT(backends); i++)
         if (strcmp(name, backends[i]->name) == 0) return backends[i];
     return NULL;

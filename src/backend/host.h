@@ -1,4 +1,4 @@
-/* What backends in host memory share; private to src/backend. */
+/* What backends share, most of it those in host memory; private to src/backend. */
 #ifndef C3D_BACKEND_HOST_H
 #define C3D_BACKEND_HOST_H
 
@@ -29,6 +29,11 @@ C3D_CHECKED c3d_status c3d_host_options_check(const c3d_backend *backend);
 C3D_CHECKED c3d_status c3d_shape_check(c3d_shape shape);
 C3D_CHECKED c3d_status c3d_input_check(const c3d_input *input, c3d_shape shape);
 
+/* Whether the cuda backend is in this build and has a device: what "auto" asks. */
+bool c3d_cuda_is_there(void);
+
+/* Refuses a loss that does not fit logits of n rows and k outputs. */
+C3D_CHECKED c3d_status c3d_loss_check(const c3d_loss *loss, int n, int k);
 /* Loss, scores and gradient of plain logits [N, K]; d_logits may be NULL without with_grad. Values
  * of all rows in double, written as float. */
 C3D_CHECKED c3d_status c3d_host_loss(const float *logits, float *d_logits, int n, int k,

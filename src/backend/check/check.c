@@ -312,6 +312,8 @@ c3d_status c3d_backend_check_open(c3d_backend *backend, const c3d_backend_ops *i
     k->inner = (c3d_backend){ .ops = inner, .options = *options };
     c3d_status st = inner->open(&k->inner);
     backend->n_bytes = k->inner.n_bytes;
+    backend->n_free = k->inner.n_free;
+    backend->queue = k->inner.queue;
     if (st != C3D_OK) c3d_backend_close(backend);
     return st;
 }

@@ -1,5 +1,5 @@
 /* The cuda backend of a build without CUDA: it says so. */
-#include "c3d/backend.h"
+#include "backend/host.h"
 
 static c3d_status refuse(c3d_backend *self)
 {
@@ -12,6 +12,11 @@ static c3d_status refuse(c3d_backend *self)
 static void do_nothing(c3d_backend *self)
 {
     (void)self;
+}
+
+bool c3d_cuda_is_there(void)
+{
+    return false;
 }
 
 const c3d_backend_ops c3d_backend_cuda = { .name = "cuda", .open = refuse, .close = do_nothing };
