@@ -185,6 +185,7 @@ static void merge_statistics(golden *g)
 
     if (!stats || !wide) abort();
     must(c3d_model_stats_read(&g->model, stats), "statistics");
+    must(g->backend.ops->sync(&g->backend), "sync");
     for (size_t i = 0; i < n; i++) wide[i] = (double)stats[i];
     must(c3d_model_stats_merge(&g->model, wide, &g->model.table.layers[0].x.n, 1), "merge");
     free(stats);

@@ -527,6 +527,30 @@ static void test_readers(void **state)
         }
 }
 
+/* With readers that run as far ahead as they may, batches given earlier keep their values. */
+static void test_held(void **state)
+{
+    enum { HELD = 2 };
+    c3d_loader_desc desc = desc_of();
+    c3d_batch batches[HELD + 1];
+    c3d_loader *loader;
+    size_t n_bytes;
+    int n = 0;
+
+    (void)state;
+    desc.n_held = HELD;
+    OK(c3d_loader_create(&desc, &loader));
+    while (c3d_loader_buffer(loader, n, &n_bytes)) n++;
+    assert_int_equal(n, HELD + 2); /* depth 3 has no room for one to be filled */
+    OK(c3d_loader_start(loader, 0, 0));
+    for (int i = 0; i < c3d_loader_n_micro(loader, 0) * c3d_loader_n_steps(loader); i++) {
+        if (c3d_loader_next(loader, &batches[i % (HELD + 1)]) != C3D_OK) break;
+        (void)usleep(2000);
+        for (int k = 0; k <= HELD && k <= i; k++) check_values(&batches[k]);
+    }
+    c3d_loader_destroy(loader);
+}
+
 /* 25 and 12 samples: the rare class comes round again in an epoch, under another key. */
 static void test_balanced(void **state)
 {
@@ -970,14 +994,23 @@ static void test_lengths_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shape),           cmocka_unit_test(test_ranks),
-        cmocka_unit_test(test_order),           cmocka_unit_test(test_middle_of_epoch),
-        cmocka_unit_test(test_readers),         cmocka_unit_test(test_class_weights),
-        cmocka_unit_test(test_augmented),       cmocka_unit_test(test_balanced),
-        cmocka_unit_test(test_restart),         cmocka_unit_test(test_slices),
-        cmocka_unit_test(test_lists),           cmocka_unit_test(test_statistics),
-        cmocka_unit_test(test_real_statistics), cmocka_unit_test(test_unreadable_sample),
-        cmocka_unit_test(test_bad_samples),     cmocka_unit_test(test_more_classes),
+        cmocka_unit_test(test_shape),
+        cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_middle_of_epoch),
+        cmocka_unit_test(test_readers),
+        cmocka_unit_test(test_held),
+        cmocka_unit_test(test_class_weights),
+        cmocka_unit_test(test_augmented),
+        cmocka_unit_test(test_balanced),
+        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_statistics),
+        cmocka_unit_test(test_real_statistics),
+        cmocka_unit_test(test_unreadable_sample),
+        cmocka_unit_test(test_bad_samples),
+        cmocka_unit_test(test_more_classes),
         cmocka_unit_test(test_lengths_differ),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -103,7 +103,7 @@ static void check_step(c3d_run *run, const fixture *f, int t)
     OK(ops->download(&run->backend, &squares, run->optimizer.squares, sizeof squares));
     is_near("norm", t, (float)sqrt(squares), f->norms[t], 2 * HALF_ULP * (double)f->norms[t]);
     is_near("rate", t, (float)rate, f->rates[t], 2 * HALF_ULP * (double)f->rates[t]);
-    OK(c3d_optimizer_step(run, rate));
+    OK(c3d_optimizer_step(run, rate, 1));
     OK(ops->download(&run->backend, got, run->model.param, sizeof got));
     /* A step rounds the parameter (below 4) a few times, and moves it by at most 4 rates, of which
      * some ten roundings of moments and quotient are wrong. */

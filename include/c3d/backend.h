@@ -132,7 +132,8 @@ typedef struct c3d_input {
  * without alpha), with p the probability of the label and q = 1 - p:
  *   loss       q^g (-log p)
  *   gradient   (p_i - [i is the label]) q^g (g p (-log p) / q + 1)
- * A label out of range or a negative gamma is C3D_EINVAL. */
+ * A label out of range or a negative gamma is C3D_EINVAL. The gradient of a row whose loss is not
+ * finite is NaN, so that the sum of squares of the gradients tells and Adam leaves the step out. */
 typedef struct c3d_loss {
     int n_samples;
     const int32_t *labels; /* [n_samples]; host, borrowed */

@@ -239,11 +239,12 @@ typedef struct c3d_loader_desc {
     int global_batch, micro_batch;
     int rank, n_ranks;    /* micro-batch j of a global batch belongs to rank j mod n_ranks */
     int n_readers, depth; /* threads (0: 2), micro-batches in memory (0: 8) */
+    int n_held;           /* batches before the last one given that stay valid too; part of depth */
 } c3d_loader_desc;
 
 /* One micro-batch. What augments it is drawn by (seed, epoch, sample) and, where `balanced` shows
  * a sample several times, by which time it is. values: [n][band, month, y, x], the canonical C, D,
- * H, W order, in the store's dtype. Valid until the next c3d_loader_next. */
+ * H, W order, in the store's dtype. Valid until n_held + 1 more were asked for. */
 typedef struct c3d_batch {
     int n;             /* samples; the last of an epoch may be short, never 0 */
     int64_t step;      /* global batch it belongs to, within the epoch */
@@ -300,6 +301,8 @@ C3D_CHECKED c3d_status c3d_loader_start(c3d_loader *loader, int64_t epoch, int64
 C3D_CHECKED c3d_status c3d_loader_next(c3d_loader *loader, c3d_batch *out);
 /* A micro-batch of one row of another, valid as long as that. */
 c3d_batch c3d_batch_row(const c3d_loader *loader, const c3d_batch *batch, int row);
+/* The memory of the values of buffer i, to be pinned; NULL past the last. Until destroy. */
+void *c3d_loader_buffer(const c3d_loader *loader, int i, size_t *n_bytes_out);
 /* Seconds next() has waited since start. */
 double c3d_loader_waited_s(const c3d_loader *loader);
 /* Position i of the epoch's order -> row of samples.csv. */

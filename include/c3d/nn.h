@@ -110,7 +110,8 @@ typedef struct c3d_model {
     int n_running;
     c3d_running running[2 * C3D_MAX_LAYERS];
     size_t n_stats;
-    float *stats;      /* backend memory */
+    float *stats; /* backend memory; brought up to date before a pass that reads it */
+    bool stats_are_old;
     float *host_stats; /* the same, to be read; changed by stats_set and stats_merge alone */
 } c3d_model;
 
@@ -152,7 +153,7 @@ C3D_CHECKED c3d_status c3d_model_forward_layer(c3d_model *model, int layer, cons
 C3D_CHECKED c3d_status c3d_model_backward_layer(c3d_model *model, int layer, const c3d_pass *pass);
 
 /* The micro-batch statistics of the norms after a training forward, [n_stats] in host memory, the
- * variances unbiased (waits for the device). */
+ * variances unbiased; filled later. */
 C3D_CHECKED c3d_status c3d_model_stats_read(c3d_model *model, float *stats);
 /* running = (1 - momentum) running + momentum stats, with a momentum of 0.1 as PyTorch has it, in
  * double, for n micro-batches in turn: stats [n][n_stats], n_samples [n] their rows. A norm that

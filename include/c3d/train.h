@@ -177,9 +177,11 @@ typedef struct c3d_patience {
 } c3d_patience;
 
 typedef struct c3d_optimizer {
-    float *m, *v;    /* arenas in backend memory, on the rank that keeps the state; else NULL */
-    double *squares; /* backend memory: of the step's gradients, summed over ranks */
-    int64_t t;       /* updates done */
+    float *m, *v;      /* arenas in backend memory, on the rank that keeps the state; else NULL */
+    double *squares;   /* backend memory: of the step's gradients, summed over ranks */
+    int64_t t;         /* updates done */
+    double loss_scale; /* 1 but for fp16 */
+    int64_t n_good;    /* steps since it changed */
 } c3d_optimizer;
 
 typedef struct c3d_records c3d_records; /* metrics.csv, steps.jsonl, samples.jsonl of rank 0 */
@@ -209,9 +211,10 @@ typedef struct c3d_run {
     c3d_epoch_sums sums;
     c3d_best best;
     c3d_patience patience;
-    double saved_s;         /* c3d_now_s() of the last checkpoint, or of the start */
-    c3d_records *records;   /* rank 0 */
-    float *losses, *scores; /* [micro_batch] */
+    double saved_s;       /* c3d_now_s() of the last checkpoint, or of the start */
+    double step_ended_s;  /* likewise of the last step */
+    int64_t n_given;      /* micro-batches that the loader gave since it was started */
+    c3d_records *records; /* rank 0 */
 } c3d_run;
 
 typedef enum c3d_resume { C3D_RESUME_AUTO, C3D_RESUME_NEVER, C3D_RESUME_PATH } c3d_resume;

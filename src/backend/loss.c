@@ -94,17 +94,22 @@ static double weight_of(const c3d_loss *loss, int r)
     return loss->weights ? (double)loss->weights[r] : 1.0;
 }
 
+/* What a row's gradient is multiplied by; a loss that is not finite shows in it. */
+static double scale_of(const c3d_loss *loss, int r)
+{
+    return isfinite(loss->losses[r]) ? weight_of(loss, r) * (double)loss->grad_scale : (double)NAN;
+}
+
 static void binary_loss(const float *logits, float *d_logits, const c3d_loss *loss)
 {
     for (int r = 0; r < loss->n_samples; r++) {
         const int label = loss->labels[r];
-        const double z = (double)logits[r], weight = weight_of(loss, r);
-        const target t = binary_target(z, label);
+        const target t = binary_target((double)logits[r], label);
         const double dz = (label == 1 ? -t.q : t.q) * slope_of(loss, t);
 
-        loss->losses[r] = (float)(weight * loss_of(loss, t));
+        loss->losses[r] = (float)(weight_of(loss, r) * loss_of(loss, t));
         if (loss->scores) loss->scores[r] = (float)(label == 1 ? t.p : t.q);
-        if (loss->with_grad) d_logits[r] = (float)(weight * (double)loss->grad_scale * dz);
+        if (loss->with_grad) d_logits[r] = (float)(scale_of(loss, r) * dz);
     }
 }
 
@@ -116,9 +121,9 @@ static void class_loss(const float *logits, float *d_logits, int k, const c3d_lo
         const double largest = largest_of(z, k);
         double total;
         const target t = class_target(z, k, loss->labels[r], largest, &total);
-        const double factor = weight_of(loss, r) * (double)loss->grad_scale * slope_of(loss, t);
 
         loss->losses[r] = (float)(weight_of(loss, r) * loss_of(loss, t));
+        const double factor = scale_of(loss, r) * slope_of(loss, t);
         for (int i = 0; i < k; i++) {
             const double p = exp((double)z[i] - largest) / total;
 

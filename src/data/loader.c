@@ -156,8 +156,9 @@ static c3d_status check_desc(const c3d_loader_desc *desc)
                         desc->global_batch, desc->micro_batch);
     if (desc->n_ranks < 1 || desc->rank < 0 || desc->rank >= desc->n_ranks)
         return C3D_FAIL(C3D_EINVAL, "loader: rank %d of %d", desc->rank, desc->n_ranks);
-    if (desc->n_readers < 0 || desc->depth < 0)
-        return C3D_FAIL(C3D_EINVAL, "loader: %d readers, depth %d", desc->n_readers, desc->depth);
+    if (desc->n_readers < 0 || desc->depth < 0 || desc->n_held < 0)
+        return C3D_FAIL(C3D_EINVAL, "loader: %d readers, depth %d, %d held", desc->n_readers,
+                        desc->depth, desc->n_held);
     if (desc->balanced && !desc->shuffle)
         return C3D_FAIL(C3D_EINVAL, "loader: balanced, but not shuffled");
     if (!(desc->jitter >= 0 && desc->jitter <= 1) ||
@@ -201,7 +202,7 @@ static c3d_loader_desc with_defaults(const c3d_loader_desc *desc)
 
     if (full.n_readers == 0) full.n_readers = 2;
     if (full.depth == 0) full.depth = 8;
-    if (full.depth == 1) full.depth = 2; /* the caller holds one */
+    if (full.depth < full.n_held + 2) full.depth = full.n_held + 2; /* one to be filled */
     return full;
 }
 
@@ -319,6 +320,7 @@ c3d_status c3d_loader_create(const c3d_loader_desc *desc, c3d_loader **out)
     C3D_TRY_TO(fail, allocate(loader, &size));
     C3D_TRY_TO(fail, c3d_prefetch_create(&(c3d_prefetch_desc){ .n_readers = loader->desc.n_readers,
                                                                .depth = loader->desc.depth,
+                                                               .n_held = loader->desc.n_held,
                                                                .fill = fill,
                                                                .context = loader },
                                          &loader->prefetch));
@@ -383,6 +385,13 @@ c3d_status c3d_loader_next(c3d_loader *loader, c3d_batch *out)
                         .offset = loader->desc.jitter > 0 ? slot->offset : NULL,
                         .month_from = loader->desc.month_dropout > 0 ? slot->month_from : NULL };
     return C3D_OK;
+}
+
+void *c3d_loader_buffer(const c3d_loader *loader, int i, size_t *n_bytes_out)
+{
+    if (i >= loader->desc.depth) return NULL;
+    *n_bytes_out = (size_t)loader->desc.micro_batch * loader->sample_bytes;
+    return loader->slots[i].values;
 }
 
 c3d_batch c3d_batch_row(const c3d_loader *loader, const c3d_batch *batch, int row)

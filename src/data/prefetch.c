@@ -170,8 +170,8 @@ c3d_status c3d_prefetch_next(c3d_prefetch *self, int *slot_out, int64_t *item_ou
 
     pthread_mutex_lock(&self->lock);
     const int64_t item = self->n_handed;
-    if (self->n_returned < item) {
-        self->n_returned = item;
+    if (self->n_returned < item - self->desc.n_held) {
+        self->n_returned = item - self->desc.n_held;
         pthread_cond_broadcast(&self->may_fill);
     }
     if (item >= self->n_items || (!self->is_running && item >= self->n_taken))

@@ -229,6 +229,8 @@ c3d_status c3d_model_forward_layer(c3d_model *model, int layer, const c3d_pass *
 {
     const layer_range range = range_of(model, layer);
 
+    if (model->stats_are_old && !pass->training)
+        C3D_TRY(c3d_model_stats_set(model, model->host_stats));
     if (ops_of(model)->forward(model->backend, model->plans[layer], &range.params, pass) == C3D_OK)
         return C3D_OK;
     return c3d_error_while("running layer %s forward", model->table.layers[layer].name);

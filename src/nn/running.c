@@ -14,7 +14,7 @@ c3d_status c3d_model_stats_read(c3d_model *model, float *stats)
         C3D_TRY(ops->stats_read(model->backend, model->plans[mean->layer], stats + mean->offset,
                                 stats + variance->offset));
     }
-    return ops->sync(model->backend);
+    return C3D_OK;
 }
 
 static void merge_one(c3d_model *model, const double *stats, int n_samples)
@@ -33,7 +33,8 @@ static void merge_one(c3d_model *model, const double *stats, int n_samples)
 c3d_status c3d_model_stats_merge(c3d_model *model, const double *stats, const int *n_samples, int n)
 {
     for (int i = 0; i < n; i++) merge_one(model, stats + (size_t)i * model->n_stats, n_samples[i]);
-    return c3d_model_stats_set(model, model->host_stats);
+    model->stats_are_old = true;
+    return C3D_OK;
 }
 
 c3d_status c3d_model_stats_set(c3d_model *model, const float *stats)
@@ -41,6 +42,7 @@ c3d_status c3d_model_stats_set(c3d_model *model, const float *stats)
     const size_t n_bytes = model->n_stats * sizeof *stats;
 
     if (n_bytes == 0) return C3D_OK;
+    model->stats_are_old = false;
     if (stats != model->host_stats) memcpy(model->host_stats, stats, n_bytes);
     return model->backend->ops->upload(model->backend, model->stats, stats, n_bytes);
 }

@@ -44,7 +44,8 @@ static c3d_status try_sample(c3d_run *run, const c3d_batch *one, const c3d_step 
 
     sample->has_bad_pixels = !are_pixels_finite(run, one->values);
     if (s->sums->n_bad > 0) return C3D_OK; /* the losses have told */
-    C3D_TRY(c3d_step_run_micro_batch(run, one, 0));
+    C3D_TRY(c3d_step_run_micro_batch(run, one,
+                                     &(c3d_micro){ .losses = s->losses, .scores = s->scores }));
     C3D_TRY(c3d_optimizer_measure(run));
     C3D_TRY(run->backend.ops->download(&run->backend, &squares, run->optimizer.squares,
                                        sizeof squares));
@@ -112,8 +113,9 @@ c3d_status c3d_step_diverged(c3d_run *run, c3d_step *s)
 {
     c3d_step_sample *all = NULL;
     size_t n = 0;
-    c3d_status st = try_samples(run, s);
+    c3d_status st = run->backend.ops->sync(&run->backend);
 
+    if (st == C3D_OK) st = try_samples(run, s);
     C3D_TRY(c3d_comm_agree_status(run->comm, st));
     C3D_TRY(c3d_step_gather(run, s, &all, &n));
     if (run->comm->rank == 0) st = fail_with(run, s, all, n);

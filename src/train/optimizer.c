@@ -10,6 +10,7 @@ c3d_status c3d_optimizer_open(c3d_run *run)
 {
     const size_t n_bytes = run->model.n_arena * sizeof(float);
 
+    c3d_loss_scale_begin(run);
     C3D_TRY(run->backend.ops->alloc(&run->backend, sizeof *run->optimizer.squares,
                                     (void **)&run->optimizer.squares));
     if (!keeps_state(run)) return C3D_OK;
@@ -50,7 +51,7 @@ c3d_status c3d_optimizer_measure(c3d_run *run)
                                          run->optimizer.squares);
 }
 
-c3d_status c3d_optimizer_step(c3d_run *run, double rate)
+c3d_status c3d_optimizer_step(c3d_run *run, double rate, float grad_scale)
 {
     const c3d_config *config = run->config;
     const size_t n = run->model.n_arena, bucket = c3d_bucket_floats(run);
@@ -61,7 +62,7 @@ c3d_status c3d_optimizer_step(c3d_run *run, double rate)
         .epsilon = config->optimizer.epsilon,
         .weight_decay = config->optimizer.weight_decay,
         .t = ++run->optimizer.t,
-        .grad_scale = 1,
+        .grad_scale = grad_scale,
         .clip_norm = config->optimizer.clip_norm,
         .squares = run->optimizer.squares,
     };
@@ -74,4 +75,38 @@ c3d_status c3d_optimizer_step(c3d_run *run, double rate)
     }
     C3D_TRY(run->comm->ops->wait(run->comm));
     return keeps_state(run) ? C3D_OK : c3d_model_to_low(&run->model, 0, n);
+}
+
+/* ---- loss scaling ---------------------------------------------------------------------------- */
+
+#define FIRST_SCALE 65536.0
+#define GOOD_STEPS  2000
+
+static bool is_scaled(const c3d_run *run)
+{
+    return run->backend.options.precision == C3D_PRECISION_FP16;
+}
+
+void c3d_loss_scale_begin(c3d_run *run)
+{
+    run->optimizer.loss_scale = is_scaled(run) ? FIRST_SCALE : 1;
+    run->optimizer.n_good = 0;
+}
+
+bool c3d_loss_scale_see(c3d_run *run, bool is_finite)
+{
+    c3d_optimizer *o = &run->optimizer;
+
+    if (!is_scaled(run)) return false;
+    if (!is_finite) {
+        if (o->loss_scale <= 1) return false; /* no scale is to blame */
+        o->loss_scale /= 2;
+        o->n_good = 0;
+        return true;
+    }
+    if (++o->n_good == GOOD_STEPS) {
+        o->loss_scale *= 2;
+        o->n_good = 0;
+    }
+    return false;
 }

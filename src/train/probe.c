@@ -176,7 +176,7 @@ static c3d_status time_exchange(c3d_run *run, c3d_probe *out)
                                         n - begin < bucket ? n - begin : bucket));
         C3D_TRY(run->comm->ops->wait(run->comm));
         const double summed_s = c3d_now_s();
-        C3D_TRY(c3d_optimizer_step(run, 0));
+        C3D_TRY(c3d_optimizer_step(run, 0, 1));
         out->sum_s = run->comm->n_ranks > 1 ? summed_s - start_s : 0;
         out->update_s = c3d_now_s() - summed_s;
     }

@@ -94,12 +94,15 @@ void c3d_records_close(c3d_records *records)
 
 void c3d_records_step(c3d_records *records, const c3d_step_record *row)
 {
+    char norm[32] = "null";
+
+    if (isfinite(row->grad_norm)) (void)snprintf(norm, sizeof norm, "%.9g", row->grad_norm);
     (void)fprintf(records->steps,
                   "{\"step\": %" PRId64 ", \"epoch\": %" PRId64
-                  ", \"loss\": %.9g, \"learning_rate\": %.9g, \"grad_norm\": %.9g, \"n\": %" PRId64
-                  ", \"seconds\": %.4f}\n",
-                  row->step, row->epoch, row->loss, row->learning_rate, row->grad_norm, row->n,
-                  row->seconds);
+                  ", \"loss\": %.9g, \"learning_rate\": %.9g, \"grad_norm\": %s, \"n\": %" PRId64
+                  ", \"seconds\": %.4f, \"waited_s\": %.4f}\n",
+                  row->step, row->epoch, row->loss, row->learning_rate, norm, row->n, row->seconds,
+                  row->waited_s);
 }
 
 void c3d_records_samples(c3d_records *records, int64_t step, const int64_t *ids, size_t n)

@@ -8,8 +8,10 @@
 typedef struct c3d_step_record {
     int64_t step, epoch; /* the step just done, from 1; its epoch, from 1 */
     double loss;         /* mean over the global batch */
-    double learning_rate, grad_norm, seconds;
-    int64_t n; /* samples of the global batch */
+    double learning_rate;
+    double grad_norm;         /* not finite: the step was left out for a smaller loss scale */
+    double seconds, waited_s; /* since the step before; of rank 0 for samples to be read */
+    int64_t n;                /* samples of the global batch */
 } c3d_step_record;
 
 /* NaN where there is nothing (no validation samples, 0/0): an empty field. */

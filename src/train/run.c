@@ -157,19 +157,17 @@ c3d_loader_desc c3d_run_loader_desc(const c3d_run *run)
         .n_ranks = run->comm->n_ranks,
         .n_readers = config->data.readers,
         .depth = 8,
+        .n_held = C3D_TRAIN_HELD,
     };
 }
 
 static c3d_status open_loader(c3d_run *run)
 {
     const c3d_loader_desc desc = c3d_run_loader_desc(run);
-    const size_t n = (size_t)desc.micro_batch, n_outputs = (size_t)run->config->model.outputs;
 
     C3D_TRY(c3d_loader_create(&desc, &run->loader));
-    run->losses = c3d_calloc(n, sizeof(float));
-    run->scores = c3d_calloc(n * n_outputs, sizeof(float));
-    run->sums.counts = c3d_calloc(n_outputs, 4 * sizeof(double));
-    return run->losses && run->scores && run->sums.counts ? C3D_OK : C3D_ENOMEM;
+    run->sums.counts = c3d_calloc((size_t)run->config->model.outputs, 4 * sizeof(double));
+    return run->sums.counts ? C3D_OK : C3D_ENOMEM;
 }
 
 /* A norm over one value gives the same output whatever the value was. */
@@ -354,6 +352,7 @@ static c3d_status open_parts(c3d_run *run)
     C3D_TRY(open_loader(run));
     C3D_TRY(c3d_run_check_ending(run));
     C3D_TRY(open_network(run));
+    C3D_TRY(c3d_pin_loader(&run->backend, run->loader));
     return open_evaluator(run);
 }
 
@@ -402,14 +401,13 @@ void c3d_run_close(c3d_run *run)
     if (!run->comm) return;
     c3d_records_close(run->records);
     c3d_evaluator_destroy(run->evaluator);
+    c3d_unpin_loader(&run->backend, run->loader);
     c3d_run_close_network(run);
     c3d_loader_destroy(run->loader);
     c3d_list_free(&run->train_list);
     c3d_list_free(&run->validation_list);
     c3d_dataset_close(run->dataset);
     free(run->class_weights);
-    free(run->losses);
-    free(run->scores);
     free(run->sums.counts);
     c3d_directory_close(run->lock_fd);
     *run = (c3d_run){ 0 };

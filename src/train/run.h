@@ -8,6 +8,9 @@
  * the same ones. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_run_threads(const c3d_config *config, c3d_comm *comm, int *out);
 
+/* Micro-batches before the last one that a device may still be reading. */
+#define C3D_TRAIN_HELD 2
+
 /* The parts of c3d_run_open, for what only looks at a run (c3d_run_plan). begin is COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_run_begin(c3d_run *run, c3d_comm *comm, const c3d_config *config);
 C3D_CHECKED c3d_status c3d_run_open_data(c3d_run *run);
@@ -18,6 +21,11 @@ c3d_evaluator_desc c3d_run_evaluator_desc(const c3d_run *run);
 /* Backend, model and optimiser for run->network; not initialised. */
 C3D_CHECKED c3d_status c3d_run_build_network(c3d_run *run, bool dry_run);
 void c3d_run_close_network(c3d_run *run); /* half-built is fine */
+
+/* Uploads of what the loader reads need not wait then. Unpinned before the backend is closed or the
+ * loader destroyed; what was not pinned, or NULL, is fine. Local. */
+C3D_CHECKED c3d_status c3d_pin_loader(c3d_backend *backend, const c3d_loader *loader);
+void c3d_unpin_loader(c3d_backend *backend, const c3d_loader *loader);
 
 /* Rank 0: which checkpoint to start from ("" for none) and whether the configuration may go on from
  * it: C3D_ECONFIG with a diff otherwise. */

@@ -22,7 +22,7 @@ c3d_status c3d_running_open(const c3d_run *run, c3d_running_step *r)
     if (n_stats == 0) return C3D_OK;
     r->stats = c3d_calloc(n_micro * n_stats, sizeof *r->stats);
     r->n_samples = c3d_calloc(n_micro, sizeof *r->n_samples);
-    r->mine = c3d_calloc(n_stats, sizeof *r->mine);
+    r->mine = c3d_calloc(n_micro * n_stats, sizeof *r->mine);
     r->n = n_micro * n_stats;
     return r->stats && r->n_samples && r->mine ? C3D_OK : C3D_ENOMEM;
 }
@@ -36,18 +36,29 @@ void c3d_running_close(c3d_running_step *r)
 
 void c3d_running_begin(c3d_running_step *r)
 {
-    if (r->n > 0) memset(r->stats, 0, r->n * sizeof *r->stats);
+    r->n_mine = 0;
 }
 
-c3d_status c3d_running_keep(c3d_run *run, c3d_running_step *r, int micro)
+c3d_status c3d_running_keep(c3d_run *run, c3d_running_step *r)
 {
     const size_t n_stats = run->model.n_stats;
 
     if (n_stats == 0) return C3D_OK;
-    double *to = r->stats + (size_t)(micro * run->comm->n_ranks + run->comm->rank) * n_stats;
-    C3D_TRY(c3d_model_stats_read(&run->model, r->mine));
-    for (size_t i = 0; i < n_stats; i++) to[i] = (double)r->mine[i];
-    return C3D_OK;
+    return c3d_model_stats_read(&run->model, r->mine + (size_t)r->n_mine++ * n_stats);
+}
+
+/* This rank's places among those of the global batch; the others' are zero. */
+static void put_mine(const c3d_run *run, c3d_running_step *r)
+{
+    const size_t n_stats = run->model.n_stats;
+
+    memset(r->stats, 0, r->n * sizeof *r->stats);
+    for (int m = 0; m < r->n_mine; m++) {
+        const float *from = r->mine + (size_t)m * n_stats;
+        double *to = r->stats + (size_t)(m * run->comm->n_ranks + run->comm->rank) * n_stats;
+
+        for (size_t i = 0; i < n_stats; i++) to[i] = (double)from[i];
+    }
 }
 
 /* Each place was filled by one rank and is zero on the others, so that the sum is exact. */
@@ -58,6 +69,7 @@ c3d_status c3d_running_merge(c3d_run *run, c3d_running_step *r, int n_global, bo
 
     *is_finite_out = true;
     if (n == 0) return C3D_OK;
+    put_mine(run, r);
     C3D_TRY(c3d_comm_sum_f64(run->comm, r->stats, n));
     for (size_t i = 0; i < n; i++) *is_finite_out = *is_finite_out && isfinite(r->stats[i]);
     if (!*is_finite_out) return C3D_OK;

@@ -1,0 +1,292 @@
+#include "train/step.h"
+
+#include "train/optimizer.h"
+#include "train/records.h"
+#include "train/run.h"
+#include "train/schedule.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+c3d_status c3d_step_open(const c3d_run *run, int mark, c3d_step *s)
+{
+    const size_t n = (size_t)run->config->train.global_batch;
+    const size_t n_outputs = (size_t)run->config->model.outputs;
+
+    *s = (c3d_step){ .mark = mark };
+    s->n_sums = sizeof(c3d_step_sums) / sizeof(double) + 4 * n_outputs;
+    s->sums = c3d_calloc(s->n_sums, sizeof(double));
+    s->counts = c3d_calloc(n_outputs, sizeof *s->counts);
+    s->samples = c3d_calloc(n, sizeof *s->samples);
+    s->labels = c3d_calloc(n, sizeof *s->labels);
+    s->losses = c3d_calloc(n, sizeof *s->losses);
+    s->scores = c3d_calloc(n * n_outputs, sizeof *s->scores);
+    if (!s->sums || !s->counts || !s->samples || !s->labels || !s->losses || !s->scores)
+        return C3D_ENOMEM;
+    return c3d_running_open(run, &s->running);
+}
+
+void c3d_step_close(c3d_step *s)
+{
+    free(s->sums);
+    free(s->counts);
+    free(s->samples);
+    free(s->labels);
+    free(s->losses);
+    free(s->scores);
+    c3d_running_close(&s->running);
+}
+
+c3d_status c3d_run_await(c3d_run *run, int mark)
+{
+    static const struct timespec nap = { .tv_nsec = 20000 };
+    bool done = false;
+
+    C3D_TRY(run->backend.ops->reached(&run->backend, mark, &done));
+    while (!done) {
+        C3D_TRY(run->comm->ops->poll(run->comm));
+        (void)nanosleep(&nap, NULL);
+        C3D_TRY(run->backend.ops->reached(&run->backend, mark, &done));
+    }
+    return C3D_OK;
+}
+
+/* ---- the beginning: work for the device ------------------------------------------------------ */
+
+c3d_status c3d_step_run_micro_batch(c3d_run *run, const c3d_batch *batch, const c3d_micro *micro)
+{
+    const c3d_input input = {
+        .values = batch->values,
+        .dtype = c3d_dataset_get_info(run->dataset)->dtype,
+        .n_samples = batch->n,
+        .mean = run->network.mean,
+        .scale = run->network.scale,
+        .symmetry = batch->symmetry,
+        .gain = batch->gain,
+        .offset = batch->offset,
+        .month_from = batch->month_from,
+    };
+    const c3d_pass pass = {
+        .training = true,
+        .n_samples = batch->n,
+        .seed = (uint64_t)run->config->data.seed,
+        .row_keys = batch->row_keys,
+        .accumulate = micro->accumulate,
+    };
+    const c3d_loss loss = {
+        .n_samples = batch->n,
+        .labels = batch->labels,
+        .weights = batch->weights,
+        .focal_gamma = run->network.focal_gamma,
+        .grad_scale = (float)(run->optimizer.loss_scale / batch->n_global),
+        .losses = micro->losses,
+        .scores = micro->scores,
+        .with_grad = true,
+    };
+
+    C3D_TRY(c3d_model_load(&run->model, &input));
+    C3D_TRY(c3d_model_forward(&run->model, &pass));
+    C3D_TRY(c3d_model_loss(&run->model, &loss));
+    return c3d_model_backward(&run->model, &pass, micro->hook);
+}
+
+/* Sums of gradients over ranks, a bucket as soon as its last gradient is ready. */
+typedef struct buckets {
+    c3d_run *run;
+    size_t n_sent; /* floats */
+} buckets;
+
+static c3d_status send_ready(void *context, size_t begin, size_t end)
+{
+    buckets *b = context;
+    c3d_run *run = b->run;
+    const size_t n = run->model.n_arena, bucket = c3d_bucket_floats(run);
+
+    (void)begin; /* the arena lies in the order in which backward comes to it */
+    while (b->n_sent < end && (end - b->n_sent >= bucket || end == n)) {
+        const size_t count = end - b->n_sent < bucket ? end - b->n_sent : bucket;
+        C3D_TRY(run->comm->ops->sum(run->comm, run->model.grad + b->n_sent, count));
+        b->n_sent += count;
+    }
+    return C3D_OK;
+}
+
+/* What the end of the step will want to know of the batch, which is gone by then. */
+static void remember(const c3d_run *run, const c3d_batch *batch, int micro, c3d_step *s)
+{
+    const c3d_samples *rows = c3d_dataset_get_samples(run->dataset);
+    const int stride = run->config->train.micro_batch * run->comm->n_ranks;
+    const int64_t first =
+        (int64_t)micro * stride + (int64_t)run->comm->rank * run->config->train.micro_batch;
+
+    for (int i = 0; i < batch->n; i++, s->n_samples++) {
+        const c3d_sample *row = &rows->rows[batch->index[i]];
+
+        s->labels[s->n_samples] = batch->labels[i];
+        s->samples[s->n_samples] = (c3d_step_sample){ .position = first + i,
+                                                      .sample_id = row->sample_id,
+                                                      .frame_id = row->frame_id };
+    }
+}
+
+/* The next batch takes the place of one that the device may still be reading. */
+static c3d_status next_batch(c3d_run *run, c3d_batch *batch, int *mark_out)
+{
+    *mark_out = (int)(run->n_given++ % (C3D_TRAIN_HELD + 1));
+    if (run->n_given > C3D_TRAIN_HELD + 1) C3D_TRY(c3d_run_await(run, *mark_out));
+    return c3d_loader_next(run->loader, batch);
+}
+
+static c3d_status run_micro_batches(c3d_run *run, c3d_step *s)
+{
+    const int n_micro = c3d_loader_n_micro(run->loader, s->at.step_in_epoch);
+    const size_t n_outputs = (size_t)run->config->model.outputs;
+    const double waited_s = c3d_loader_waited_s(run->loader);
+    buckets sent = { .run = run };
+    const c3d_grad_hook hook = { send_ready, &sent };
+    c3d_batch batch;
+    int mark;
+
+    for (int micro = 0; micro < n_micro; micro++) {
+        C3D_TRY(next_batch(run, &batch, &mark));
+        const c3d_micro to = { .accumulate = micro > 0,
+                               .losses = s->losses + s->n_samples,
+                               .scores = s->scores + s->n_samples * n_outputs,
+                               .hook = micro == n_micro - 1 ? &hook : NULL };
+        C3D_TRY(c3d_step_run_micro_batch(run, &batch, &to));
+        C3D_TRY(c3d_running_keep(run, &s->running));
+        C3D_TRY(run->backend.ops->mark(&run->backend, mark));
+        remember(run, &batch, micro, s);
+    }
+    s->waited_s = c3d_loader_waited_s(run->loader) - waited_s;
+    if (n_micro > 0) return C3D_OK;
+    /* a rank without a micro-batch in the last, short step adds nothing */
+    const size_t n = run->model.n_arena;
+    C3D_TRY(run->backend.ops->zero(&run->backend, run->model.grad, n * sizeof(float)));
+    return send_ready(&sent, 0, n);
+}
+
+c3d_status c3d_step_begin(c3d_run *run, c3d_step *s, c3d_position at, bool in_flight)
+{
+    s->at = at;
+    s->n_samples = 0;
+    s->is_updated = in_flight;
+    s->loss_scale = run->optimizer.loss_scale;
+    c3d_running_begin(&s->running);
+    C3D_TRY(run_micro_batches(run, s));
+    C3D_TRY(run->comm->ops->wait(run->comm));
+    C3D_TRY(c3d_optimizer_measure(run));
+    C3D_TRY(run->backend.ops->read(&run->backend, &s->squares, run->optimizer.squares,
+                                   sizeof s->squares));
+    s->rate = c3d_schedule_rate(run->config, c3d_run_n_steps(run), at.step);
+    if (in_flight) C3D_TRY(c3d_optimizer_step(run, s->rate, (float)(1 / s->loss_scale)));
+    return run->backend.ops->mark(&run->backend, s->mark);
+}
+
+/* ---- the end: what came out ------------------------------------------------------------------ */
+
+/* Counts as doubles, to be summed over ranks and steps. */
+static void put_counts(const c3d_counts *counts, int n_outputs, double *sums)
+{
+    for (int k = 0; k < n_outputs; k++, sums += 4) {
+        sums[0] = (double)counts[k].tp;
+        sums[1] = (double)counts[k].fp;
+        sums[2] = (double)counts[k].tn;
+        sums[3] = (double)counts[k].fn;
+    }
+}
+
+static bool is_save_time(const c3d_run *run)
+{
+    const double every_s = run->config->train.checkpoint_every_s;
+
+    return run->comm->rank == 0 && every_s > 0 && c3d_now_s() - run->saved_s >= every_s;
+}
+
+static void sum_up(const c3d_run *run, c3d_step *s)
+{
+    const int n_outputs = run->config->model.outputs;
+
+    memset(s->sums, 0, s->n_sums * sizeof(double));
+    for (size_t i = 0; i < s->n_samples; i++) {
+        s->samples[i].is_bad = !isfinite(s->losses[i]);
+        s->sums->loss += (double)s->losses[i];
+        s->sums->n_bad += s->samples[i].is_bad;
+    }
+    s->sums->n = (double)s->n_samples;
+    s->sums->stop_votes = c3d_stop_requested();
+    s->sums->save_votes = is_save_time(run);
+    c3d_counts_of(s->scores, s->labels, s->n_samples, n_outputs, run->config->evaluation.threshold,
+                  s->counts);
+    put_counts(s->counts, n_outputs, s->sums->counts);
+}
+
+static void add_to_epoch(c3d_run *run, const c3d_step *s, double seconds)
+{
+    run->sums.loss += s->sums->loss;
+    run->sums.n += s->sums->n;
+    for (int i = 0; i < 4 * run->config->model.outputs; i++)
+        run->sums.counts[i] += s->sums->counts[i];
+    run->sums.seconds += seconds;
+}
+
+static c3d_status record(c3d_run *run, const c3d_step *s, double seconds)
+{
+    if (run->config->run.log_samples) {
+        c3d_step_sample *all = NULL;
+        size_t n = 0;
+        C3D_TRY(c3d_step_gather(run, s, &all, &n));
+        int64_t *ids = all ? c3d_calloc(n, sizeof *ids) : NULL;
+        for (size_t i = 0; ids && i < n; i++) ids[i] = all[i].sample_id;
+        if (ids) c3d_records_samples(run->records, run->position.step, ids, n);
+        free(ids);
+        free(all);
+    }
+    if (run->comm->rank != 0) return C3D_OK;
+    const c3d_step_record row = {
+        .step = run->position.step,
+        .epoch = run->position.epoch + 1,
+        .loss = s->sums->loss / s->sums->n,
+        .learning_rate = s->rate,
+        .grad_norm = s->grad_norm,
+        .seconds = seconds,
+        .waited_s = s->waited_s,
+        .n = (int64_t)s->sums->n,
+    };
+    c3d_records_step(run->records, &row);
+    return C3D_OK;
+}
+
+/* Seconds since the step before ended; they may have overlapped. */
+static double seconds_of(c3d_run *run)
+{
+    const double now_s = c3d_now_s(), seconds = now_s - run->step_ended_s;
+
+    run->step_ended_s = now_s;
+    return seconds;
+}
+
+c3d_status c3d_step_finish(c3d_run *run, c3d_step *s)
+{
+    bool is_finite;
+
+    C3D_TRY(c3d_run_await(run, s->mark));
+    sum_up(run, s);
+    C3D_TRY(c3d_comm_sum_f64(run->comm, (double *)s->sums, s->n_sums));
+    s->grad_norm = sqrt(s->squares) / s->loss_scale;
+    if (s->sums->n_bad > 0) return c3d_step_diverged(run, s);
+    const bool is_left_out = c3d_loss_scale_see(run, isfinite(s->grad_norm));
+    if (!isfinite(s->grad_norm) && !is_left_out) return c3d_step_diverged(run, s);
+    C3D_TRY(c3d_running_merge(run, &s->running, (int)s->sums->n, &is_finite));
+    if (!is_finite) return c3d_step_diverged(run, s);
+    if (!s->is_updated && !is_left_out)
+        C3D_TRY(c3d_optimizer_step(run, s->rate, (float)(1 / s->loss_scale)));
+
+    run->position.step++;
+    run->position.step_in_epoch++;
+    const double seconds = seconds_of(run);
+    add_to_epoch(run, s, seconds);
+    return record(run, s, seconds);
+}
