@@ -9,6 +9,7 @@
 #include "support/cm.h"
 
 #include "c3d/comm.h"
+#include "comm/roll.h"
 
 static c3d_comm comm;
 
@@ -374,6 +375,39 @@ static void a_device_by_way_of_the_host(void **state)
     assert_int_equal(fake.n_pinned, 0);
 }
 
+static void the_roll_is_called(void **state)
+{
+    c3d_roll roll;
+    char who[64];
+
+    (void)state;
+    if (comm.n_ranks == 1) return;
+    assert_int_equal(c3d_roll_call(&comm, 1, 10 - comm.rank, 60, &roll), C3D_OK);
+    assert_int_equal(roll.worst, 10);
+    (void)snprintf(who, sizeof who, "rank 0 (%.30s)", comm.host);
+    assert_true(comm.rank != 0 || strcmp(roll.who, who) == 0);
+    assert_int_equal(c3d_roll_call(&comm, 2, 7, 60, &roll), C3D_OK);
+    assert_int_equal(roll.worst, 7);
+    assert_non_null(strstr(roll.who, "rank 1 ("));
+}
+
+/* Named on all ranks, the late one included, which need not wait. */
+static void who_misses_the_roll_is_named(void **state)
+{
+    const int last = comm.n_ranks - 1;
+    char who[32];
+    c3d_roll roll;
+
+    (void)state;
+    if (comm.n_ranks == 1) return;
+    (void)snprintf(who, sizeof who, "rank %d (", last);
+    if (comm.rank == last) (void)usleep(1500 * 1000);
+    assert_int_equal(c3d_roll_call(&comm, 3, 0, 0.5, &roll), C3D_ECOMM);
+    assert_non_null(strstr(c3d_error_last()->message, who));
+    assert_null(strstr(c3d_error_last()->message, "rank 0"));
+    assert_int_equal(c3d_roll_call(&comm, 4, 0, 60, &roll), C3D_OK);
+}
+
 /* The planner counts with it: nothing alone, and no more than was said. */
 static void the_window_is_small(void **state)
 {
@@ -443,6 +477,8 @@ int main(void)
         cmocka_unit_test(a_device_by_way_of_the_host),
         cmocka_unit_test(without_shared_memory_mpi_adds),
         cmocka_unit_test(a_rank_that_never_comes_is_named),
+        cmocka_unit_test(the_roll_is_called),
+        cmocka_unit_test(who_misses_the_roll_is_named),
         cmocka_unit_test(the_window_is_small),
         cmocka_unit_test(text_is_shared),
         cmocka_unit_test(bytes_are_gathered_in_rank_order),

@@ -74,9 +74,12 @@ struct c3d_comm {
     const c3d_comm_ops *ops;
     int rank, n_ranks;
     int local_rank, n_local_ranks; /* among the ranks of this host */
+    int first_local_rank;          /* the smallest rank of this host */
     char host[64];
+    char *hosts;        /* [n_ranks][sizeof host], on rank 0; owned until leave */
     int ranks_per_node; /* of a node; 0: all of a host. For tests, between join and open */
     const c3d_comm_device *device; /* NULL: host memory */
+    bool shares_gpu;               /* some GPU serves several ranks; for nccl */
     bool agreed; /* set by agree_status on failure: every rank fails with the same error */
     void *state; /* owned by open and close */
 };
@@ -85,10 +88,15 @@ struct c3d_comm {
  * c3d_stop_install. Alone (no mpirun) it is one rank. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_comm_join(c3d_comm *comm, const char *program);
 /* Opens the data plane: c3d_comm_self for one rank; for more c3d_comm_mpi, or with a device
- * c3d_comm_nccl where every rank has NCCL and a GPU of its own. device: NULL for host memory. Where
- * a host refuses the shared memory, rank 0 says so and sums go through MPI alone. timeout_s: a rank
- * that lets the others of its host wait longer in a sum or broadcast ends it with C3D_ECOMM.
- * COLLECTIVE. */
+ * c3d_comm_nccl where every rank has NCCL and a GPU of its own. (Ranks that share a GPU use MPI,
+ * unless the environment has C3D_NCCL_SHARED_GPU=1: slow, for tests.) Where NCCL cannot be
+ * initialised all ranks use MPI. Rank 0 says what was taken for a device, and where a host refuses
+ * the shared memory, so that sums go through MPI alone. device: NULL for host memory. Calls of the
+ * table come from the thread that called this.
+ * timeout_s: with C3D_ECOMM ends, naming who was missing, NCCL's initialisation when it takes
+ * longer; with MPI a sum or broadcast when a rank lets the others of its host wait longer; with
+ * NCCL, in poll, something enqueued that has taken longer since its numbers were there. COLLECTIVE.
+ */
 C3D_CHECKED c3d_status c3d_comm_open(c3d_comm *comm, const c3d_comm_device *device,
                                      double timeout_s);
 /* Bytes of shared memory that c3d_comm_open takes on a host, once for all its ranks, whatever the

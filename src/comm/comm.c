@@ -1,3 +1,4 @@
+#include "comm/choose.h"
 #include "comm/mpi_call.h"
 
 #include <limits.h>
@@ -22,7 +23,22 @@ static c3d_status find_local_rank(c3d_comm *comm)
                                 &host));
     C3D_MPI(MPI_Comm_rank(host, &comm->local_rank));
     C3D_MPI(MPI_Comm_size(host, &comm->n_local_ranks));
+    comm->first_local_rank = comm->rank;
+    C3D_MPI(MPI_Bcast(&comm->first_local_rank, 1, MPI_INT, 0, host));
     C3D_MPI(MPI_Comm_free(&host));
+    return C3D_OK;
+}
+
+/* While all ranks are still there: later the host of one that is missing may be wanted. */
+static c3d_status gather_hosts(c3d_comm *comm)
+{
+    const int n = sizeof comm->host;
+
+    if (comm->rank == 0) {
+        comm->hosts = c3d_calloc((size_t)comm->n_ranks, sizeof comm->host);
+        if (!comm->hosts) return C3D_ENOMEM;
+    }
+    C3D_MPI(MPI_Gather(comm->host, n, MPI_CHAR, comm->hosts, n, MPI_CHAR, 0, MPI_COMM_WORLD));
     return C3D_OK;
 }
 
@@ -40,14 +56,36 @@ c3d_status c3d_comm_join(c3d_comm *comm, const char *program)
         return C3D_FAIL(C3D_ECOMM, "this MPI offers no threads (MPI_THREAD_FUNNELED)");
     (void)gethostname(comm->host, sizeof comm->host - 1);
     c3d_log_set(program, comm->rank, comm->n_ranks);
-    return find_local_rank(comm);
+    C3D_TRY(find_local_rank(comm));
+    return gather_hosts(comm);
+}
+
+/* NCCL if it can be; nothing is open when it cannot. */
+static c3d_status open_nccl(c3d_comm *comm, double timeout_s)
+{
+    c3d_choice choice;
+
+    C3D_TRY(c3d_choose(comm, comm->device, &choice));
+    if (!choice.nccl) {
+        c3d_log_run("sums over %d ranks: MPI, by way of the hosts' memory: %s", comm->n_ranks,
+                    choice.why_not);
+        return C3D_OK;
+    }
+    comm->shares_gpu = choice.shares_gpu;
+    const c3d_status st = c3d_comm_nccl.open(comm, timeout_s);
+    if (st == C3D_OK) comm->ops = &c3d_comm_nccl;
+    if (st != C3D_EUNSUPPORTED) return st;
+    c3d_log_warn("%s: sums over %d ranks go by way of the hosts' memory (MPI), which is slower",
+                 c3d_error_last()->message, comm->n_ranks);
+    return C3D_OK;
 }
 
 c3d_status c3d_comm_open(c3d_comm *comm, const c3d_comm_device *device, double timeout_s)
 {
     comm->device = device;
     comm->ops = comm->n_ranks > 1 ? &c3d_comm_mpi : &c3d_comm_self;
-    return comm->ops->open(comm, timeout_s);
+    if (comm->n_ranks > 1 && device) C3D_TRY(open_nccl(comm, timeout_s));
+    return comm->ops == &c3d_comm_nccl ? C3D_OK : comm->ops->open(comm, timeout_s);
 }
 
 static bool is_joined(void)
@@ -68,6 +106,8 @@ void c3d_comm_close(c3d_comm *comm)
 void c3d_comm_leave(c3d_comm *comm)
 {
     c3d_comm_close(comm);
+    free(comm->hosts);
+    comm->hosts = NULL;
     if (is_joined()) (void)MPI_Finalize();
 }
 
@@ -75,6 +115,7 @@ void c3d_comm_abort(c3d_comm *comm, const c3d_error *error)
 {
     const int code = c3d_exit_code(error->status);
 
+    if (comm->state) comm->ops->abort(comm);
     if (comm->n_ranks > 1 && !comm->agreed) {
         c3d_log_error(error);
         (void)fflush(NULL);

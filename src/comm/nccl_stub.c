@@ -1,11 +1,18 @@
 /* The communicator "nccl" of a build without NCCL: it says so. */
-#include "c3d/comm.h"
+#include "comm/choose.h"
+
+static const char advice[] = "NCCL: not in this build (it was not found when this was configured)";
+
+c3d_status c3d_nccl_find_gpu(const c3d_comm_device *device, char bus_id[32])
+{
+    (void)device, (void)bus_id;
+    return C3D_FAIL(C3D_EUNSUPPORTED, "%s", advice);
+}
 
 static c3d_status refuse(c3d_comm *self, double timeout_s)
 {
     (void)self, (void)timeout_s;
-    return C3D_FAIL(C3D_EUNSUPPORTED, "NCCL: not in this build (it was not found when this was "
-                                      "configured)");
+    return C3D_FAIL(C3D_EUNSUPPORTED, "%s", advice);
 }
 
 static void do_nothing(c3d_comm *self)
@@ -13,4 +20,10 @@ static void do_nothing(c3d_comm *self)
     (void)self;
 }
 
-const c3d_comm_ops c3d_comm_nccl = { .name = "nccl", .open = refuse, .close = do_nothing };
+/* Nothing else is called where open has failed. */
+const c3d_comm_ops c3d_comm_nccl = {
+    .name = "nccl",
+    .open = refuse,
+    .close = do_nothing,
+    .abort = do_nothing,
+};

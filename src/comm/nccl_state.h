@@ -1,0 +1,68 @@
+/* What the sources of the communicator "nccl" share. */
+#ifndef C3D_COMM_NCCL_STATE_H
+#define C3D_COMM_NCCL_STATE_H
+
+#include "c3d/comm.h"
+
+#include <cuda_runtime_api.h>
+#include <nccl.h>
+
+/* ---- how a status of CUDA and of NCCL becomes ours ------------------------------------------- */
+
+c3d_status c3d_nccl_cuda_failed(cudaError_t code, const char *call, const char *file, int line);
+/* With what NCCL itself has to say about its last error. */
+c3d_status c3d_nccl_failed(ncclResult_t code, const char *call, const char *file, int line);
+
+#define C3D_CUDA(call)                                                                             \
+    do {                                                                                           \
+        const cudaError_t c3d_cuda_code = (call);                                                  \
+        if (c3d_cuda_code != cudaSuccess)                                                          \
+            return c3d_nccl_cuda_failed(c3d_cuda_code, #call, __FILE__, __LINE__);                 \
+    } while (0)
+
+/* Of calls that are done when they return; of those that may go on, with c3d_nccl_settle. */
+#define C3D_NCCL(call)                                                                             \
+    do {                                                                                           \
+        const ncclResult_t c3d_nccl_code = (call);                                                 \
+        if (c3d_nccl_code != ncclSuccess)                                                          \
+            return c3d_nccl_failed(c3d_nccl_code, #call, __FILE__, __LINE__);                      \
+    } while (0)
+
+/* ---- state ----------------------------------------------------------------------------------- */
+
+/* Something enqueued. */
+typedef struct c3d_flight {
+    cudaEvent_t begin, end; /* on the compute stream, when its numbers are there; on ours */
+    const char *name;       /* "sum" */
+    size_t n_bytes;
+    uint64_t number; /* from 1, the same on every rank */
+} c3d_flight;
+
+/* More are counted as one with the last of them. */
+#define C3D_FLIGHTS 32
+
+typedef struct c3d_nccl {
+    ncclComm_t nccl; /* NULL: not made yet, or given up */
+    cudaStream_t compute, stream;
+    c3d_flight
+        flights[C3D_FLIGHTS]; /* a ring: n_flights from `oldest` on are not known to be done */
+    int oldest, n_flights;
+    uint64_t n_enqueued;
+    double timeout_s;
+    double polled_s, waited_s; /* when poll was last here; for the oldest, while it could run */
+    bool has_failed;
+    c3d_error error; /* if so */
+} c3d_nccl;
+
+#define C3D_NCCL_NAP_S 0.0001
+void c3d_nccl_nap(void); /* the host's, between two looks */
+/* Until a call that may go on behind our back (blocking = 0) is through. */
+C3D_CHECKED c3d_status c3d_nccl_settle(c3d_nccl *state, ncclResult_t code, const char *call);
+/* Aborts the communicator, if there is one; returns in time, even where NCCL does not. */
+void c3d_nccl_give_up(c3d_nccl *state);
+
+/* nccl_open.c. Failed on all ranks alike: C3D_EUNSUPPORTED when NCCL does not work here. */
+C3D_CHECKED c3d_status c3d_nccl_open(c3d_comm *self, double timeout_s);
+void c3d_nccl_close(c3d_comm *self);
+
+#endif
