@@ -8,12 +8,12 @@
  * the largest over all arrays, relative to each array's largest element; another float32 evaluation
  * differs by another draw of the same kind, and at most ALLOWED times the noise is demanded.
  *
- * With --precision bf16 arrays are compared as a whole (norm of the difference against the norm).
- * On the way to the logits each layer rounds weights and output, independent errors of at most
- * 2^-8. In the gradients rounding also turns some ReLUs and exchanges some winners of pools, and a
- * share s of switched ways moves a gradient by sqrt(2 s); wrong ones are off by 1 and more, so 1/2
- * is demanded. The gradients of biases in the small tcnn and norm networks are sums that nearly
- * cancel, of which no such bound holds: they run in float32 alone.
+ * With less than float32 arrays are compared as a whole (norm of the difference against the norm).
+ * On the way to the logits each layer rounds weights and output, independent errors of at most the
+ * precision's unit. In the gradients rounding also turns some ReLUs and exchanges some winners of
+ * pools, and a share s of switched ways moves a gradient by sqrt(2 s); wrong ones are off by 1 and
+ * more, so 1/2 is demanded. The gradients of biases in the small tcnn and norm networks are sums
+ * that nearly cancel, of which no such bound holds: they run in float32 alone.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -22,13 +22,13 @@
 #include "c3d/nn.h"
 #include "support/precision.h"
 
-#define ALLOWED         4.0
-#define N_STEPS         3
-#define RATE            1e-3
-#define HALF_ULP        0x1p-24
-#define MAX_VALUES      100000
-#define MAX_LOGITS      16
-#define N_BF16_FIXTURES 3 /* the first ones */
+#define ALLOWED          4.0
+#define N_STEPS          3
+#define RATE             1e-3
+#define HALF_ULP         0x1p-24
+#define MAX_VALUES       100000
+#define MAX_LOGITS       16
+#define N_WHOLE_FIXTURES 3 /* the first ones */
 
 static int n_failures;
 static c3d_precision precision = C3D_PRECISION_FP32;
@@ -228,11 +228,12 @@ static double distance(const float *got, const float *expected, size_t n)
     return sqrt(off / all);
 }
 
-static void compare_bf16(golden *g, const char *group, const char *name, const float *got, size_t n)
+static void compare_whole(golden *g, const char *group, const char *name, const float *got,
+                          size_t n)
 {
     float *expected = tensor(g->file, group, name, n);
     /* Weight and output of each layer, evenly spread. */
-    const double forward = ALLOWED * 0x1p-8 * sqrt(g->model.n_params / 3.0);
+    const double forward = ALLOWED * low_unit(precision) * sqrt(g->model.n_params / 3.0);
 
     check(g->backend_name, name, n, distance(got, expected, n), 0, group[0] ? 0.5 : forward);
     free(expected);
@@ -240,8 +241,8 @@ static void compare_bf16(golden *g, const char *group, const char *name, const f
 
 static void compare(golden *g, const char *group, const char *name, const float *got, size_t n)
 {
-    if (precision == C3D_PRECISION_BF16) {
-        compare_bf16(g, group, name, got, n);
+    if (precision != C3D_PRECISION_FP32) {
+        compare_whole(g, group, name, got, n);
         return;
     }
     float *expected = tensor(g->file, group, name, n);
@@ -409,7 +410,7 @@ static void check_fixture(const char *path, const char *backend_name)
     golden_close(&g);
 }
 
-/* golden_test DIR [--precision bf16] BACKEND... */
+/* golden_test DIR [--precision P] BACKEND... */
 int main(int argc, char **argv)
 {
     static const char *const fixtures[] = { "c3d.safetensors", "cnn2d.safetensors",
@@ -424,7 +425,7 @@ int main(int argc, char **argv)
             continue;
         }
         const size_t n_fixtures =
-            precision == C3D_PRECISION_FP32 ? C3D_COUNT(fixtures) : N_BF16_FIXTURES;
+            precision == C3D_PRECISION_FP32 ? C3D_COUNT(fixtures) : N_WHOLE_FIXTURES;
         for (size_t f = 0; f < n_fixtures; f++) {
             must(c3d_path_join(path, argv[1], fixtures[f]), fixtures[f]);
             check_fixture(path, argv[i]);

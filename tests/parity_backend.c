@@ -1,9 +1,10 @@
 /* Each operation of the backends named as arguments against ref, in one process:
- *     parity_backend [--threads N] [--precision bf16] onednn ...
+ *     parity_backend [--threads N] [--precision P] onednn ...
  * Every case runs twice. With exact inputs (small multiples of 1/4, whose sums float holds) any
  * order of summation gives the same bits, and equality is demanded. With real inputs the difference
- * must stay below a bound that follows from the number of terms and their magnitude. With bf16 ref
- * is given the inputs rounded to bf16, and rounding of the outputs that are bf16 is added. */
+ * must stay below a bound that follows from the number of terms and their magnitude. With 16
+ * bits ref is given the inputs rounded, and rounding of the outputs that are of 16 bits is added;
+ * tf32 rounds the factors of each product of a convolution and of a linear layer with ReLU. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,26 +233,40 @@ static size_t n_compared(const op_case *c, const op_arrays *a, op_array which)
     return which == OP_Y || which == OP_DX ? op_used(c, which) : a->n[which];
 }
 
-/* With bf16 x and dx are, and w, y and dy but of a linear layer without ReLU, as logits are. */
-static bool is_low(const op_case *c, op_array which)
+/* Operations that give logits compute in float32. */
+static bool has_logits(const op_case *c)
 {
-    const bool has_logits = c->op.op == C3D_OP_LINEAR && !c->op.relu;
-
-    if (precision != C3D_PRECISION_BF16 || which >= OP_DW || which == OP_B) return false;
-    return which == OP_X || which == OP_DX || !has_logits;
+    return c->op.op == C3D_OP_LINEAR && !c->op.relu;
 }
 
-/* What ref is given: activations and weights as the other backend rounds them. */
-static void round_inputs(const op_case *c, op_arrays *a)
+static bool has_products(const op_case *c)
 {
+    return c->op.op == C3D_OP_CONV || (c->op.op == C3D_OP_LINEAR && !has_logits(c));
+}
+
+/* With 16 bits x and dx are, and w, y and dy but of logits. */
+static bool is_low(const op_case *c, op_array which)
+{
+    if (!is_16_bits(precision) || which >= OP_DW || which == OP_B) return false;
+    return which == OP_X || which == OP_DX || !has_logits(c);
+}
+
+/* What ref is given: activations and weights as the other backend rounds them, and where it takes
+ * biases of 16 bits these. */
+static void round_inputs(const c3d_backend *other, const op_case *c, op_arrays *a)
+{
+    const bool has_low_bias = !other->ops->host_memory && is_16_bits(precision) && !has_logits(c);
+
     for (int i = 0; i < OP_ARRAYS; i++)
-        if (is_low(c, (op_array)i)) round_all(precision, a->data[i], a->n[i]);
+        if (is_low(c, (op_array)i) || (i == OP_B && has_low_bias))
+            round_all(precision, a->data[i], a->n[i]);
 }
 
 /* n terms summed in another order, each rounded to u = 2^-24: the errors are as good as
  * independent, so their sum stays below a few times u sqrt(n) times the sum of the terms'
  * magnitudes (Higham and Mary 2019), which ref gives from the absolute inputs; two more u for
- * rounding the result. Rounding to bf16 adds 2^-8 of the result, or none where it is exact. */
+ * rounding the result. Rounding to 16 bits adds its unit of the result, or none where it is exact.
+ * tf32 may cut off both factors of every product; with exact inputs there is nothing to cut. */
 static void compare(const char *backend, const op_case *c, const op_arrays *got,
                     const op_arrays *expected, const op_arrays *magnitude)
 {
@@ -261,15 +276,17 @@ static void compare(const char *backend, const op_case *c, const op_arrays *got,
     if (c3d_op_output(&c->op, c->x, &y) != C3D_OK) abort();
     for (size_t o = 0; o < C3D_COUNT(outputs); o++) {
         const op_array which = outputs[o];
-        const double factor = 0x1p-24 * (4 * sqrt(n_terms(c, which, y)) + 2);
+        const bool is_cut = precision == C3D_PRECISION_TF32 && has_products(c) && which != OP_DB;
+        const double factor =
+            0x1p-24 * (4 * sqrt(n_terms(c, which, y)) + 2) + (is_cut ? 2 * low_unit(precision) : 0);
 
         for (size_t i = 0; i < n_compared(c, got, which); i++) {
             const double a = (double)got->data[which][i];
             double b = (double)expected->data[which][i], bound = 0;
 
             if (magnitude) bound = factor * fabs((double)magnitude->data[which][i]);
-            if (magnitude && is_low(c, which)) bound += 0x1p-8 * (fabs(b) + bound);
-            if (!magnitude && is_low(c, which)) b = (double)nearest_bf16((float)b);
+            if (magnitude && is_low(c, which)) bound += low_error(precision, fabs(b) + bound);
+            if (!magnitude && is_low(c, which)) b = (double)nearest_low(precision, (float)b);
             if (fabs(a - b) <= bound) continue;
             report(backend, c->name, op_array_names[which], i, a, b);
         }
@@ -297,8 +314,9 @@ static void check_case(c3d_backend *ref, c3d_backend *other, const op_case *c, b
     op_arrays got, expected, magnitude;
 
     /* Where the output is near 0 rounding decides what relu does, so real inputs run without; or
-     * far above 0, where it takes relu to make a linear layer compute in bf16. */
-    const bool lifted = !exact && is_low(c, OP_W) && c->op.op == C3D_OP_LINEAR;
+     * far above 0, where it takes relu to make a linear layer compute in less than float32. */
+    const bool lifted =
+        !exact && precision != C3D_PRECISION_FP32 && c->op.op == C3D_OP_LINEAR && !has_logits(c);
     if (!exact && !lifted) real.op.relu = false;
     op_arrays_create(&got, c);
     op_arrays_create(&expected, c);
@@ -308,8 +326,8 @@ static void check_case(c3d_backend *ref, c3d_backend *other, const op_case *c, b
         fill_all(all[i], exact);
         if (lifted) lift(c, all[i]);
     }
-    round_inputs(&real, &expected);
-    round_inputs(&real, &magnitude);
+    round_inputs(other, &real, &expected);
+    round_inputs(other, &real, &magnitude);
     make_absolute(&magnitude, c->op.op == C3D_OP_POOL);
     must(op_run(ref, &real, &expected), c->name);
     must(op_run(other, &real, &got), c->name);

@@ -590,7 +590,7 @@ static bool is_rounded(const c3d_model *model, size_t begin, size_t n)
 {
     for (size_t i = begin; i < begin + n; i++) {
         const uint32_t bits = (uint32_t)model->low[i] << 16;
-        const float expected = nearest_bf16(model->param[i]);
+        const float expected = nearest_low(precision, model->param[i]);
         if (memcmp(&bits, &expected, sizeof bits) != 0) return false;
     }
     return true;

@@ -1,5 +1,5 @@
-/* Batch normalisation on the backend named as argument, in bf16 if asked so, against its formulas
- * in double.
+/* Batch normalisation on the backend named as argument, in another precision if asked so, against
+ * its formulas in double.
  *
  * A norm lies behind a convolution that copies its input (one tap of one, the rest zero: exact in
  * any order), so that it meets the layouts that the backend chooses, and once on the plain input.
@@ -82,7 +82,7 @@ static void arrays_create(arrays *a, const norm_case *c)
     /* what lies in activations, and what passes through unchanged */
     const array rounded[] = { X, DY, BETA };
     for (size_t i = 0; i < C3D_COUNT(rounded); i++)
-        round_all(precision, a->data[rounded[i]], a->n[rounded[i]]);
+        round_factors(precision, a->data[rounded[i]], a->n[rounded[i]]);
     for (size_t i = 0; i < n_c; i++) a->data[VARIANCE][i] = fabsf(a->data[VARIANCE][i]);
 }
 
@@ -138,7 +138,7 @@ static void plan_copy(session *s, const norm_case *c, const c3d_pass *pass)
     assert_non_null(w);
     for (size_t k = 0; k < n_channels; k++) w[(k * n_channels + k) * taps + taps / 2] = 1;
     params.value[0] = imported(s, s->copy, 0, w);
-    if (precision == C3D_PRECISION_BF16) {
+    if (is_16_bits(precision)) {
         const size_t n = s->copy->param_n_physical[0];
 
         params.low[0] = (uint16_t *)buffer(s, n);
@@ -248,9 +248,10 @@ static void expect(const norm_case *c, array which, size_t i, float got, double 
                                                [MEAN] = "mean",
                                                [VARIANCE] = "variance" };
 
-    /* every figure is a double computation rounded to float at least once, activations to bf16 */
-    if (precision == C3D_PRECISION_BF16 && (which == Y || which == DX))
-        bound += 0x1p-8 * (bound + fabs(expected));
+    /* every figure is a double computation rounded to float at least once, activations to 16 bits
+     */
+    if (is_16_bits(precision) && (which == Y || which == DX))
+        bound += low_error(precision, bound + fabs(expected));
     if (fabs((double)got - expected) <= bound + 1.001 * U * fabs(expected)) return;
     fail_msg("%s, %s: %s[%zu] is %.9g, expected %.9g +- %.2g", backend_name, c->name, names[which],
              i, (double)got, expected, bound);
@@ -444,7 +445,7 @@ static void test_differences(void **state)
     arrays a, analytic;
 
     (void)state;
-    if (precision == C3D_PRECISION_BF16) return; /* coarser than the differences */
+    if (is_16_bits(precision)) return; /* coarser than the differences */
     arrays_create(&a, &c);
     arrays_create(&analytic, &c);
     run(&c, true, &analytic);

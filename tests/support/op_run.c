@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/precision.h"
+
 const char *const op_array_names[OP_ARRAYS] = { "x", "w", "b", "dy", "y", "dx", "dw", "db" };
 
 #define SEED 11
@@ -67,7 +69,7 @@ static c3d_status make_low(session *s, int which)
     const size_t n = s->plan->param_n_physical[which];
     void *low;
 
-    if (s->backend->options.precision != C3D_PRECISION_BF16) return C3D_OK;
+    if (!is_16_bits(s->backend->options.precision)) return C3D_OK;
     C3D_TRY(s->backend->ops->alloc(s->backend, n * sizeof(uint16_t), &low));
     s->params.low[which] = low;
     return s->backend->ops->to_low(s->backend, n, s->params.value[which], low);
