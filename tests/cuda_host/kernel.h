@@ -52,6 +52,14 @@ static inline float __fmul_rn(float a, float b)
 {
     return a * b;
 }
+static inline float __fdiv_rn(float a, float b)
+{
+    return a / b;
+}
+static inline float __fsqrt_rn(float a)
+{
+    return std::sqrt(a);
+}
 static inline double __dadd_rn(double a, double b)
 {
     return a + b;

@@ -95,18 +95,26 @@ size_t c3d_cuda_norm_doubles(size_t n_rows, int n_lanes); /* of partials */
 /* mean, variance (population), [P] double: by two passes, the second over deviations. */
 cudaError_t c3d_cuda_norm_statistics(cudaStream_t stream, const c3d_cuda_norm *a, const void *x,
                                      double *partials, double *mean, double *variance);
-/* y = gamma (x - mean) / sqrt(variance + epsilon) + beta; then ReLU. mean and variance double [P].
- */
+/* mean and variance double [P], here and below; gamma and beta float [C]. */
+typedef struct c3d_cuda_norm_params {
+    const float *gamma, *beta;
+    const double *mean, *variance;
+} c3d_cuda_norm_params;
+/* y = gamma (x - mean) / sqrt(variance + epsilon) + beta; then ReLU. */
 cudaError_t c3d_cuda_norm_apply(cudaStream_t stream, const c3d_cuda_norm *a, const void *x,
-                                const float *gamma, const float *beta, const double *mean,
-                                const double *variance, void *y);
-/* y: the forward result (for ReLU; NULL without). gamma_grad, beta_grad [P] float; dx may be NULL.
- */
-cudaError_t c3d_cuda_norm_backward(cudaStream_t stream, const c3d_cuda_norm *a, const void *x,
-                                   const void *y, void *dy, const float *gamma, const double *mean,
-                                   const double *variance, double *partials, float *gamma_grad,
-                                   float *beta_grad, bool accumulate, void *dx);
-/* [C] float from double: running statistics are float. */
+                                const c3d_cuda_norm_params *params, void *y);
+typedef struct c3d_cuda_norm_grads {
+    const void *x, *y, *dy; /* y: the forward result, looked at for ReLU only */
+    const float *gamma;
+    const double *mean, *variance;
+    double *partials;              /* c3d_cuda_norm_doubles */
+    float *gamma_grad, *beta_grad; /* [P] */
+    bool accumulate;
+    void *dx; /* or NULL */
+} c3d_cuda_norm_grads;
+cudaError_t c3d_cuda_norm_backward(cudaStream_t stream, const c3d_cuda_norm *a,
+                                   const c3d_cuda_norm_grads *grads);
+/* Running statistics are float. */
 cudaError_t c3d_cuda_to_double(cudaStream_t stream, const float *from, size_t n, double *to);
 
 /* ---- dropout.cu: c3d_dropout_mask of each row in use, applied from x to y (or dy to dx); rows

@@ -23,7 +23,7 @@ template <typename To, typename From> __host__ __device__ inline To bits_as(From
     To to;
 
     static_assert(sizeof to == sizeof from, "the bits of one are those of the other");
-    memcpy(&to, &from, sizeof to);
+    memcpy((void *)&to, &from, sizeof to);
     return to;
 }
 

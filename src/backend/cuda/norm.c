@@ -44,8 +44,11 @@ c3d_status c3d_cuda_norm_forward(cuda *c, cuda_plan *plan, const c3d_params *par
         C3D_CUDA(c3d_cuda_to_double(c->stream, params->stats[0], n, own->mean));
         C3D_CUDA(c3d_cuda_to_double(c->stream, params->stats[1], n, own->variance));
     }
-    C3D_CUDA(c3d_cuda_norm_apply(c->stream, &norm, p->x->value, params->value[0], params->value[1],
-                                 own->mean, own->variance, p->y->value));
+    const c3d_cuda_norm_params how = { .gamma = params->value[0],
+                                       .beta = params->value[1],
+                                       .mean = own->mean,
+                                       .variance = own->variance };
+    C3D_CUDA(c3d_cuda_norm_apply(c->stream, &norm, p->x->value, &how, p->y->value));
     c3d_cuda_note("a norm");
     return C3D_OK;
 }
@@ -59,10 +62,18 @@ c3d_status c3d_cuda_norm_run_back(cuda *c, cuda_plan *plan, const c3d_params *pa
 
     norm.relu = relu;
     c3d_cuda_set_grad(p->y, false);
-    C3D_CUDA(c3d_cuda_norm_backward(
-        c->stream, &norm, p->x->value, relu ? p->y->value : NULL, p->y->grad, params->value[0],
-        plan->norm.mean, plan->norm.variance, c->slots[SLOT_PARTIALS].data, param_grads[0],
-        param_grads[1], accumulate, p->desc.needs_x_grad ? p->x->grad : NULL));
+    const c3d_cuda_norm_grads grads = { .x = p->x->value,
+                                        .y = p->y->value,
+                                        .dy = p->y->grad,
+                                        .gamma = params->value[0],
+                                        .mean = plan->norm.mean,
+                                        .variance = plan->norm.variance,
+                                        .partials = c->slots[SLOT_PARTIALS].data,
+                                        .gamma_grad = param_grads[0],
+                                        .beta_grad = param_grads[1],
+                                        .accumulate = accumulate,
+                                        .dx = p->desc.needs_x_grad ? p->x->grad : NULL };
+    C3D_CUDA(c3d_cuda_norm_backward(c->stream, &norm, &grads));
     c3d_cuda_note("a norm's backward pass");
     if (p->desc.needs_x_grad) c3d_cuda_set_grad(p->x, false);
     return C3D_OK;

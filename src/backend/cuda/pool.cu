@@ -42,7 +42,7 @@ __device__ inline bool is_inside(int i, int extent)
 }
 
 /* The numbers of the elements that won, a byte each. */
-template <int N> struct winners {
+template <int N> struct alignas(N) winners {
     unsigned at[N / 4];
 };
 

@@ -1,0 +1,37 @@
+# The own CUDA kernels, compiled by g++ and run here (tests/cuda_host/launch.h): wherever the
+# toolkit's headers are, with or without nvcc.
+find_path(C3D_CUDA_HEADERS cuda_bf16.h
+          HINTS ${CUDART_INCLUDE_DIR} ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda /opt/cuda
+          PATH_SUFFIXES include)
+mark_as_advanced(C3D_CUDA_HEADERS)
+include(CheckLanguage)
+check_language(CXX)
+if(NOT C3D_CUDA_HEADERS OR NOT CMAKE_CXX_COMPILER)
+  message(STATUS "CUDA kernels: not tested; no header cuda_bf16.h, or no C++ compiler")
+  return()
+endif()
+enable_language(CXX)
+
+# Links c3d_backend and, of CUDA, nothing.
+file(GLOB kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/backend/cuda/*.cu)
+set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX
+  COMPILE_OPTIONS "-x;c++;-include;${CMAKE_CURRENT_SOURCE_DIR}/cuda_host/kernel.h"
+  OBJECT_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/cuda_host/kernel.h")
+add_library(c3d_cuda_host_kernels STATIC ${kernels} cuda_host/launch.cpp)
+c3d_compile_options(c3d_cuda_host_kernels)
+target_compile_features(c3d_cuda_host_kernels PRIVATE cxx_std_17)
+# A GPU's compiler knows no aliasing of types, rounds each operation where it is told to, and knows
+# "unroll".
+target_compile_options(c3d_cuda_host_kernels PRIVATE -Wall -Wextra -Wshadow -Wno-unknown-pragmas
+                                                     -fno-strict-aliasing
+                                                     -ffp-contract=off)
+if(C3D_WERROR)
+  target_compile_options(c3d_cuda_host_kernels PRIVATE -Werror)
+endif()
+if(C3D_SANITIZE)
+  target_compile_options(c3d_cuda_host_kernels PRIVATE
+    -fsanitize=${C3D_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+endif()
+target_include_directories(c3d_cuda_host_kernels PUBLIC cuda_host)
+target_include_directories(c3d_cuda_host_kernels SYSTEM PUBLIC ${C3D_CUDA_HEADERS})
+target_link_libraries(c3d_cuda_host_kernels PUBLIC c3d_backend)
