@@ -204,6 +204,10 @@ bool c3d_parse_real(const char *text, double *out);
 /* The nearest of n candidates by edit distance, or NULL when none is near enough to suggest. */
 const char *c3d_nearest(const char *word, const char *const *candidates, size_t n);
 
+/* Where programs keep what they can make again: $C3D_CACHE_DIR, or c3d-train in $XDG_CACHE_HOME or
+ * in
+ * ~/.cache; empty when none of these is set. Not created. */
+void c3d_cache_dir(char out[C3D_PATH_MAX]);
 /* Paths fail with C3D_EINVAL when they do not fit C3D_PATH_MAX. An absolute `name` wins over dir.
  */
 C3D_CHECKED c3d_status c3d_path_join(char out[C3D_PATH_MAX], const char *dir, const char *name);

@@ -190,12 +190,14 @@ typedef struct c3d_run {
     c3d_comm *comm;           /* borrowed */
     const c3d_config *config; /* borrowed */
     char dir[C3D_PATH_MAX];
-    int lock_fd;   /* rank 0 holds DIR/lock */
-    bool finished; /* the checkpoint was the end of the run: nothing to do */
+    int lock_fd;                  /* rank 0 holds DIR/lock */
+    char cache_dir[C3D_PATH_MAX]; /* of what may be kept between runs; empty: nowhere */
+    bool finished;                /* the checkpoint was the end of the run: nothing to do */
     int n_threads;
     uint64_t held_bytes, planned_bytes; /* host memory: before anything large, and what follows */
 
     c3d_backend backend;
+    c3d_comm_device device; /* its memory, as the communicator sees it */
     c3d_dataset *dataset;
     c3d_list train_list, validation_list;
     double mean[64], deviation[64]; /* of the training samples, by band */

@@ -1,6 +1,7 @@
 #include "c3d/base.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -52,6 +53,24 @@ c3d_status c3d_make_dirs(const char *path)
         *p = '/';
     }
     return make_dir(part);
+}
+
+void c3d_cache_dir(char out[C3D_PATH_MAX])
+{
+    static const struct {
+        const char *variable, *below;
+    } places[] = { { "C3D_CACHE_DIR", "" },
+                   { "XDG_CACHE_HOME", "/c3d-train" },
+                   { "HOME", "/.cache/c3d-train" } };
+
+    out[0] = '\0';
+    for (size_t i = 0; i < C3D_COUNT(places); i++) {
+        const char *place = getenv(places[i].variable);
+        if (!place || place[0] != '/') continue; /* a relative one would move with the program */
+        if ((size_t)snprintf(out, C3D_PATH_MAX, "%s%s", place, places[i].below) < C3D_PATH_MAX)
+            return;
+        out[0] = '\0';
+    }
 }
 
 c3d_status c3d_free_bytes(const char *path, uint64_t *out)

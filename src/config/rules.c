@@ -12,17 +12,11 @@ typedef struct later {
     const char *value; /* refused as printed; NULL: any but the default */
 } later;
 static const later coming[] = {
-    { "data.mask_band", NULL },
-    { "data.split", "polygons" },
-    { "data.split", "years" },
-    { "data.fold", NULL },
-    { "data.time", "window" },
-    { "data.time", "stride" },
-    { "data.stage", "node" },
-    { "data.stage", "memory" },
-    { "model.autotune", "true" },
-    { "optimizer.state", NULL },
-    { "distributed.reduction", "ordered" },
+    { "data.mask_band", NULL },        { "data.split", "polygons" },
+    { "data.split", "years" },         { "data.fold", NULL },
+    { "data.time", "window" },         { "data.time", "stride" },
+    { "data.stage", "node" },          { "data.stage", "memory" },
+    { "optimizer.state", NULL },       { "distributed.reduction", "ordered" },
     { "distributed.timeout_s", NULL },
 };
 

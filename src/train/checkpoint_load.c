@@ -85,6 +85,12 @@ static c3d_status read_position(const c3d_json *json, c3d_run *run)
     C3D_TRY(need_int(json, "step", &run->position.step));
     C3D_TRY(need_int(json, "epoch", &run->position.epoch));
     C3D_TRY(need_int(json, "step_in_epoch", &run->position.step_in_epoch));
+    if (run->backend.options.precision == C3D_PRECISION_FP16) {
+        C3D_TRY(need_int(json, "steps_at_loss_scale", &run->optimizer.n_good));
+        if (!c3d_json_get_real(json, "loss_scale", &run->optimizer.loss_scale) ||
+            !(run->optimizer.loss_scale > 0))
+            return C3D_FAIL(C3D_EDATA, "the checkpoint's loss scale is no number above 0");
+    }
     return need_int(json, "updates", &run->optimizer.t);
 }
 
@@ -260,8 +266,11 @@ c3d_status c3d_checkpoint_load(c3d_run *run, const char *path)
         c3d_position position;
         c3d_best best;
         c3d_patience patience;
-        int64_t updates;
-    } state = { run->position, run->best, run->patience, run->optimizer.t };
+        int64_t updates, n_good;
+        double loss_scale;
+    } state = { run->position,         run->best,
+                run->patience,         run->optimizer.t,
+                run->optimizer.n_good, run->optimizer.loss_scale };
 
     C3D_TRY(c3d_comm_agree_status(run->comm, st));
     C3D_TRY(c3d_comm_share(run->comm, &state, sizeof state));
@@ -270,6 +279,8 @@ c3d_status c3d_checkpoint_load(c3d_run *run, const char *path)
     run->best = state.best;
     run->patience = state.patience;
     run->optimizer.t = state.updates;
+    run->optimizer.n_good = state.n_good;
+    run->optimizer.loss_scale = state.loss_scale;
     return c3d_run_share_params(run);
 }
 

@@ -72,6 +72,10 @@ static c3d_json *position_json(const c3d_run *run)
     c3d_json_set(json, "epoch", c3d_json_int(run->position.epoch));
     c3d_json_set(json, "step_in_epoch", c3d_json_int(run->position.step_in_epoch));
     c3d_json_set(json, "updates", c3d_json_int(run->optimizer.t));
+    if (run->backend.options.precision == C3D_PRECISION_FP16) {
+        c3d_json_set(json, "loss_scale", c3d_json_real(run->optimizer.loss_scale));
+        c3d_json_set(json, "steps_at_loss_scale", c3d_json_int(run->optimizer.n_good));
+    }
     return json;
 }
 

@@ -1,4 +1,4 @@
-#include "c3d/train.h"
+#include "train/run.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +11,8 @@ struct c3d_evaluator {
     float *canonical; /* one parameter on its way */
 };
 
-/* What a block leaves of one sample: its loss and its scores. */
-static size_t n_left(const c3d_evaluator *e)
-{
-    return 1 + (size_t)e->desc.network.model.outputs;
-}
+/* Blocks before the last one that a device may still be reading. */
+#define HELD 2
 
 static c3d_loader_desc loader_of(const c3d_evaluator_desc *d)
 {
@@ -32,7 +29,8 @@ static c3d_loader_desc loader_of(const c3d_evaluator_desc *d)
         .rank = d->comm->rank,
         .n_ranks = d->comm->n_ranks,
         .n_readers = d->n_readers,
-        .depth = 4,
+        .depth = 6,
+        .n_held = HELD,
     };
 }
 
@@ -50,6 +48,7 @@ static c3d_status build(c3d_evaluator *e)
     model.training = false;
     C3D_TRY(c3d_backend_open(&e->backend, d->backend, &d->options));
     C3D_TRY(c3d_model_create(&e->model, &e->backend, &model));
+    C3D_TRY(c3d_pin_loader(&e->backend, e->loader));
     e->canonical = c3d_calloc(c3d_model_largest_param(&e->model), sizeof(float));
     return e->canonical ? C3D_OK : C3D_ENOMEM;
 }
@@ -96,9 +95,10 @@ c3d_status c3d_evaluator_create(const c3d_evaluator_desc *desc, c3d_evaluator **
 void c3d_evaluator_destroy(c3d_evaluator *evaluator)
 {
     if (!evaluator) return;
-    c3d_loader_destroy(evaluator->loader);
+    c3d_unpin_loader(&evaluator->backend, evaluator->loader);
     c3d_model_destroy(&evaluator->model);
     c3d_backend_close(&evaluator->backend);
+    c3d_loader_destroy(evaluator->loader);
     free(evaluator->canonical);
     free(evaluator);
 }
@@ -122,7 +122,14 @@ c3d_status c3d_evaluator_read(c3d_evaluator *evaluator, c3d_tensor_file *file)
     return c3d_checkpoint_read_running(file, &evaluator->model);
 }
 
-static c3d_status run_block(c3d_evaluator *e, float *losses, float *scores, float *out, int *n)
+/* This rank's losses and scores, block after block. */
+typedef struct results {
+    float *losses, *scores; /* [n], [n, outputs] */
+    size_t n;
+} results;
+
+/* Enqueues the next block; its results are filled later. */
+static c3d_status run_block(c3d_evaluator *e, int mark, results *mine)
 {
     const size_t n_outputs = (size_t)e->desc.network.model.outputs;
     c3d_batch batch;
@@ -139,100 +146,114 @@ static c3d_status run_block(c3d_evaluator *e, float *losses, float *scores, floa
     const c3d_loss loss = { .n_samples = batch.n,
                             .labels = batch.labels,
                             .focal_gamma = e->desc.network.focal_gamma,
-                            .losses = losses,
-                            .scores = scores };
+                            .losses = mine->losses + mine->n,
+                            .scores = mine->scores + mine->n * n_outputs };
     C3D_TRY(c3d_model_load(&e->model, &input));
     C3D_TRY(c3d_model_forward(&e->model, &pass));
     C3D_TRY(c3d_model_loss(&e->model, &loss));
-    C3D_TRY(e->backend.ops->sync(&e->backend));
-    for (size_t i = 0; i < (size_t)batch.n; i++, out += n_left(e)) {
-        out[0] = losses[i];
-        memcpy(out + 1, scores + i * n_outputs, n_outputs * sizeof *scores);
-    }
-    *n = batch.n;
-    return C3D_OK;
+    mine->n += (size_t)batch.n;
+    return e->backend.ops->mark(&e->backend, mark);
 }
 
-/* This rank's blocks, one after the other. */
-static c3d_status run_blocks(c3d_evaluator *e, const char *label, float *mine, size_t *n_mine)
+/* This rank's blocks, one after the other; a device with a queue is given the next ones while it
+ * works. */
+static c3d_status run_blocks(c3d_evaluator *e, const char *label, results *mine)
 {
     const int64_t n_steps = c3d_loader_n_steps(e->loader);
-    const int batch = e->desc.batch;
-    float *losses = c3d_calloc((size_t)batch, sizeof *losses);
-    float *scores = c3d_calloc((size_t)(batch * e->desc.network.model.outputs), sizeof *scores);
     c3d_progress progress;
-    c3d_status st = losses && scores ? C3D_OK : C3D_ENOMEM;
+    c3d_status st = c3d_loader_start(e->loader, 0, 0);
 
     c3d_progress_begin(&progress, label, (double)e->desc.list->n, "scenes");
-    if (st == C3D_OK) st = c3d_loader_start(e->loader, 0, 0);
     for (int64_t step = 0; st == C3D_OK && step < n_steps; step++) {
-        int n = 0;
+        const int mark = (int)(step % (HELD + 1));
         if (c3d_stop_requested()) {
             st =
                 C3D_FAIL(C3D_ESTOPPED, "%s: stopped on request; run the same command again", label);
             break;
         }
         if (c3d_loader_n_micro(e->loader, step) == 0) continue; /* the last, short step */
-        st = run_block(e, losses, scores, mine + *n_mine * n_left(e), &n);
-        *n_mine += (size_t)n;
+        if (step > HELD) st = c3d_backend_await(&e->backend, mark);
+        if (st == C3D_OK) st = run_block(e, mark, mine);
         c3d_progress_update(&progress, (double)(step + 1) / (double)n_steps * progress.total);
     }
+    const c3d_status synced = e->backend.ops->sync(&e->backend);
     c3d_progress_end(&progress);
-    free(losses);
-    free(scores);
-    return st;
+    return st == C3D_OK ? synced : st;
 }
 
-/* Rank 0: blocks back into list order. all: what every rank's blocks left, rank after rank. */
-static c3d_status put_together(const c3d_evaluator *e, const float *all, c3d_evaluation *out)
+/* Rank 0: blocks back into list order. all: every rank's values of its blocks, rank after rank, of
+ * `width` a sample. */
+static void put_together(const c3d_evaluator *e, const float *all, size_t width, float *out)
 {
-    const c3d_evaluator_desc *d = &e->desc;
-    const size_t n = d->list->n, batch = (size_t)d->batch, n_ranks = (size_t)d->comm->n_ranks;
-    const c3d_samples *samples = c3d_dataset_get_samples(d->dataset);
-    const size_t n_outputs = (size_t)d->network.model.outputs;
-    const float *from = all;
+    const size_t n = e->desc.list->n, batch = (size_t)e->desc.batch;
+    const size_t n_ranks = (size_t)e->desc.comm->n_ranks;
 
-    out->n_outputs = d->network.model.outputs;
-    out->scores = c3d_calloc(n * n_outputs, sizeof(float));
-    out->losses = c3d_calloc(n, sizeof(float));
-    out->labels = c3d_calloc(n, sizeof(int32_t));
-    if (!out->scores || !out->losses || !out->labels) return C3D_ENOMEM;
-    out->n = n;
     for (size_t rank = 0; rank < n_ranks; rank++) {
         for (size_t begin = rank * batch; begin < n; begin += batch * n_ranks) {
-            for (size_t i = begin; i < n && i < begin + batch; i++, from += n_left(e)) {
-                out->losses[i] = from[0];
-                memcpy(out->scores + i * n_outputs, from + 1, n_outputs * sizeof *from);
-            }
+            const size_t count = n - begin < batch ? n - begin : batch;
+            memcpy(out + begin * width, all, count * width * sizeof *out);
+            all += count * width;
         }
     }
+}
+
+/* Every rank's values to rank 0, in list order there (given); NULL elsewhere. */
+static c3d_status collect(const c3d_evaluator *e, const float *mine, size_t n_mine, size_t width,
+                          float **out)
+{
+    c3d_comm *comm = e->desc.comm;
+    const size_t n_values = e->desc.list->n * width;
+    float *ordered = NULL;
+    void *all = NULL;
+    size_t n_all = 0;
+
+    C3D_TRY(c3d_comm_gather(comm, mine, n_mine * width * sizeof *mine, &all, &n_all));
+    if (comm->rank == 0) {
+        C3D_ASSERT(n_all == n_values * sizeof *mine);
+        ordered = c3d_calloc(n_values, sizeof *ordered);
+        if (ordered) put_together(e, all, width, ordered);
+    }
+    free(all);
+    *out = ordered;
+    return c3d_comm_agree_status(comm, comm->rank == 0 && !ordered ? C3D_ENOMEM : C3D_OK);
+}
+
+/* Rank 0: what follows from losses and scores. */
+static c3d_status complete(const c3d_evaluator *e, c3d_evaluation *out)
+{
+    const c3d_list *list = e->desc.list;
+    const c3d_samples *samples = c3d_dataset_get_samples(e->desc.dataset);
     double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        out->labels[i] = samples->rows[d->list->index[i]].label;
+
+    out->n = list->n;
+    out->n_outputs = e->desc.network.model.outputs;
+    out->labels = c3d_calloc(list->n, sizeof *out->labels);
+    if (!out->labels) return C3D_ENOMEM;
+    for (size_t i = 0; i < list->n; i++) {
+        out->labels[i] = samples->rows[list->index[i]].label;
         sum += (double)out->losses[i];
     }
-    out->loss = sum / (double)n;
+    out->loss = sum / (double)list->n;
     return C3D_OK;
 }
 
 c3d_status c3d_evaluator_run(c3d_evaluator *evaluator, const char *label, c3d_evaluation *out)
 {
     c3d_comm *comm = evaluator->desc.comm;
+    const size_t n = evaluator->desc.list->n;
+    const size_t n_outputs = (size_t)evaluator->desc.network.model.outputs;
     c3d_evaluation result = { 0 };
-    const size_t n_bytes = n_left(evaluator) * sizeof(float); /* of a sample */
-    float *mine = c3d_calloc(evaluator->desc.list->n, n_bytes);
-    void *all = NULL;
-    size_t n_mine = 0, n_all = 0;
-    c3d_status st = mine ? run_blocks(evaluator, label, mine, &n_mine) : C3D_ENOMEM;
+    results mine = { .losses = c3d_calloc(n, sizeof(float)),
+                     .scores = c3d_calloc(n * n_outputs, sizeof(float)) };
+    c3d_status st = mine.losses && mine.scores ? run_blocks(evaluator, label, &mine) : C3D_ENOMEM;
 
     st = c3d_comm_agree_status(comm, st);
-    if (st == C3D_OK) st = c3d_comm_gather(comm, mine, n_mine * n_bytes, &all, &n_all);
-    if (st == C3D_OK && comm->rank == 0) {
-        C3D_ASSERT(n_all == evaluator->desc.list->n * n_bytes);
-        st = put_together(evaluator, all, &result);
-    }
-    free(all);
-    free(mine);
+    if (st == C3D_OK) st = collect(evaluator, mine.losses, mine.n, 1, &result.losses);
+    if (st == C3D_OK) st = collect(evaluator, mine.scores, mine.n, n_outputs, &result.scores);
+    if (st == C3D_OK)
+        st = c3d_comm_agree_status(comm, comm->rank == 0 ? complete(evaluator, &result) : C3D_OK);
+    free(mine.losses);
+    free(mine.scores);
     if (st != C3D_OK) {
         c3d_evaluation_free(&result);
         return st;

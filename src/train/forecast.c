@@ -124,12 +124,14 @@ static void add_up(c3d_forecast *f, bool host_memory)
 
 static c3d_status forecast_by_table(const c3d_run *run, c3d_forecast *out)
 {
-    const c3d_backend_options options = { .device_index = run->comm->local_rank, .dry_run = true };
+    c3d_backend_options options = c3d_run_backend_options(run, 0);
     c3d_backend backend;
 
+    options.dry_run = true;
     C3D_TRY(forecast_least(run, out));
     C3D_TRY(c3d_backend_open(&backend, c3d_device_name(run->config), &options));
-    add_up(out, backend.ops->host_memory);
+    out->is_of_host = backend.ops->host_memory;
+    add_up(out, out->is_of_host);
     c3d_backend_close(&backend);
     return C3D_OK;
 }
@@ -144,7 +146,8 @@ static c3d_status forecast_by_planning(const c3d_run *run, c3d_forecast *out)
     dry.optimizer = (c3d_optimizer){ 0 };
     c3d_status st = forecast_parts(run, &dry, out);
     if (st == C3D_OK) {
-        add_up(out, dry.backend.ops->host_memory);
+        out->is_of_host = dry.backend.ops->host_memory;
+        add_up(out, out->is_of_host);
         st = check_device(&dry, out->device);
     }
     c3d_run_close_network(&dry);
@@ -223,8 +226,10 @@ c3d_status c3d_forecast_make(c3d_run *run, c3d_forecast *out, c3d_rank_memory **
 
     C3D_TRY(c3d_comm_agree_status(run->comm, forecast_by_table(run, &f)));
     C3D_TRY(compare_ranks(run, &f, NULL));
-    C3D_TRY(c3d_comm_agree_status(run->comm, forecast_by_planning(run, &f)));
-    C3D_TRY(compare_ranks(run, &f, all_out));
+    if (all_out || f.is_of_host) {
+        C3D_TRY(c3d_comm_agree_status(run->comm, forecast_by_planning(run, &f)));
+        C3D_TRY(compare_ranks(run, &f, all_out));
+    }
     *out = f;
     return C3D_OK;
 }

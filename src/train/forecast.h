@@ -22,7 +22,8 @@ bool c3d_need_is_of_backend(c3d_need need); /* on the device, where that has mem
 
 /* Bytes that this rank will take beyond what it holds now. */
 typedef struct c3d_forecast {
-    bool is_least; /* only what can be said without planning; the rest is 0 */
+    bool is_least;   /* only what can be said without planning; the rest is 0 */
+    bool is_of_host; /* the backend computes in host memory */
     uint64_t bytes[C3D_NEEDS];
     uint64_t host, device; /* sums of these, by where they lie */
     c3d_shape_table table;
@@ -43,7 +44,9 @@ typedef struct c3d_rank_memory {
 C3D_CHECKED c3d_status c3d_forecast_compare(const c3d_rank_memory *ranks, int n_ranks);
 
 /* For a run with its input known (run->input): first from the table of shapes alone, then by
- * planning it without memory; C3D_ECONFIG as soon as it does not fit, on all ranks. all_out: every
+ * planning it without memory; C3D_ECONFIG as soon as it does not fit, on all ranks. Without all_out
+ * a network on a device is not planned: that takes time there, and its own allocations say what was
+ * asked for. all_out: every
  * rank's, given on rank 0 (free()), NULL elsewhere; or NULL. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_forecast_make(c3d_run *run, c3d_forecast *out,
                                          c3d_rank_memory **all_out);

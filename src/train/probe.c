@@ -257,10 +257,10 @@ c3d_status c3d_probe_run(c3d_run *run, c3d_probe *out)
     c3d_probe p = { 0 };
     c3d_status st = C3D_OK;
 
-    C3D_TRY(c3d_comm_open(run->comm, NULL, run->config->distributed.timeout_s));
     if (run->dataset) st = time_reading(run, &p.read_bytes_per_s);
     C3D_TRY(c3d_comm_agree_status(run->comm, st));
     st = c3d_comm_agree_status(run->comm, time_computing(run, &p));
+    if (st == C3D_OK) st = c3d_run_open_comm(run);
     if (st == C3D_OK) st = c3d_comm_agree_status(run->comm, time_exchange(run, &p));
     if (st == C3D_OK) st = over_ranks(run, &p);
     c3d_run_close_network(run);

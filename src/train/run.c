@@ -195,19 +195,58 @@ static c3d_status check_norms(const c3d_run *run)
     return C3D_OK;
 }
 
+c3d_backend_options c3d_run_backend_options(const c3d_run *run, int n_threads)
+{
+    const c3d_config *config = run->config;
+
+    return (c3d_backend_options){ .device_index = run->comm->local_rank,
+                                  .n_threads = n_threads,
+                                  .precision = c3d_precision_from(config->model.precision),
+                                  .deterministic = config->run.deterministic,
+                                  .autotune = config->model.autotune,
+                                  .cache_dir = run->cache_dir[0] ? run->cache_dir : NULL };
+}
+
 c3d_status c3d_run_build_network(c3d_run *run, bool dry_run)
 {
-    const c3d_backend_options options = { .device_index = run->comm->local_rank,
-                                          .n_threads = run->n_threads,
-                                          .precision =
-                                              c3d_precision_from(run->config->model.precision),
-                                          .dry_run = dry_run };
+    c3d_backend_options options = c3d_run_backend_options(run, run->n_threads);
     c3d_model_desc desc = run->network.model;
 
+    options.dry_run = dry_run;
     desc.training = true;
     C3D_TRY(c3d_backend_open(&run->backend, c3d_device_name(run->config), &options));
     C3D_TRY(c3d_model_create(&run->model, &run->backend, &desc));
     return c3d_optimizer_open(run);
+}
+
+/* ---- the communicator in the backend's memory ---- */
+
+static c3d_status to_host(void *context, void *host, const void *from, size_t n_bytes)
+{
+    c3d_backend *backend = context;
+
+    return backend->ops->download(backend, host, from, n_bytes);
+}
+
+static c3d_status to_device(void *context, void *to, const void *host, size_t n_bytes)
+{
+    c3d_backend *backend = context;
+
+    return backend->ops->upload(backend, to, host, n_bytes);
+}
+
+c3d_status c3d_run_open_comm(c3d_run *run)
+{
+    const bool has_device = !run->backend.ops->host_memory;
+
+    run->device = (c3d_comm_device){ .index = run->backend.options.device_index,
+                                     .stream = run->backend.queue,
+                                     .deterministic = run->config->run.deterministic,
+                                     .context = &run->backend,
+                                     .download = to_host,
+                                     .upload = to_device };
+    return c3d_comm_open(run->comm, has_device ? &run->device : NULL,
+                         run->config->distributed.timeout_s);
 }
 
 void c3d_run_close_network(c3d_run *run)
@@ -238,9 +277,7 @@ c3d_evaluator_desc c3d_run_evaluator_desc(const c3d_run *run)
         .list = &run->validation_list,
         .network = run->network,
         .backend = c3d_device_name(run->config),
-        .options = { .device_index = run->comm->local_rank,
-                     .n_threads = run->config->evaluation.threads,
-                     .precision = c3d_precision_from(run->config->model.precision) },
+        .options = c3d_run_backend_options(run, run->config->evaluation.threads),
         .batch = run->config->evaluation.batch,
         .n_readers = run->config->data.readers,
     };
@@ -342,6 +379,7 @@ static c3d_status check_memory(c3d_run *run)
     c3d_forecast forecast;
 
     C3D_TRY(c3d_forecast_make(run, &forecast, NULL));
+    if (forecast.is_least) return C3D_OK;
     run->planned_bytes = forecast.host;
     run->held_bytes = c3d_held_memory_now().now;
     return C3D_OK;
@@ -372,6 +410,7 @@ c3d_status c3d_run_begin(c3d_run *run, c3d_comm *comm, const c3d_config *config)
     *run = (c3d_run){ .comm = comm, .config = config, .lock_fd = -1 };
     C3D_TRY(c3d_run_threads(config, comm, &run->n_threads));
     c3d_network_from_config(config, &run->network);
+    c3d_cache_dir(run->cache_dir);
     return C3D_OK;
 }
 
@@ -390,7 +429,7 @@ c3d_status c3d_run_open(c3d_run *run, c3d_comm *comm, const c3d_config *config, 
     C3D_TRY(c3d_comm_agree_status(comm, open_input(run)));
     C3D_TRY(check_memory(run));
     C3D_TRY(c3d_comm_agree_status(comm, open_parts(run)));
-    C3D_TRY(c3d_comm_open(comm, NULL, config->distributed.timeout_s));
+    C3D_TRY(c3d_run_open_comm(run));
     C3D_TRY(c3d_comm_agree_status(comm, check_ranks_alike(run)));
     print_start(run);
     return c3d_comm_agree_status(comm, start_or_resume(run, checkpoint));

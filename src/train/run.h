@@ -18,9 +18,12 @@ C3D_CHECKED c3d_status c3d_run_open_data(c3d_run *run);
 C3D_CHECKED c3d_status c3d_run_check_batches(const c3d_run *run);
 c3d_loader_desc c3d_run_loader_desc(const c3d_run *run);
 c3d_evaluator_desc c3d_run_evaluator_desc(const c3d_run *run);
+c3d_backend_options c3d_run_backend_options(const c3d_run *run, int n_threads);
 /* Backend, model and optimiser for run->network; not initialised. */
 C3D_CHECKED c3d_status c3d_run_build_network(c3d_run *run, bool dry_run);
 void c3d_run_close_network(c3d_run *run); /* half-built is fine */
+/* For the memory of run->backend, which stays open until the ranks leave. COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_run_open_comm(c3d_run *run);
 
 /* Uploads of what the loader reads need not wait then. Unpinned before the backend is closed or the
  * loader destroyed; what was not pinned, or NULL, is fine. Local. */
