@@ -215,6 +215,32 @@ static void a_step_without_a_finite_norm_changes_nothing(void **state)
     c3d_backend_close(&backend);
 }
 
+/* Halved by what overflows, doubled after 2000 steps without; not below 1, and 1 but for fp16. */
+static void loss_scales_follow_overflows(void **state)
+{
+    c3d_run run = { 0 };
+
+    (void)state;
+    c3d_loss_scale_begin(&run);
+    assert_true(run.optimizer.loss_scale == 1);
+    assert_false(c3d_loss_scale_see(&run, false));
+    assert_true(run.optimizer.loss_scale == 1);
+    run.backend.options.precision = C3D_PRECISION_FP16;
+    c3d_loss_scale_begin(&run);
+    assert_true(run.optimizer.loss_scale == 65536);
+    for (int i = 0; i < 1999; i++) assert_false(c3d_loss_scale_see(&run, true));
+    assert_true(c3d_loss_scale_see(&run, false));
+    assert_true(run.optimizer.loss_scale == 32768);
+    for (int i = 0; i < 2000; i++) {
+        assert_true(run.optimizer.loss_scale == 32768);
+        assert_false(c3d_loss_scale_see(&run, true));
+    }
+    assert_true(run.optimizer.loss_scale == 65536);
+    for (int i = 0; i < 16; i++) assert_true(c3d_loss_scale_see(&run, false));
+    assert_true(run.optimizer.loss_scale == 1);
+    assert_false(c3d_loss_scale_see(&run, false)); /* no scale is to blame */
+}
+
 /* test_optimizer FIXTURE BACKEND */
 int main(int argc, char **argv)
 {
@@ -224,6 +250,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_warmup_ends_before_the_run),
         cmocka_unit_test(only_long_gradients_are_clipped),
         cmocka_unit_test(a_step_without_a_finite_norm_changes_nothing),
+        cmocka_unit_test(loss_scales_follow_overflows),
     };
 
     if (argc != 3) return EXIT_FAILURE;
