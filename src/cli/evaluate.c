@@ -28,6 +28,11 @@ static const c3d_option options[] = {
       .value = "best|last|PATH",
       .standard = "best",
       .help = "parameters to use" },
+    { .name = "--device",
+      .type = C3D_OPTION_CHOICE,
+      .value = "run|auto|cpu|cuda",
+      .standard = "run",
+      .help = "what computes; run: run.device of the run" },
     { .name = "--precision",
       .type = C3D_OPTION_CHOICE,
       .value = "run|fp32|tf32|bf16|fp16",
@@ -173,6 +178,14 @@ static c3d_precision precision_of(const subject *s, const c3d_args *args)
     return c3d_precision_from(s->config.model.precision);
 }
 
+/* NULL: as it was trained. */
+static const char *device_of(const c3d_args *args)
+{
+    const char *name = c3d_args_text(args, "--device");
+
+    return strcmp(name, "run") == 0 ? NULL : name;
+}
+
 static c3d_status evaluate(c3d_comm *comm, const c3d_args *args, subject *s)
 {
     c3d_evaluator *evaluator = NULL;
@@ -185,10 +198,11 @@ static c3d_status evaluate(c3d_comm *comm, const c3d_args *args, subject *s)
         .dataset = s->dataset,
         .list = &s->list,
         .network = s->network,
-        .backend = c3d_device_name(&s->config),
+        .backend = device_of(args) ? device_of(args) : c3d_device_name(&s->config),
         .options = { .device_index = comm->local_rank,
                      .n_threads = s->config.evaluation.threads,
-                     .precision = precision_of(s, args) },
+                     .precision = precision_of(s, args),
+                     .deterministic = true },
         .batch = s->config.evaluation.batch,
         .n_readers = s->config.data.readers,
     };
@@ -196,7 +210,9 @@ static c3d_status evaluate(c3d_comm *comm, const c3d_args *args, subject *s)
                                  ? c3d_args_real(args, "--threshold")
                                  : s->config.evaluation.threshold;
     st = c3d_evaluator_create(&desc, &evaluator);
-    if (st == C3D_EUNSUPPORTED && desc.options.precision != C3D_PRECISION_FP32)
+    if (st == C3D_EUNSUPPORTED && strcmp(desc.backend, "cuda") == 0 && !device_of(args))
+        st = c3d_error_while("opening the device it was trained on; --device cpu scores without");
+    else if (st == C3D_EUNSUPPORTED && desc.options.precision != C3D_PRECISION_FP32)
         st = c3d_error_while("opening the device; --precision fp32 scores in float32");
     st = c3d_comm_agree_status(comm, st);
     if (st == C3D_OK) st = c3d_comm_agree_status(comm, c3d_evaluator_read(evaluator, s->file));

@@ -271,13 +271,18 @@ static c3d_status open_network(c3d_run *run)
 
 c3d_evaluator_desc c3d_run_evaluator_desc(const c3d_run *run)
 {
+    c3d_backend_options options = c3d_run_backend_options(run, run->config->evaluation.threads);
+
+    /* scores must not depend on the rank that computed them */
+    options.deterministic = true;
+    options.autotune = false;
     return (c3d_evaluator_desc){
         .comm = run->comm,
         .dataset = run->dataset,
         .list = &run->validation_list,
         .network = run->network,
         .backend = c3d_device_name(run->config),
-        .options = c3d_run_backend_options(run, run->config->evaluation.threads),
+        .options = options,
         .batch = run->config->evaluation.batch,
         .n_readers = run->config->data.readers,
     };
