@@ -12,12 +12,12 @@ if(NOT C3D_CUDA_HEADERS OR NOT CMAKE_CXX_COMPILER)
 endif()
 enable_language(CXX)
 
-# Links c3d_backend and, of CUDA, nothing.
+# Objects, so that their symbols come before those of a c3d_backend built with CUDA.
 file(GLOB kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/backend/cuda/*.cu)
 set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX
   COMPILE_OPTIONS "-x;c++;-include;${CMAKE_CURRENT_SOURCE_DIR}/cuda_host/kernel.h"
   OBJECT_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/cuda_host/kernel.h")
-add_library(c3d_cuda_host_kernels STATIC ${kernels} cuda_host/launch.cpp)
+add_library(c3d_cuda_host_kernels OBJECT ${kernels} cuda_host/launch.cpp)
 c3d_compile_options(c3d_cuda_host_kernels)
 target_compile_features(c3d_cuda_host_kernels PRIVATE cxx_std_17)
 # A GPU's compiler knows no aliasing of types, rounds each operation where it is told to, and knows
@@ -35,3 +35,7 @@ endif()
 target_include_directories(c3d_cuda_host_kernels PUBLIC cuda_host)
 target_include_directories(c3d_cuda_host_kernels SYSTEM PUBLIC ${C3D_CUDA_HEADERS})
 target_link_libraries(c3d_cuda_host_kernels PUBLIC c3d_backend)
+target_link_options(c3d_cuda_host_kernels PUBLIC LINKER:--as-needed)
+
+c3d_test(test_cuda_channels LABELS unit LINKS c3d_cuda_host_kernels c3d_backend
+         SOURCES support/lanes.c support/op_run.c)

@@ -1,0 +1,34 @@
+/* Activations as the CUDA kernels lay them: [N, D, H, W, P] of float, bf16 or fp16. */
+#ifndef C3D_TESTS_LANES_H
+#define C3D_TESTS_LANES_H
+
+#include "backend/cuda/kernels.h"
+
+extern const char *const lanes_type_names[3];
+
+int lanes_rounded(int n_channels); /* P */
+size_t lanes_element(c3d_cuda_type type);
+size_t lanes_count(c3d_shape shape); /* elements, padding included */
+
+float lanes_nearest(c3d_cuda_type type, float x); /* ties to even */
+float lanes_get(c3d_cuda_type type, const void *array, size_t i);
+void lanes_set(c3d_cuda_type type, void *array, size_t i, float x); /* rounded */
+/* Half a unit in the last place of a number near 1. */
+double lanes_rounding(c3d_cuda_type type);
+
+/* Canonical [N, C, D, H, W] to lanes (rounded, padding 0) and back; to be freed. The way back fails
+ * the test where padding is not 0. Memory is of the very size, so that a sanitizer sees its end. */
+void *lanes_from(c3d_shape shape, c3d_cuda_type type, const float *canonical);
+float *lanes_to(c3d_shape shape, c3d_cuda_type type, const void *lanes);
+
+/* Bytes that no result is made of. */
+void *lanes_garbage(size_t n_bytes);
+
+/* Fails the test unless what a run with another order of threads left is what the first left:
+ * *first is made from bytes when it is NULL. */
+void lanes_same(void **first, const void *bytes, size_t n_bytes, const char *what);
+
+/* In [-1, 1), of a stream. */
+float lanes_draw(unsigned stream, size_t i);
+
+#endif
