@@ -1,5 +1,5 @@
 #include "comm/choose.h"
-#include "comm/mpi_call.h"
+#include "comm/roll.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -64,7 +64,9 @@ c3d_status c3d_comm_join(c3d_comm *comm, const char *program)
 static c3d_status open_nccl(c3d_comm *comm, double timeout_s)
 {
     c3d_choice choice;
+    c3d_roll roll;
 
+    C3D_TRY(c3d_roll_call(comm, 0, 0, timeout_s, &roll));
     C3D_TRY(c3d_choose(comm, comm->device, &choice));
     if (!choice.nccl) {
         c3d_log_run("sums over %d ranks: MPI, by way of the hosts' memory: %s", comm->n_ranks,

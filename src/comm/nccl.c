@@ -12,7 +12,7 @@
 
 /* NCCL may hang where it should abort, and this rank has others to end. */
 #define ABORT_S 5.0
-/* The time that late ranks have to say that they are still there. */
+/* The time that ranks have to say that they are still there; less where the time-out is. */
 #define ANSWER_S 5.0
 /* Tags of roll calls; smaller ones are for opening. */
 #define TAG 16384
@@ -90,28 +90,30 @@ static c3d_status fail(c3d_nccl *state)
 static c3d_status say_late(c3d_comm *self, const c3d_flight *flight)
 {
     const c3d_nccl *state = self->state;
+    const int tag = TAG + (int)(flight->number % TAG);
+    const double answer_s = fmin(ANSWER_S, state->timeout_s);
     char who[300] = "all ranks have come to it";
     c3d_roll roll;
 
-    if (c3d_roll_call(self, TAG + (int)(flight->number % TAG), 0, ANSWER_S, &roll) != C3D_OK)
+    if (c3d_roll_call(self, tag, 0, answer_s, &roll) != C3D_OK)
         (void)snprintf(who, sizeof who, "%.290s", c3d_error_last()->message);
     return C3D_FAIL(C3D_ECOMM, "NCCL: %s of %zu bytes (number %llu) not done after %g s; %s",
                     flight->name, flight->n_bytes, (unsigned long long)flight->number,
                     state->timeout_s, who);
 }
 
-c3d_status c3d_nccl_settle(c3d_nccl *state, ncclResult_t code, const char *call)
+c3d_status c3d_nccl_settle(c3d_nccl *state, ncclResult_t *code, const char *call)
 {
     double waited_s = 0;
 
-    while (code == ncclInProgress) {
+    while (*code == ncclInProgress) {
         if (waited_s > state->timeout_s)
             return C3D_FAIL(C3D_ECOMM, "%s: not done after %g s", call, state->timeout_s);
         c3d_nccl_nap();
         waited_s += C3D_NCCL_NAP_S;
-        C3D_NCCL(ncclCommGetAsyncError(state->nccl, &code));
+        C3D_NCCL(ncclCommGetAsyncError(state->nccl, code));
     }
-    if (code != ncclSuccess) return c3d_nccl_failed(code, call, __FILE__, __LINE__);
+    if (*code != ncclSuccess) return c3d_nccl_failed(*code, call, __FILE__, __LINE__);
     return C3D_OK;
 }
 
@@ -137,9 +139,14 @@ static c3d_status begin(c3d_nccl *state, const char *name, size_t n_bytes)
     return C3D_OK;
 }
 
-static c3d_status end(c3d_nccl *state, ncclResult_t code)
+/* NCCL connects ranks when they first need it: a missing rank may be found here already. */
+static c3d_status end(c3d_comm *self, ncclResult_t code)
 {
-    C3D_TRY(c3d_nccl_settle(state, code, newest(state)->name));
+    c3d_nccl *state = self->state;
+    const c3d_status st = c3d_nccl_settle(state, &code, newest(state)->name);
+
+    if (st != C3D_OK && code == ncclInProgress) return say_late(self, newest(state));
+    C3D_TRY(st);
     C3D_CUDA(cudaEventRecord(newest(state)->end, state->stream));
     return C3D_OK;
 }
@@ -170,7 +177,7 @@ static c3d_status enqueue_one(c3d_comm *self, exchange kind, void *x, size_t n)
     const bool is_floats = kind == SUM || kind == REDUCE_SCATTER;
 
     C3D_TRY(begin(self->state, names[kind], is_floats ? n * sizeof(float) : n));
-    return end(self->state, call_nccl(self, kind, x, n));
+    return end(self, call_nccl(self, kind, x, n));
 }
 
 static c3d_status enqueue(c3d_comm *self, exchange kind, void *x, size_t n)

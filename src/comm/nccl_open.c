@@ -120,10 +120,8 @@ static c3d_status connect(c3d_comm *self, c3d_nccl *state, const ncclUniqueId *i
 static c3d_status open_state(c3d_comm *self, c3d_nccl *state)
 {
     ncclUniqueId id = { { 0 } };
-    c3d_roll roll;
     int version;
 
-    C3D_TRY(c3d_roll_call(self, 0, DONE, state->timeout_s, &roll));
     C3D_TRY(agree_on_support(self, prepare(self, state, &id)));
     C3D_TRY(c3d_comm_share(self, &id, sizeof id));
     C3D_TRY(connect(self, state, &id));
@@ -169,7 +167,8 @@ static c3d_status finish(c3d_comm *self, c3d_nccl *state)
         c3d_nccl_nap();
         C3D_TRY(self->ops->poll(self));
     }
-    C3D_TRY(c3d_nccl_settle(state, ncclCommFinalize(state->nccl), "ncclCommFinalize"));
+    ncclResult_t code = ncclCommFinalize(state->nccl);
+    C3D_TRY(c3d_nccl_settle(state, &code, "ncclCommFinalize"));
     C3D_NCCL(ncclCommDestroy(state->nccl));
     state->nccl = NULL;
     return C3D_OK;

@@ -56,8 +56,9 @@ typedef struct c3d_nccl {
 
 #define C3D_NCCL_NAP_S 0.0001
 void c3d_nccl_nap(void); /* the host's, between two looks */
-/* Until a call that may go on behind our back (blocking = 0) is through. */
-C3D_CHECKED c3d_status c3d_nccl_settle(c3d_nccl *state, ncclResult_t code, const char *call);
+/* Until a call that may go on behind our back (blocking = 0) is through; *code: what it returned,
+ * still ncclInProgress afterwards if it took longer than the time-out. */
+C3D_CHECKED c3d_status c3d_nccl_settle(c3d_nccl *state, ncclResult_t *code, const char *call);
 /* Aborts the communicator, if there is one; returns in time, even where NCCL does not. */
 void c3d_nccl_give_up(c3d_nccl *state);
 
