@@ -173,15 +173,18 @@ static void broadcast_comes_from_rank_0(void **state)
         const size_t n = 4 * sizes[s] + s % 4;
         for (size_t i = 0; i < n; i++) bytes[i] = (char)((i + s) % 113 + (size_t)comm.rank);
         assert_int_equal(comm.ops->broadcast(&comm, where(bytes), n), C3D_OK);
-        for (size_t i = 0; i < n; i++) assert_true(bytes[i] == (char)((i + s) % 113));
+        size_t n_wrong = 0;
+        for (size_t i = 0; i < n; i++) n_wrong += bytes[i] != (char)((i + s) % 113);
+        assert_int_equal(n_wrong, 0);
     }
     give_back_memory();
 }
 
-/* Of a rank's share in a reduce_scatter; the last is more than the piece of staging. */
-static const size_t shares[] = { 0, 1, 2, 15, 17, 4097, 65537, 21846, 32768, 600001 };
+/* Of a rank's share in a reduce_scatter. */
+static const size_t shares[] = { 0, 1, 2, 15, 17, 4097, 65537, 21846, 32768 };
 
-enum { N_MOST_SHARED = 4 * 600001 };
+/* Together more than the piece of staging, for two ranks and for four. */
+enum { N_MOST_SHARED = 1100003 };
 
 /* Bit for bit, at any number of nodes, and on a device too. */
 static void scattered_and_gathered_is_the_sum(void **state)
@@ -190,8 +193,9 @@ static void scattered_and_gathered_is_the_sum(void **state)
     float *x = take_memory(2 * N_MOST_SHARED * sizeof *x), *expected = x + N_MOST_SHARED;
 
     (void)state;
-    for (size_t s = 0; s < C3D_COUNT(shares); s++) {
-        const size_t n = shares[s], n_all = n * n_ranks;
+    for (size_t s = 0; s <= C3D_COUNT(shares); s++) {
+        const size_t n = s < C3D_COUNT(shares) ? shares[s] : N_MOST_SHARED / n_ranks;
+        const size_t n_all = n * n_ranks;
         for (size_t i = 0; i < n_all; i++) x[i] = expected[i] = value_of(comm.rank, i + s);
         assert_int_equal(comm.ops->sum(&comm, where(expected), n_all), C3D_OK);
         assert_int_equal(comm.ops->reduce_scatter(&comm, where(x), n), C3D_OK);
@@ -208,9 +212,9 @@ static void scattered_and_gathered_is_the_sum(void **state)
 
 static void all_gather_takes_any_bytes(void **state)
 {
-    const size_t odd[] = { 0, 1, 3, 1021, 262145, 2200003 };
+    const size_t odd[] = { 0, 1, 3, 1021, 262145, 4200003 / (size_t)comm.n_ranks };
     const size_t n_ranks = (size_t)comm.n_ranks, own = (size_t)comm.rank;
-    char *all = take_memory(2200003 * n_ranks);
+    char *all = take_memory(4200003);
 
     (void)state;
     for (size_t s = 0; s < C3D_COUNT(odd); s++) {
@@ -361,15 +365,19 @@ static void several_nodes_on_one_host(void **state)
     reopen(NULL, 0, 60);
 }
 
-/* A device that no GPU library can reach, so that "mpi" carries its numbers. */
+/* A device that no GPU library can reach, so that "mpi" carries its numbers: over one node, and
+ * over as many as there are ranks. */
 static void a_device_by_way_of_the_host(void **state)
 {
     (void)state;
-    for (int ranks_per_node = 0; ranks_per_node < comm.n_ranks; ranks_per_node++) {
+    for (int ranks_per_node = 0; ranks_per_node < 2; ranks_per_node++) {
         reopen(&device, ranks_per_node, 60);
         assert_string_equal(comm.ops->name, comm.n_ranks > 1 ? "mpi" : "self");
         assert_int_equal(fake.n_pinned > 0, comm.n_ranks > 1);
-        everything_is_right();
+        sums_are_exact(NULL);
+        broadcast_comes_from_rank_0(NULL);
+        scattered_and_gathered_is_the_sum(NULL);
+        all_gather_takes_any_bytes(NULL);
     }
     reopen(NULL, 0, 60);
     assert_int_equal(fake.n_pinned, 0);
