@@ -41,7 +41,8 @@ typedef struct c3d_program {
     const char *summary;
     const c3d_command *commands; /* [n_commands], static */
     int n_commands;
-    const char *libraries; /* lines for --version: what was compiled in; NULL: none */
+    const char *libraries;          /* lines for --version: what was compiled in; NULL: none */
+    void (*running)(c3d_text *out); /* adds lines on libraries found at run time; or NULL */
 } c3d_program;
 
 #define C3D_MAX_OPTIONS 32

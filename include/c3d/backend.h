@@ -303,6 +303,9 @@ C3D_CHECKED c3d_status c3d_backend_check_open(c3d_backend *backend, const c3d_ba
 C3D_CHECKED c3d_status c3d_backend_open(c3d_backend *backend, const char *name,
                                         const c3d_backend_options *options);
 void c3d_backend_close(c3d_backend *backend); /* a zeroed object is fine */
+/* Adds "CUDA 13.0, cuDNN 9.19.0, driver for CUDA 13.0" (or "no driver"), as found at run time;
+ * nothing in a build without CUDA. */
+void c3d_backend_versions(c3d_text *out);
 /* Waits until a mark is reached. */
 C3D_CHECKED c3d_status c3d_backend_await(c3d_backend *backend, int mark);
 

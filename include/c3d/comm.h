@@ -102,6 +102,8 @@ C3D_CHECKED c3d_status c3d_comm_open(c3d_comm *comm, const c3d_comm_device *devi
 /* Bytes of shared memory that c3d_comm_open takes on a host, once for all its ranks, whatever the
  * size of what is summed: 0 for one rank, about 0.8 MiB and 0.5 MiB a rank for more. */
 size_t c3d_comm_window_bytes(int n_local_ranks);
+/* Adds "NCCL 2.28.9", as found at run time; nothing in a build without NCCL. */
+void c3d_comm_versions(c3d_text *out);
 /* Closes the data plane; before the device is closed. COLLECTIVE. Does nothing where it is closed.
  */
 void c3d_comm_close(c3d_comm *comm);

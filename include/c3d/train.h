@@ -325,4 +325,8 @@ C3D_CHECKED c3d_status c3d_checkpoint_check_input(c3d_tensor_file *file, const c
 C3D_CHECKED c3d_status c3d_checkpoint_network(c3d_tensor_file *file, c3d_config *config_out,
                                               c3d_network_desc *out);
 
+/* Adds a line with the versions of CUDA, cuDNN, NCCL and the GPU's driver that this process found;
+ * nothing in a build without CUDA. For --version. */
+void c3d_train_versions(c3d_text *out);
+
 #endif

@@ -58,6 +58,7 @@ static const c3d_program program = {
     .commands = commands,
     .n_commands = C3D_COUNT(commands),
     .libraries = C3D_LIBRARIES,
+    .running = c3d_train_versions,
 };
 
 /* What is evaluated: parameters, their network, and the samples. */

@@ -40,6 +40,7 @@ static const c3d_program program = {
     .commands = commands,
     .n_commands = C3D_COUNT(commands),
     .libraries = C3D_LIBRARIES,
+    .running = c3d_train_versions,
 };
 
 static c3d_resume resume_of(const char *word)

@@ -117,6 +117,14 @@ static c3d_status connect(c3d_comm *self, c3d_nccl *state, const ncclUniqueId *i
     return agree_on_support(self, st);
 }
 
+void c3d_comm_versions(c3d_text *out)
+{
+    int version = 0;
+
+    (void)ncclGetVersion(&version);
+    c3d_text_add(out, "NCCL %d.%d.%d", version / 10000, version / 100 % 100, version % 100);
+}
+
 static c3d_status open_state(c3d_comm *self, c3d_nccl *state)
 {
     ncclUniqueId id = { { 0 } };

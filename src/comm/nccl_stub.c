@@ -9,6 +9,11 @@ c3d_status c3d_nccl_find_gpu(const c3d_comm_device *device, char bus_id[32])
     return C3D_FAIL(C3D_EUNSUPPORTED, "%s", advice);
 }
 
+void c3d_comm_versions(c3d_text *out)
+{
+    (void)out;
+}
+
 static c3d_status refuse(c3d_comm *self, double timeout_s)
 {
     (void)self, (void)timeout_s;

@@ -75,6 +75,7 @@ void c3d_answer_version(const c3d_program *program, c3d_text *out)
 {
     c3d_text_add(out, "%s %s\n", program->name, c3d_version());
     if (program->libraries) c3d_text_add(out, "%s\n", program->libraries);
+    if (program->running) program->running(out);
 }
 
 void c3d_answer_cite(c3d_text *out)

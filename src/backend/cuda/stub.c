@@ -14,6 +14,11 @@ static void do_nothing(c3d_backend *self)
     (void)self;
 }
 
+void c3d_backend_versions(c3d_text *out)
+{
+    (void)out;
+}
+
 bool c3d_cuda_is_there(void)
 {
     return false;
