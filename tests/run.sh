@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # All checks: installs what is missing, builds with the sanitizers and optimised, runs every test,
-# format, layers, clang-tidy. Finished installs and builds are not done again.
+# format, layers, clang-tidy. Finished installs and builds are not done again. Where CUDA, cuDNN and
+# NCCL are found the optimised build is the one with them, which needs no GPU for its tests; with
+# C3D_REQUIRE_CUDA=1 it is a failure when they are not.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p build
@@ -55,6 +57,17 @@ readers() {
 print("numpy", numpy.__version__, "h5py", h5py.__version__, "safetensors", safetensors.__version__)'
 }
 
+# Whether the optimised build is that with CUDA.
+has_cuda() {
+    local missing=77
+    [ "${C3D_REQUIRE_CUDA:-0}" = 1 ] && missing=1
+    command -v nvcc >/dev/null || [ -x "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" ] ||
+        { echo "no nvcc here: built and tested without CUDA"; return "$missing"; }
+    cmake --preset cuda >build/configure-cuda.log 2>&1 ||
+        { grep -A2 'CUDA' build/configure-cuda.log; return "$missing"; }
+    grep '^-- CUDA:' build/configure-cuda.log
+}
+
 run_tests() { # PRESET CTEST-ARGUMENTS...
     local preset=$1
     shift
@@ -67,13 +80,15 @@ before=$(git status --porcelain 2>/dev/null)
 stage "packages" jobs/setup.sh --tests || summary
 stage "python readers" readers && export C3D_PYTHON=$PWD/build/venv/bin/python
 stage "style" tests/style.sh
+optimised=release
+stage "CUDA" has_cuda && optimised=cuda
 stage "build debug (ASan, UBSan)" build debug || summary
-stage "build release" build release || summary
+stage "build $optimised" build "$optimised" || summary
 stage "build tsan" build tsan $threaded || summary
-stage "clang-tidy" tests/tidy.sh build/debug
+stage "clang-tidy" tests/tidy.sh "build/$optimised"
 stage "tests tsan (threads)" run_tests tsan -R "^(${threaded// /|})\$"
 stage "tests debug" run_tests debug -LE 'slow|style'
-stage "tests release" run_tests release -LE style
+stage "tests $optimised" run_tests "$optimised" -LE style
 untracked() {
     local after
     after=$(git status --porcelain 2>/dev/null)
