@@ -1,7 +1,7 @@
 # Sourced by run.sh: everything that the other stages run.
 targets="c3d-dataset c3d-train c3d-evaluate parity_backend parity_entries test_norm test_model
-    golden_test test_optimizer compare_tensors bench_gpu bench_gpu_input"
-optional_targets="gpu_questions test_cuda_kernels test_cuda_dnn test_nccl bench_cuda_kernels"
+    golden_test test_optimizer compare_tensors gpu_questions bench_gpu bench_gpu_input"
+optional_targets="test_cuda_kernels test_cuda_dnn test_nccl bench_cuda_kernels"
 
 configure() {
     local architecture=90

@@ -39,16 +39,21 @@ resumes() { # PRECISION
 }
 
 # N ranks on this machine's GPUs against one: the first step's gradients agree to rounding, and a
-# whole run ends. Says how the ranks talked.
+# whole run ends. Ranks that share a GPU do so through NCCL if that lets them.
 with_ranks() { # N
-    local n
-    for n in 1 "$1"; do
-        [ -d "first-$n" ] || trains "$n" "first-$n" fp32 --set train.max_steps=1 || return 1
-    done
+    local refused=
+    export C3D_NCCL_SHARED_GPU=1
+    [ -d first-1 ] || trains 1 first-1 fp32 --set train.max_steps=1 || return 1
+    if ! trains "$1" "first-$1" fp32 --set train.max_steps=1; then
+        refused=", NCCL refused"
+        export C3D_NCCL_SHARED_GPU=0
+        rm -rf "first-$1"
+        trains "$1" "first-$1" fp32 --set train.max_steps=1 || return 1
+    fi
     ours "$bin/compare_tensors" near "$(last first-1)" "$(last "first-$1")" adam.m/ $((16 * 16 * 256)) ||
         return 1
     trains "$1" "ranks-$1" bf16 || return 1
-    echo "note: by $(communicator_of "ranks-$1")"
+    echo "note: $(communicator_of "ranks-$1")$refused"
 }
 
 looks_into() { # NETWORK PRECISION: c3d-train --debug
