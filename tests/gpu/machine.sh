@@ -21,6 +21,12 @@ device=cuda
 [ "$C3D_GPU_BACKEND" = cuda ] || device=cpu
 source_dir=$PWD
 bin=$C3D_GPU_BUILD/bin
+# The stand-ins' programs lie apart from the others, under the same names: taken together.
+if [ "$rehearsal" = 1 ] && [ "$device" = cuda ] && [ -d "$bin/cuda_host" ]; then
+    mkdir -p "$C3D_GPU_LOGS/bin"
+    ln -sf "$bin"/* "$bin"/cuda_host/* "$C3D_GPU_LOGS/bin/"
+    bin=$C3D_GPU_LOGS/bin
+fi
 jobs=$(nproc)
 
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_WAIT_POLICY=passive
