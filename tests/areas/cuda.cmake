@@ -1,6 +1,7 @@
 # What needs CUDA's libraries, but no GPU.
 if(C3D_HAS_CUDA)
   c3d_test(test_cuda_plans LABELS gpu LINKS c3d_nn ARGS ${CMAKE_CURRENT_SOURCE_DIR}/cuda)
+  c3d_test(test_cuda_engines LABELS gpu LINKS c3d_backend ARGS ${CMAKE_CURRENT_SOURCE_DIR}/cuda)
 endif()
 
 # Without a GPU, in every build.

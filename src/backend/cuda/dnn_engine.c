@@ -105,6 +105,7 @@ static c3d_status read_knob(descriptor knob, struct c3d_dnn_knob *out)
     return C3D_OK;
 }
 
+/* How many there are is known only after all that there could be were asked for. */
 static c3d_status read_knobs(c3d_dnn_candidate *c)
 {
     descriptor knobs[C3D_DNN_KNOBS] = { NULL };
@@ -112,22 +113,20 @@ static c3d_status read_knobs(c3d_dnn_candidate *c)
     int64_t n = 0;
     c3d_status st = C3D_OK;
 
-    C3D_CUDNN(cudnnBackendGetAttribute(c->config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
-                                       CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &n, NULL));
-    if (n > C3D_DNN_KNOBS)
-        return C3D_FAIL(C3D_EUNSUPPORTED, "cuDNN: engine %lld has %lld knobs, expected at most %d",
-                        (long long)choice->engine, (long long)n, C3D_DNN_KNOBS);
-    for (int64_t i = 0; i < n && st == C3D_OK; i++) {
+    for (int i = 0; i < C3D_DNN_KNOBS && st == C3D_OK; i++) {
         const cudnnStatus_t status =
             cudnnBackendCreateDescriptor(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, &knobs[i]);
         if (status != CUDNN_STATUS_SUCCESS) st = c3d_dnn_failed(status, "a knob");
     }
-    if (st == C3D_OK && n > 0) {
-        const cudnnStatus_t status =
-            cudnnBackendGetAttribute(c->config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
-                                     CUDNN_TYPE_BACKEND_DESCRIPTOR, n, &n, (void *)knobs);
+    if (st == C3D_OK) {
+        const cudnnStatus_t status = cudnnBackendGetAttribute(
+            c->config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+            C3D_DNN_KNOBS, &n, (void *)knobs);
         if (status != CUDNN_STATUS_SUCCESS) st = c3d_dnn_failed(status, "an engine's knobs");
     }
+    if (st == C3D_OK && n > C3D_DNN_KNOBS)
+        st = C3D_FAIL(C3D_EUNSUPPORTED, "cuDNN: engine %lld has %lld knobs, expected at most %d",
+                      (long long)choice->engine, (long long)n, C3D_DNN_KNOBS);
     for (int64_t i = 0; i < n && st == C3D_OK; i++) st = read_knob(knobs[i], &choice->knobs[i]);
     choice->n_knobs = st == C3D_OK ? (int)n : 0;
     for (int i = 0; i < C3D_DNN_KNOBS; i++) destroy(&knobs[i]);
@@ -176,14 +175,23 @@ static c3d_status make_knob(const struct c3d_dnn_knob *knob, descriptor *out)
     return C3D_OK;
 }
 
-static c3d_status make_config(const c3d_dnn_graph *graph, const c3d_dnn_choice *choice,
-                              descriptor *engine, descriptor knobs[C3D_DNN_KNOBS], descriptor *out)
+static c3d_status make_engine(const c3d_dnn_search *search, const c3d_dnn_graph *graph,
+                              int64_t number, descriptor *out)
 {
-    C3D_CUDNN(cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR, engine));
-    C3D_TRY(set(*engine, CUDNN_ATTR_ENGINE_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+    C3D_CUDNN(cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR, out));
+    C3D_TRY(set(*out, CUDNN_ATTR_ENGINE_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
                 (const void *)&graph->whole));
-    C3D_TRY(set(*engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &choice->engine));
-    C3D_CUDNN(cudnnBackendFinalize(*engine));
+    C3D_TRY(set(*out, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &number));
+    if (search->device_prop)
+        C3D_TRY(set(*out, CUDNN_ATTR_ENGINE_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+                    (const void *)&search->device_prop));
+    C3D_CUDNN(cudnnBackendFinalize(*out));
+    return C3D_OK;
+}
+
+static c3d_status make_config(const c3d_dnn_choice *choice, descriptor *engine,
+                              descriptor knobs[C3D_DNN_KNOBS], descriptor *out)
+{
     for (int i = 0; i < choice->n_knobs; i++) C3D_TRY(make_knob(&choice->knobs[i], &knobs[i]));
     C3D_CUDNN(cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, out));
     C3D_TRY(set(*out, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
@@ -202,7 +210,8 @@ c3d_status c3d_dnn_engine_ready(const c3d_dnn_search *search, const c3d_dnn_grap
     bool left_out = false;
 
     *out = (c3d_dnn_candidate){ 0 };
-    c3d_status st = make_config(graph, choice, &engine, knobs, &out->config);
+    c3d_status st = make_engine(search, graph, choice->engine, &engine);
+    if (st == C3D_OK) st = make_config(choice, &engine, knobs, &out->config);
     if (st == C3D_OK) st = look_at_engine(search, out, &left_out);
     if (st == C3D_OK && left_out)
         st = C3D_FAIL(C3D_EUNSUPPORTED, "cuDNN: engine %lld is none of those that may be used",
@@ -306,6 +315,7 @@ c3d_status c3d_dnn_engines_find(const c3d_dnn_search *search, const c3d_dnn_grap
     static const cudnnBackendHeurMode_t modes[] = { CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B,
                                                     CUDNN_HEUR_MODE_FALLBACK };
     c3d_dnn_candidate least = { 0 };
+    c3d_dnn_search part = *search; /* the first heuristic leaves a third to the second */
     proposals *p = c3d_calloc(1, sizeof *p);
 
     if (!p) return C3D_ENOMEM;
@@ -313,9 +323,10 @@ c3d_status c3d_dnn_engines_find(const c3d_dnn_search *search, const c3d_dnn_grap
     *out = (c3d_dnn_candidates){ 0 };
     for (size_t m = 0; m < C3D_COUNT(modes) && out->n < search->n_wanted; m++) {
         if (modes[m] == CUDNN_HEUR_MODE_FALLBACK && out->n > 0) break;
+        part.n_wanted = search->n_wanted - (m == 0 ? search->n_wanted / 3 : 0);
         if (ask(search, graph, modes[m], p) == C3D_OK)
             for (int64_t i = 0; i < p->n; i++) {
-                consider(search, p->configs[i], out, &least);
+                consider(&part, p->configs[i], out, &least);
                 p->configs[i] = NULL;
             }
         proposals_free(p);

@@ -41,7 +41,7 @@ void c3d_dnn_conv_text(const c3d_dnn_conv *conv, char out[256]);
 /* ---- dnn_engine.c ---- */
 
 /* An engine's number and its knobs: what tells one way to compute from another. */
-#define C3D_DNN_KNOBS 32
+#define C3D_DNN_KNOBS CUDNN_KNOB_TYPE_COUNTS
 typedef struct c3d_dnn_choice {
     int64_t engine;
     int n_knobs;
