@@ -32,6 +32,21 @@ echo "cmake $*"
 case "$*" in *"--target help"*) echo "test_cuda_kernels: phony" ;; esac
 exit "$(cat "$PRETEND/cmake_ends" 2>/dev/null || echo 0)"
 END
+pretend path/compute-sanitizer <<'END'
+what=$2
+while [ "${1#-}" != "$1" ]; do shift 2; done
+echo "========= COMPUTE-SANITIZER"
+[ -e "$PRETEND/no-sanitizer" ] && echo "========= Error: Device not supported" && exit 255
+"$@"
+case $what in
+    racecheck) echo "========= RACECHECK SUMMARY: 0 hazards displayed (0 errors, 0 warnings)" ;;
+    initcheck)
+        [ -e "$PRETEND/uninitialised" ] && echo "========= ERROR SUMMARY: 3 errors" && exit 86
+        echo "========= ERROR SUMMARY: 0 errors"
+        ;;
+    *) echo "========= ERROR SUMMARY: 0 errors" ;;
+esac
+END
 # A test program fails, skips or takes its time when a file NAME-PRECISION or NAME says so.
 for name in parity_backend parity_entries test_norm test_model golden_test test_optimizer \
     compare_tensors c3d-dataset; do
@@ -65,8 +80,9 @@ case $dir in
         ;;
 esac
 END
-result_of() { # CHECK: its result in the last table of parity
-    awk -F' [|] ' -v name="| $1" '$1 == name { print $2 }' logs/table-parity.md
+table=parity
+result_of() { # CHECK: its result in the last table
+    awk -F' [|] ' -v name="| $1" '$1 == name { print $2 }' logs/table-$table.md
 }
 is() { [ "$(result_of "$1")" = "$2" ] || fail "$1: $(result_of "$1"), expected $2"; }
 
@@ -131,6 +147,20 @@ C3D_GPU_STAGE_S=4 expect 1 "$run" parity
 is "parity_entries tf32" TIME
 is "golden_test fp16 (PyTorch's numbers)" "NOT RUN"
 rm parity_entries-tf32.code
+
+# the sanitizer: findings, and where it does not work at all
+table=sanitize
+expect 0 "$run" sanitize
+is "racecheck one training step, bf16" ok
+grep -q -- '--kernel-name kns=pool_forward' logs/log-sanitize.txt || fail "racecheck knows no own kernels"
+touch uninitialised
+expect 1 "$run" sanitize
+is "initcheck parity_entries bf16" FAILED
+is "racecheck parity_entries bf16" ok
+touch no-sanitizer
+expect 1 "$run" sanitize
+is "memcheck parity_entries fp32" SKIPPED
+says "compute-sanitizer does not work here"
 
 # without a GPU but with a build folder: said to be a rehearsal
 gpus 0 0

@@ -1,5 +1,5 @@
 # tests/gpu/run.sh itself, with programs that only say they did it: no GPU is needed.
-c3d_script_test(gpu_script LABELS unit COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/gpu_script.sh)
+c3d_script_test(gpu_script LABELS unit slow COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/gpu_script.sh)
 
 # Asked on a GPU by tests/gpu/run.sh questions; built wherever it can be.
 if(C3D_HAS_CUDA)

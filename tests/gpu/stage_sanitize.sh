@@ -2,7 +2,15 @@
 # tool is slow (racecheck) or would report what libraries do with their own work space (initcheck).
 . tests/gpu/store.sh
 sanitizer=$(command -v compute-sanitizer || ls "${CUDA_HOME:-/usr/local/cuda}"/bin/compute-sanitizer 2>/dev/null)
-own_kernels="--kernel-name kernel_substring=c3d_"
+# --kernel-name adds up; the name follows __global__ and its bounds (short ones are in others' names)
+own_kernels=$(awk '/__global__/ { sub(/.*__global__/, ""); open = 1 }
+    open { text = text " " $0 }
+    open && /\) *\{|,$|\);/ {
+        gsub(/__launch_bounds__\([^)]*\)|void|template *<[^>]*>/, "", text)
+        if (match(text, /[a-z_0-9]+ *\(/) && RLENGTH > 6) print substr(text, RSTART, RLENGTH - 1)
+        text = ""
+        open = 0
+    }' src/backend/cuda/*.cu | sort -u | sed 's/^/--kernel-name kns=/' | paste -sd' ')
 
 sanitized() { # TOOL FILTER|- COMMAND...
     local tool=$1 filter=$2
