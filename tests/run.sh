@@ -71,7 +71,8 @@ has_cuda() {
 run_tests() { # PRESET CTEST-ARGUMENTS...
     local preset=$1
     shift
-    ctest --test-dir "build/$preset" --output-on-failure --no-tests=ignore -j 1 "$@"
+    ctest --test-dir "build/$preset" --output-on-failure --no-tests=ignore \
+        -j "$((jobs < 4 ? jobs : 4))" "$@"
 }
 
 # what runs threads of its own
