@@ -85,9 +85,10 @@ class Contestant:
             self.process.kill()
         try:
             self.process.stdin.close()
-        except OSError:
-            pass
-        self.process.wait()
+            self.process.wait(10)
+        except (OSError, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()
 
 
 class Contest:
@@ -95,6 +96,7 @@ class Contest:
         self.options = options
         Contestant.deadline = time.monotonic() + options.seconds
         self.workers = {}  # PyTorch's by mode: they stay, and take one case after another
+        self.of_case = []  # ours, which end with their case
         self.best = {}  # goal: scenes/s of ours, of PyTorch's
         self.longest_case_s = 60.0 if options.device == "cuda" else 1.0
 
@@ -115,6 +117,7 @@ class Contest:
                    case.network, shape, str(self.options.width), mode,
                    str(Path(self.options.scratch) / "plans")]
         ours = Contestant(f"ours {mode}", [word for word in command if word])
+        self.of_case.append(ours)
         word, gflop, n_bytes, ours.what = (ours.line(180).split(maxsplit=3) + [""] * 4)[:4]
         if word != "ready":
             raise Gone(f"not ready: {word}")
@@ -132,18 +135,18 @@ class Contest:
                 print(f"  {label}: left out: {reason}", flush=True)
                 self.workers.pop(label.removeprefix("PyTorch "), None)
 
-        for mode in case.modes:
-            if not mode.endswith("compiled") and mode in self.options.ours_modes:
-                attempt(f"ours {mode}", lambda: self.ours(case, mode, shape))
-
         def theirs(mode):
             worker = self.worker(mode)
             worker.ask(f"case {case.network} {shape} {self.options.width}", 150)
             return worker
 
+        # theirs first: that frees what the last case took
         for mode in case.modes:
             if mode in self.options.modes:
                 attempt(f"PyTorch {mode}", lambda: theirs(mode))
+        for mode in case.modes:
+            if mode in self.options.ours_modes:
+                attempt(f"ours {mode}", lambda: self.ours(case, mode, shape))
         return entered
 
     def rounds(self, contestants):
@@ -173,8 +176,6 @@ class Contest:
         theirs = [c for c in entered if not c.label.startswith("ours")]
         if ours and ceiling in ran:
             self.report(case, ours, theirs, ceiling)
-        for c in ours:
-            c.end()
         self.longest_case_s = max(self.longest_case_s, time.monotonic() - began)
 
     def report(self, case, ours, theirs, ceiling):
@@ -225,6 +226,10 @@ class Contest:
                 self.run(case)
             except Gone as reason:
                 print(f"  given up: {reason}", flush=True)
+                self.workers = {m: w for m, w in self.workers.items() if w.process.poll() is None}
+            for c in self.of_case:
+                c.end()
+            self.of_case = []
         for worker in self.workers.values():
             worker.end()
 

@@ -118,6 +118,8 @@ class Worker:
             self.sync()
         times = {}
         for event in profiler.events():
+            if event.name.startswith(("Optimizer.", "ProfilerStep")):
+                continue  # ranges around kernels, not kernels
             if "CUDA" in str(event.device_type) or not self.gpu:
                 times[event.name] = times.get(event.name, 0) + event.time_range.elapsed_us()
         order = sorted(times, key=times.get, reverse=True)

@@ -1,7 +1,7 @@
 # Sourced by run.sh: a real training on the artificial archive, and what it reaches.
 size=${C3D_GPU_DEMO:-small}
-width=64 fc=512 epochs=20
-[ "$rehearsal" = 0 ] || { width=8 fc=64 epochs=2; } # of processors
+width=64 fc=512 epochs=20 steps=0
+[ "$rehearsal" = 0 ] || { width=4 fc=16 epochs=2 steps=12; } # of processors
 
 make_demo() {
     ours "$bin/c3d-dataset" demo archive --size "$size" || return 1
@@ -39,7 +39,8 @@ learns() { # NETWORK PRECISION STEM(2d|3d)
     local run=$1-$2 accuracy auc stall speed
     sed "s|runs/demo/data|data|; s|runs/demo/$3|$run|" "$source_dir/configs/demo-$3.yaml" >"$run.yaml"
     ours "$bin/c3d-train" "$run.yaml" --set run.device=$device --set model.precision="$2" \
-        --set model.width=$width --set model.fc=$fc --set train.epochs=$epochs || return 1
+        --set model.width=$width --set model.fc=$fc --set train.epochs=$epochs \
+        --set train.max_steps=$steps || return 1
     ours "$bin/c3d-evaluate" "$run" --split test --set run.device=$device || return 1
     accuracy=$(number_in accuracy "$run/evaluation-test.json")
     auc=$(number_in auc "$run/evaluation-test.json")

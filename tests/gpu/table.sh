@@ -2,7 +2,7 @@
 
 begin_stage() { # NAME
     stage=$1
-    stage_began=$SECONDS
+    stage_began=$EPOCHSECONDS
     stage_s=${C3D_GPU_STAGE_S:-530}
     log=$C3D_GPU_LOGS/log-$stage.txt
     rows=$C3D_GPU_LOGS/rows-$stage.tsv
@@ -23,7 +23,7 @@ title() {
     fi
 }
 
-seconds_left() { echo $((stage_s - (SECONDS - stage_began))); }
+seconds_left() { echo $((stage_s - (EPOCHSECONDS - stage_began))); }
 
 row() { # CHECK RESULT SECONDS NOTE
     printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" >>"$rows"
@@ -37,7 +37,7 @@ check() { run_check 0 "$@"; }
 check_or_skip() { run_check 1 "$@"; }
 
 run_check() { # MAY_SKIP NAME COMMAND...
-    local may_skip=$1 name=$2 left began=$SECONDS code result
+    local may_skip=$1 name=$2 left began=$EPOCHSECONDS code result
     shift 2
     left=$(seconds_left)
     if [ "$left" -lt 3 ]; then
@@ -50,14 +50,14 @@ run_check() { # MAY_SKIP NAME COMMAND...
     timeout -k 10 "$left" bash -c 'cd "$scratch" && "$@"' check "$@" >"$said" 2>&1 </dev/null
     code=$?
     cat "$said" >>"$log"
-    printf -- '--- exit %d after %d s\n' $code $((SECONDS - began)) >>"$log"
+    printf -- '--- exit %d after %d s\n' $code $((EPOCHSECONDS - began)) >>"$log"
     case $code in
         0) result=ok ;;
         77) [ "$may_skip" = 1 ] && result=skipped || result=SKIPPED ;;
         124 | 137) result=TIME ;;
         *) result=FAILED ;;
     esac
-    row "$name" "$result" $((SECONDS - began)) "$(note_of "$code")"
+    row "$name" "$result" $((EPOCHSECONDS - began)) "$(note_of "$code")"
     if [ "$result" = FAILED ] || [ "$result" = TIME ]; then tail -n 15 "$said" | sed 's/^/    /'; fi
     case $result in ok | skipped) return 0 ;; *) return 1 ;; esac
 }
@@ -78,7 +78,7 @@ finish_stage() {
     bad=$(awk -F'\t' '$2 != "ok" && $2 != "skipped"' "$rows" | wc -l)
     {
         printf '## %s%s\n\n' "$stage" "$(title)"
-        printf '%d checks, %d not passed, %d s\n\n' "$n" "$bad" $((SECONDS - stage_began))
+        printf '%d checks, %d not passed, %d s\n\n' "$n" "$bad" $((EPOCHSECONDS - stage_began))
         printf '| check | result | seconds | note |\n| --- | --- | --- | --- |\n'
         awk -F'\t' '{ printf "| %s | %s | %s | %s |\n", $1, $2, $3, $4 }' "$rows"
         # what a stage has to show beside its rows
