@@ -542,7 +542,9 @@ static void check_params(const op_case *c)
 
 static void check_backend(const char *name)
 {
-    open_or_skip(&other, name, &(c3d_backend_options){ .n_threads = 2, .precision = precision });
+    open_or_skip(
+        &other, name,
+        &(c3d_backend_options){ .n_threads = 2, .precision = precision, .deterministic = true });
     check_to_low();
     check_input();
     check_loss(1, 0);
