@@ -14,6 +14,7 @@ enable_language(CXX)
 
 # Objects, so that their symbols come before those of a c3d_backend built with CUDA.
 file(GLOB kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/backend/cuda/*.cu)
+list(APPEND kernels ${CMAKE_CURRENT_SOURCE_DIR}/cuda_host/faulty.cu)
 set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX
   COMPILE_OPTIONS "-x;c++;-include;${CMAKE_CURRENT_SOURCE_DIR}/cuda_host/kernel.h"
   OBJECT_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/cuda_host/kernel.h")
@@ -37,5 +38,8 @@ target_include_directories(c3d_cuda_host_kernels SYSTEM PUBLIC ${C3D_CUDA_HEADER
 target_link_libraries(c3d_cuda_host_kernels PUBLIC c3d_backend)
 target_link_options(c3d_cuda_host_kernels PUBLIC LINKER:--as-needed)
 
-c3d_test(test_cuda_channels LABELS unit LINKS c3d_cuda_host_kernels c3d_backend
-         SOURCES support/lanes.c support/op_run.c)
+c3d_test(test_cuda_launch LABELS unit LINKS c3d_cuda_host_kernels c3d_backend)
+foreach(test test_cuda_channels test_cuda_kernels)
+  c3d_test(${test} LABELS unit LINKS c3d_cuda_host_kernels c3d_backend
+           SOURCES support/lanes.c support/op_run.c)
+endforeach()
