@@ -1,5 +1,5 @@
-/* The CUDA kernels for input, dropout, loss and update, run on the host, against ref and the
- * functions that all backends in host memory share; in different orders of threads. */
+/* The CUDA kernels for input, dropout, loss and update against ref and the functions that all
+ * backends in host memory share; run on the host in different orders of threads, or on a GPU. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -8,7 +8,6 @@
 #include "support/cm.h"
 
 #include "backend/host.h"
-#include "cuda_host/launch.h"
 #include "support/lanes.h"
 
 #define N_SEEDS 3
@@ -24,12 +23,11 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    c3d_cuda_host_shuffle(0);
+    lanes_order(0);
     c3d_backend_close(&ref);
     return 0;
 }
 
-#define LAUNCHED(call) assert_int_equal((call), cudaSuccess)
 #define OK(call)                                                                                   \
     do {                                                                                           \
         if ((call) != C3D_OK) fail_msg("%s", c3d_error_last()->message);                           \
@@ -65,13 +63,15 @@ static void fill_values(void *values, c3d_dtype dtype, size_t n)
         const uint64_t bits = c3d_random_u64(5, C3D_STREAM(C3D_PURPOSE_TEST, 1), i);
         const double number = i % 13 == 5 ? (double)NAN : 1e6 * (double)lanes_draw(2, i);
         const float as_float = (float)number;
+        const uint64_t seven = 7;
 
         if (dtype == C3D_F64)
             ((double *)values)[i] = number;
         else if (dtype == C3D_F32)
             ((float *)values)[i] = as_float;
         else /* bytes in memory come lowest first */
-            memcpy((char *)values + i * c3d_dtype_size(dtype), &bits, c3d_dtype_size(dtype));
+            memcpy((char *)values + i * c3d_dtype_size(dtype), i % 9 == 0 ? &seven : &bits,
+                   c3d_dtype_size(dtype));
     }
 }
 
@@ -90,6 +90,8 @@ static void fill_input(input_arrays *a, const input_case *c, c3d_dtype dtype)
         a->mean[k] = lanes_draw(3, k) * 1000;
         a->scale[k] = lanes_draw(4, k) / 1000;
     }
+    a->mean[0] = 7; /* of which there are some: (7 - 7) scale is -0, and 0 with an offset of 0 */
+    a->scale[0] = -.5F;
     for (size_t i = 0; i < C3D_COUNT(a->gain); i++) {
         a->gain[i] = 1 + lanes_draw(5, i) / 4;
         a->offset[i] = lanes_draw(6, i) / 4;
@@ -150,8 +152,8 @@ static void check_input(const input_case *c, const input_arrays *a, c3d_dtype dt
         if (!is_same(got[i], lanes_nearest(type, expected[i])))
             fail_msg("%s, %s to %s: x[%zu] is %.9g, expected %.9g", c->name, c3d_dtype_name(dtype),
                      lanes_type_names[type], i, (double)got[i], (double)expected[i]);
-    free(got);
-    free(input.x);
+    lanes_free(got);
+    lanes_free(input.x);
 }
 
 static void input_is_that_of_ref(void **state)
@@ -159,16 +161,17 @@ static void input_is_that_of_ref(void **state)
     (void)state;
     for (size_t i = 0; i < C3D_COUNT(input_cases); i++)
         for (c3d_dtype dtype = C3D_F32; dtype < C3D_DTYPES; dtype++) {
-            input_arrays a;
+            input_arrays *const a = lanes_garbage(sizeof *a);
 
-            fill_input(&a, &input_cases[i], dtype);
-            float *const expected = input_of_ref(&input_cases[i], &a, dtype);
+            fill_input(a, &input_cases[i], dtype);
+            float *const expected = input_of_ref(&input_cases[i], a, dtype);
             for (c3d_cuda_type type = C3D_CUDA_F32; type <= C3D_CUDA_F16; type++) {
-                c3d_cuda_host_shuffle((uint64_t)dtype); /* 0: in order */
-                check_input(&input_cases[i], &a, dtype, type, expected);
+                lanes_order((uint64_t)dtype); /* 0: in order */
+                check_input(&input_cases[i], a, dtype, type, expected);
             }
-            free(expected);
-            free(a.values);
+            lanes_free(expected);
+            lanes_free(a->values);
+            lanes_free(a);
         }
 }
 
@@ -176,9 +179,10 @@ static void input_is_that_of_ref(void **state)
 
 static void check_dropout(c3d_shape shape, int n_samples, double rate, c3d_cuda_type type)
 {
-    static const uint64_t keys[4] = { 7, UINT64_C(0x100000007), ~UINT64_C(0), 1 };
+    static const uint64_t all_keys[4] = { 7, UINT64_C(0x100000007), ~UINT64_C(0), 1 };
     const size_t n = c3d_shape_count(shape), n_row = c3d_shape_sample_count(shape);
     const size_t n_bytes = lanes_count(shape) * lanes_element(type);
+    uint64_t *const keys = lanes_garbage(sizeof all_keys);
     const c3d_cuda_dropout dropout = { .shape = shape,
                                        .n_samples = n_samples,
                                        .n_lanes = lanes_rounded(shape.c),
@@ -190,6 +194,7 @@ static void check_dropout(c3d_shape shape, int n_samples, double rate, c3d_cuda_
     float *const x = lanes_garbage(n * sizeof *x), *const mask = lanes_garbage(n * sizeof *mask);
     void *const to = lanes_garbage(n_bytes);
 
+    memcpy(keys, all_keys, sizeof all_keys);
     for (size_t i = 0; i < n; i++)
         x[i] = i % 17 == 4 ? INFINITY : lanes_nearest(type, lanes_draw(9, i));
     for (size_t r = 0; r < (size_t)n_samples; r++)
@@ -205,11 +210,12 @@ static void check_dropout(c3d_shape shape, int n_samples, double rate, c3d_cuda_
             fail_msg("dropout of %g, %s: y[%zu] is %g, expected %g", rate, lanes_type_names[type],
                      i, (double)y[i], (double)expected);
     }
-    free(y);
-    free(from);
-    free(to);
-    free(mask);
-    free(x);
+    lanes_free(y);
+    lanes_free(from);
+    lanes_free(to);
+    lanes_free(mask);
+    lanes_free(x);
+    lanes_free(keys);
 }
 
 static void dropout_is_the_mask(void **state)
@@ -225,7 +231,7 @@ static void dropout_is_the_mask(void **state)
     (void)state;
     for (size_t i = 0; i < C3D_COUNT(cases); i++)
         for (c3d_cuda_type type = C3D_CUDA_F32; type <= C3D_CUDA_F16; type++) {
-            c3d_cuda_host_shuffle((uint64_t)type);
+            lanes_order((uint64_t)type);
             check_dropout(cases[i].shape, cases[i].n_samples, cases[i].rate, type);
         }
 }
@@ -290,7 +296,7 @@ static void check_loss(int n, int n_samples, int k, float gamma, bool plain)
     LAUNCHED(c3d_cuda_loss_run(NULL, &on_device, lanes, results[2], results[3], NULL));
     void *const all[] = { logits,  lanes,      grad,       lanes_grad, labels,
                           weights, results[0], results[1], results[2], results[3] };
-    for (size_t i = 0; i < C3D_COUNT(all); i++) free(all[i]);
+    for (size_t i = 0; i < C3D_COUNT(all); i++) lanes_free(all[i]);
 }
 
 static void loss_is_the_hosts(void **state)
@@ -300,7 +306,7 @@ static void loss_is_the_hosts(void **state)
     (void)state;
     for (size_t i = 0; i < C3D_COUNT(outputs); i++)
         for (int mode = 0; mode < 4; mode++) {
-            c3d_cuda_host_shuffle((uint64_t)mode);
+            lanes_order((uint64_t)mode);
             check_loss(67, mode == 3 ? 0 : 67 - 5 * mode, outputs[i], mode == 1 ? 2 : 0, mode == 2);
             check_loss(1, 1, outputs[i], .5F, false);
         }
@@ -354,6 +360,7 @@ static void check_adam(const adam_case *c, uint64_t seed)
     const size_t n_all = c->n + c->shift;
     uint16_t *const low = c->low >= 0 ? lanes_garbage(n_all * sizeof *low) : NULL;
     float *expected[ADAM_ARRAYS], *got[ADAM_ARRAYS];
+    double *const squares = lanes_garbage(sizeof *squares);
     const c3d_adam adam = { .rate = 1e-3,
                             .beta1 = .9,
                             .beta2 = .999,
@@ -362,17 +369,18 @@ static void check_adam(const adam_case *c, uint64_t seed)
                             .t = 7,
                             .grad_scale = .25F,
                             .clip_norm = c->clip_norm,
-                            .squares = c->with_squares ? &c->squares : NULL };
+                            .squares = c->with_squares ? squares : NULL };
     const bool still = c->with_squares && !isfinite(c->squares);
     const c3d_adam_arrays of_ref = adam_arrays(c, expected, NULL), ours = adam_arrays(c, got, low);
 
-    c3d_cuda_host_shuffle(seed);
+    *squares = c->squares;
+    lanes_order(seed);
     OK(ref.ops->adam(&ref, &adam, &of_ref));
     LAUNCHED(c3d_cuda_adam(NULL, &adam, &ours, c->low >= 0 ? (c3d_cuda_type)c->low : C3D_CUDA_F32));
     for (int a = 0; a < ADAM_ARRAYS; a++) {
         if (memcmp(expected[a], got[a], n_all * sizeof(float)) != 0)
             fail_msg("adam, %s: array %d is not ref's", c->name, a);
-        free(expected[a]);
+        lanes_free(expected[a]);
     }
     for (size_t i = 0; low && i < n_all; i++) {
         uint16_t rounded;
@@ -381,8 +389,9 @@ static void check_adam(const adam_case *c, uint64_t seed)
         if (still || i < c->shift) rounded = 0xa5a5;
         if (low[i] != rounded) fail_msg("adam, %s: low[%zu] is %x", c->name, i, low[i]);
     }
-    for (int a = 0; a < ADAM_ARRAYS; a++) free(got[a]);
-    free(low);
+    for (int a = 0; a < ADAM_ARRAYS; a++) lanes_free(got[a]);
+    lanes_free(low);
+    lanes_free(squares);
 }
 
 static void adam_is_that_of_ref_to_the_bit(void **state)
@@ -422,9 +431,9 @@ static void check_low(size_t n, size_t shift, c3d_cuda_type type)
 
         assert_true(is_same(back[i], i < shift ? .5F : expected));
     }
-    free(low);
-    free(back);
-    free(from);
+    lanes_free(low);
+    lanes_free(back);
+    lanes_free(from);
 }
 
 static void conversions_round_to_the_nearest(void **state)
@@ -432,7 +441,7 @@ static void conversions_round_to_the_nearest(void **state)
     (void)state;
     for (size_t i = 0; i < C3D_COUNT(sizes); i++)
         for (size_t shift = 0; shift < 4; shift++) {
-            c3d_cuda_host_shuffle(shift);
+            lanes_order(shift);
             check_low(sizes[i], shift, C3D_CUDA_BF16);
             check_low(sizes[i], shift, C3D_CUDA_F16);
         }
@@ -441,11 +450,13 @@ static void conversions_round_to_the_nearest(void **state)
 
 static double squares_of(const float *x, size_t n)
 {
-    double partials[C3D_CUDA_SQUARES_DOUBLES], out = -1;
+    double *const partials = lanes_garbage((C3D_CUDA_SQUARES_DOUBLES + 1) * sizeof *partials);
+    double *const out = partials + C3D_CUDA_SQUARES_DOUBLES;
 
-    memset(partials, 0xff, sizeof partials);
-    LAUNCHED(c3d_cuda_sum_squares(NULL, x, n, partials, &out));
-    return out;
+    LAUNCHED(c3d_cuda_sum_squares(NULL, x, n, partials, out));
+    const double sum = *out;
+    lanes_free(partials);
+    return sum;
 }
 
 /* A square of a float is exact in double; the sum's roundings are fewer than terms. */
@@ -454,19 +465,19 @@ static void check_squares(float *x, size_t n)
     long double sum = 0;
 
     for (size_t i = 0; i < n; i++) sum += (long double)x[i] * (long double)x[i];
-    c3d_cuda_host_shuffle(0);
+    lanes_order(0);
     const double in_order = squares_of(x, n);
     if (!(fabsl((long double)in_order - sum) <= (long double)n * 0x1p-53L * sum))
         fail_msg("squares of %zu: %.17g, expected %.17Lg", n, in_order, sum);
     for (uint64_t seed = 1; seed < N_SEEDS; seed++) {
-        c3d_cuda_host_shuffle(seed);
+        lanes_order(seed);
         assert_true(squares_of(x, n) == in_order);
     }
     if (n == 0) return;
     float *const shifted = lanes_garbage((n + 1) * sizeof *shifted);
     memcpy(shifted + 1, x, n * sizeof *x);
     assert_true(squares_of(shifted + 1, n) == in_order); /* by n alone, not by where it lies */
-    free(shifted);
+    lanes_free(shifted);
     x[n - 1] = INFINITY;
     assert_true(isinf(squares_of(x, n)));
     x[n / 2] = NAN;
@@ -481,7 +492,7 @@ static void squares_are_added_in_one_order(void **state)
 
         for (size_t e = 0; e < sizes[i]; e++) x[e] = ldexpf(lanes_draw(21, e), (int)(e % 30));
         check_squares(x, sizes[i]);
-        free(x);
+        lanes_free(x);
     }
 }
 
@@ -495,5 +506,6 @@ int main(void)
         cmocka_unit_test(conversions_round_to_the_nearest),
         cmocka_unit_test(squares_are_added_in_one_order),
     };
+    lanes_begin();
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,3 +1,15 @@
+# The tests of the kernels on a GPU, skipped where there is none.
+if(C3D_HAS_CUDA)
+  foreach(test test_cuda_channels test_cuda_kernels)
+    add_executable(${test}_gpu ${test}.c support/lanes.c support/lanes_device.c support/op_run.c)
+    c3d_compile_options(${test}_gpu)
+    target_include_directories(${test}_gpu PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    target_link_libraries(${test}_gpu PRIVATE c3d_backend PkgConfig::CMOCKA m)
+    add_test(NAME ${test}_gpu COMMAND ${test}_gpu)
+    c3d_test_environment(${test}_gpu gpu)
+  endforeach()
+endif()
+
 # The own CUDA kernels, compiled by g++ and run here (tests/cuda_host/launch.h): wherever the
 # toolkit's headers are, with or without nvcc.
 find_path(C3D_CUDA_HEADERS cuda_bf16.h
@@ -41,5 +53,5 @@ target_link_options(c3d_cuda_host_kernels PUBLIC LINKER:--as-needed)
 c3d_test(test_cuda_launch LABELS unit LINKS c3d_cuda_host_kernels c3d_backend)
 foreach(test test_cuda_channels test_cuda_kernels)
   c3d_test(${test} LABELS unit LINKS c3d_cuda_host_kernels c3d_backend
-           SOURCES support/lanes.c support/op_run.c)
+           SOURCES support/lanes.c support/lanes_host.c support/op_run.c)
 endforeach()

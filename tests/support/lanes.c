@@ -64,9 +64,8 @@ double lanes_rounding(c3d_cuda_type type)
 
 void *lanes_garbage(size_t n_bytes)
 {
-    void *const bytes = malloc(n_bytes > 0 ? n_bytes : 1);
+    void *const bytes = lanes_alloc(n_bytes);
 
-    assert_non_null(bytes);
     memset(bytes, 0xa5, n_bytes);
     return bytes;
 }
