@@ -2,7 +2,7 @@
 # tests/gpu/run.sh without a GPU: stages, tables, logs and exit codes, with programs that only
 # pretend. What they pretend to is on PATH (nvidia-smi, cmake, mpirun) and in build/bin.
 . "$C3D_SOURCE/tests/support/check.sh"
-rm -rf path build logs
+rm -rf path build logs uninitialised no-sanitizer cmake_ends ./*.code
 mkdir -p path build/bin logs
 run=$C3D_SOURCE/tests/gpu/run.sh
 unset C3D_GPU_BACKEND C3D_GPU_REHEARSAL C3D_DEPS C3D_GPU_STAGE_S
