@@ -4,7 +4,7 @@
  * are missing; what only they can do the backend does in two steps, and both of these must be there
  * (src/backend/cuda/conv.c).
  *   test_cuda_plans DIR            the test, DIR with the JSON files
- *   test_cuda_plans DIR --table    every kind, as docs/gpu-plans.md shows it */
+ *   test_cuda_plans DIR --table    what was found, as docs/gpu-plans.md shows it */
 #include "backend/cuda/dnn.h"
 #include "c3d/nn.h"
 
@@ -17,13 +17,12 @@
 typedef struct device {
     const char *name, *file;
     bool has_bf16; /* and tf32 */
-    bool required; /* every precision it has must be planned */
 } device;
 
 static const device devices[] = {
-    { "H200 (sm_90)", "h200.json", true, true },
-    { "A100 (sm_80)", "a100.json", true, true },
-    { "T4 (sm_75)", "t4.json", false, true },
+    { "H200 (sm_90)", "h200.json", true },
+    { "A100 (sm_80)", "a100.json", true },
+    { "T4 (sm_75)", "t4.json", false },
 };
 
 typedef struct network {
@@ -52,6 +51,8 @@ static const network networks[] = {
     NET("c3d of the demo, 12 months, 32 px, batch 8", "c3d", 8, 12, 32, 8, false),
     NET("c3d, width 5, 7 months, 33 px, batch 3", "c3d", 3, 7, 33, 5, false),
 };
+
+#define N_TABLES ((size_t)4) /* the first of them */
 
 static int n_asked, n_missing;
 
@@ -86,15 +87,17 @@ static c3d_dnn_conv conv_of(const c3d_layer_info *layer, c3d_dnn_kind kind, c3d_
     return conv;
 }
 
-/* A plan's text; the library's words when there is none (false). */
-static bool ask(c3d_dnn *dnn, const c3d_dnn_conv *conv, char text[96])
+/* A plan's engine and workspace. */
+static bool ask(c3d_dnn *dnn, const c3d_dnn_conv *conv, int *engine, size_t *workspace)
 {
     c3d_dnn_plan *plan = NULL;
+    char text[96];
     const c3d_status st = c3d_dnn_plan_create(dnn, conv, &plan);
 
     n_asked++;
     if (st == C3D_OK) {
-        (void)c3d_dnn_plan_text(plan, text);
+        if (sscanf(c3d_dnn_plan_text(plan, text), "engine %d", engine) != 1) *engine = -1;
+        *workspace = c3d_dnn_plan_workspace(plan);
         c3d_dnn_plan_free(plan);
         return true;
     }
@@ -102,44 +105,30 @@ static bool ask(c3d_dnn *dnn, const c3d_dnn_conv *conv, char text[96])
         printf("%s\n", c3d_error_last()->message);
         n_missing++;
     }
-    (void)snprintf(text, 96, "-");
     return false;
 }
 
-static void demand(c3d_dnn *dnn, const device *d, const c3d_layer_info *layer, c3d_dnn_kind kind,
-                   c3d_precision precision)
-{
-    const c3d_dnn_conv conv = conv_of(layer, kind, precision);
-    char text[96];
+/* What the backend takes without run-time compilation. */
+static const c3d_dnn_kind demanded[] = { C3D_DNN_FORWARD, C3D_DNN_FORWARD_BIAS_RELU,
+                                         C3D_DNN_BACKWARD_X, C3D_DNN_BACKWARD_W_LOW };
 
-    if (ask(dnn, &conv, text)) return;
-    printf("%s: %s: %s\n", d->name, layer->name, c3d_error_last()->message);
-    n_missing++;
+static bool is_needed(const c3d_layer_info *layer, c3d_dnn_kind kind)
+{
+    return kind != C3D_DNN_BACKWARD_X || layer->op.needs_x_grad;
 }
 
-/* What the backend takes without run-time compilation: forward with bias and ReLU fused, the
- * gradient of x, that of the weights in the precision's type. */
 static void check_layer(c3d_dnn *dnn, const device *d, const c3d_layer_info *layer,
                         c3d_precision precision)
 {
-    demand(dnn, d, layer, C3D_DNN_FORWARD, precision);
-    demand(dnn, d, layer, C3D_DNN_FORWARD_BIAS_RELU, precision);
-    if (layer->op.needs_x_grad) demand(dnn, d, layer, C3D_DNN_BACKWARD_X, precision);
-    demand(dnn, d, layer, C3D_DNN_BACKWARD_W_LOW, precision);
-}
+    int engine;
+    size_t workspace;
 
-static void table_line(c3d_dnn *dnn, const c3d_layer_info *layer, c3d_precision precision)
-{
-    char text[96];
-
-    printf("| %s | %s |", layer->name, c3d_precision_name(precision));
-    for (int kind = 0; kind < C3D_DNN_KINDS; kind++) {
-        const c3d_dnn_conv conv = conv_of(layer, (c3d_dnn_kind)kind, precision);
-        (void)ask(dnn, &conv, text);
-        printf(" %s |", text);
+    for (size_t k = 0; k < C3D_COUNT(demanded); k++) {
+        const c3d_dnn_conv conv = conv_of(layer, demanded[k], precision);
+        if (!is_needed(layer, demanded[k]) || ask(dnn, &conv, &engine, &workspace)) continue;
+        printf("%s: %s: %s\n", d->name, layer->name, c3d_error_last()->message);
+        n_missing++;
     }
-    printf("\n");
-    (void)fflush(stdout);
 }
 
 static bool is_wanted(const device *d, const network *net, c3d_precision precision)
@@ -162,6 +151,73 @@ static bool is_repeated(const c3d_shape_table *table, int i)
     return false;
 }
 
+static void print_intro(void)
+{
+    const size_t version = cudnnGetVersion();
+
+    printf(
+        "# cuDNN's plans for GPUs that are not here\n\n"
+        "Made by `test_cuda_plans tests/cuda --table` with cuDNN %zu.%zu.%zu, which plans from "
+        "the\n"
+        "properties of a device (`tests/cuda/*.json`; those of A100 and T4 are put together from\n"
+        "published figures). Nothing ran: these are the engines that its heuristics name first, "
+        "with\n"
+        "`run.deterministic` off and at most 4 GiB of workspace; `model.autotune` may take others. "
+        "Each\n"
+        "cell has an engine a precision, in the order named above the table, `-` for none; then "
+        "the\n"
+        "most workspace of a layer. The first layer needs no gradient of its input.\n\n"
+        "Only run-time compiled engines, which need a driver to be made ready, take "
+        "`backward_x_relu`\n"
+        "and, with 16 bits, `backward_w` (float32 out). Without them the backend takes "
+        "`backward_x`\n"
+        "and `backward_w_low` and finishes with kernels of its own.\n\n"
+        "Convolutions that are idle along months (cnn2d) or along rows and columns (tcnn) are "
+        "planned in\n"
+        "two dimensions. In three, cuDNN proposes a generic engine (0) for some of their weight\n"
+        "gradients in float32, which in two it does not.\n",
+        version / 10000, version / 100 % 100, version % 100);
+}
+
+static void table_head(const device *d, const network *net)
+{
+    printf("\n%s, %s. Engines of", d->name, net->what);
+    for (int p = C3D_PRECISION_FP32; p <= C3D_PRECISION_FP16; p++)
+        if (is_wanted(d, net, (c3d_precision)p))
+            printf(" %s", c3d_precision_name((c3d_precision)p));
+    printf(":\n\n| layer |");
+    for (size_t k = 0; k < C3D_COUNT(demanded); k++)
+        printf(" %s |", c3d_dnn_kind_name(demanded[k]));
+    printf(" most workspace, MiB |\n| --- | --- | --- | --- | --- | --- |\n");
+}
+
+static void table_row(c3d_dnn *dnn, const device *d, const network *net,
+                      const c3d_layer_info *layer)
+{
+    size_t most[C3D_PRECISION_FP16 + 1] = { 0 };
+
+    printf("| %s |", layer->name);
+    for (size_t k = 0; k < C3D_COUNT(demanded); k++) {
+        for (int p = C3D_PRECISION_FP32; p <= C3D_PRECISION_FP16; p++) {
+            const c3d_dnn_conv conv = conv_of(layer, demanded[k], (c3d_precision)p);
+            int engine;
+            size_t workspace = 0;
+
+            if (!is_wanted(d, net, (c3d_precision)p) || !is_needed(layer, demanded[k])) continue;
+            if (ask(dnn, &conv, &engine, &workspace))
+                printf(" %d", engine);
+            else
+                printf(" -");
+            if (workspace > most[p]) most[p] = workspace;
+        }
+        printf(" |");
+    }
+    for (int p = C3D_PRECISION_FP32; p <= C3D_PRECISION_FP16; p++)
+        if (is_wanted(d, net, (c3d_precision)p)) printf(" %zu", most[p] >> 20);
+    printf(" |\n");
+    (void)fflush(stdout);
+}
+
 static void walk(c3d_dnn *dnn, const device *d, const network *net, bool as_table)
 {
     c3d_shape_table table;
@@ -171,21 +227,13 @@ static void walk(c3d_dnn *dnn, const device *d, const network *net, bool as_tabl
         n_missing++;
         return;
     }
-    if (as_table) {
-        printf("\n%s, %s:\n\n| layer | precision |", d->name, net->what);
-        for (int kind = 0; kind < C3D_DNN_KINDS; kind++)
-            printf(" %s |", c3d_dnn_kind_name((c3d_dnn_kind)kind));
-        printf("\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
-    }
+    if (as_table) table_head(d, net);
     for (int i = 0; i < table.n_layers; i++) {
         if (table.layers[i].op.op != C3D_OP_CONV || is_repeated(&table, i)) continue;
-        for (int p = C3D_PRECISION_FP32; p <= C3D_PRECISION_FP16; p++) {
-            if (!is_wanted(d, net, (c3d_precision)p)) continue;
-            if (as_table)
-                table_line(dnn, &table.layers[i], (c3d_precision)p);
-            else
+        if (as_table) table_row(dnn, d, net, &table.layers[i]);
+        for (int p = C3D_PRECISION_FP32; p <= C3D_PRECISION_FP16 && !as_table; p++)
+            if (is_wanted(d, net, (c3d_precision)p))
                 check_layer(dnn, d, &table.layers[i], (c3d_precision)p);
-        }
     }
 }
 
@@ -198,7 +246,8 @@ static void try_device(const char *dir, const device *d, bool as_table)
     if (st == C3D_OK) st = c3d_file_read(path, &json, NULL);
     if (st == C3D_OK) st = c3d_dnn_open(&(c3d_dnn_options){ .device_json = json }, &dnn);
     if (st == C3D_OK) {
-        for (size_t i = 0; i < C3D_COUNT(networks); i++) walk(dnn, d, &networks[i], as_table);
+        for (size_t i = 0; i < (as_table ? N_TABLES : C3D_COUNT(networks)); i++)
+            walk(dnn, d, &networks[i], as_table);
     } else {
         printf("%s: %s\n", d->name, c3d_error_last()->message);
         n_missing++;
@@ -212,6 +261,7 @@ int main(int argc, char **argv)
     const bool as_table = argc == 3 && strcmp(argv[2], "--table") == 0;
 
     if (argc != 2 && !as_table) return 2;
+    if (as_table) print_intro();
     for (size_t i = 0; i < C3D_COUNT(devices); i++) try_device(argv[1], &devices[i], as_table);
     if (!as_table) printf("%d plans asked for, %d missing\n", n_asked, n_missing);
     return n_missing > 0;
