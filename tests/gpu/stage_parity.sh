@@ -70,16 +70,12 @@ parity_of() { # PRECISION
         "$C3D_GPU_BACKEND"
 }
 
-# Optional ones are there when the build has them.
-own_program() { # NAME ARGUMENTS...
-    local name=$1
-    shift
-    if [ -x "$bin/$name" ]; then check "$name" ours "$bin/$name" "$@"; fi
-}
-
-# What a rehearsal with another backend cannot do is left out; nothing is left out on a GPU.
-own_program test_cuda_kernels
-own_program test_cuda_dnn
+# The kernels by themselves; what a rehearsal has of them needs a GPU.
+if [ "$rehearsal" = 0 ]; then
+    for program in test_cuda_channels_gpu test_cuda_kernels_gpu; do
+        check $program ours "$bin/$program"
+    done
+fi
 for precision in $precisions; do parity_of "$precision"; done
 check "test_optimizer (PyTorch's updates)" ours "$bin/test_optimizer" "$golden/optimizer.safetensors" \
     "$C3D_GPU_BACKEND"

@@ -44,9 +44,9 @@ if check "memcheck parity_entries fp32" tool_works && check "dataset for the run
     for tool in memcheck racecheck initcheck; do
         filter=$own_kernels
         [ $tool = memcheck ] && filter=-
-        if [ -x "$bin/test_cuda_kernels" ]; then
-            check "$tool test_cuda_kernels" sanitized $tool - "$bin/test_cuda_kernels"
-        fi
+        for program in test_cuda_channels_gpu test_cuda_kernels_gpu; do
+            check "$tool $program" sanitized $tool - "$bin/$program"
+        done
         [ $tool = memcheck ] || check "$tool parity_entries fp32" \
             sanitized $tool "$filter" "$bin/parity_entries" --precision fp32 "$C3D_GPU_BACKEND"
         check "$tool parity_entries bf16" \
