@@ -16,24 +16,87 @@ endif()
 enable_language(CXX)
 
 # Objects, so that their symbols come before those of any library.
-add_library(c3d_cuda_host OBJECT
+function(c3d_cuda_host_objects name)
+  add_library(${name} OBJECT ${ARGN})
+  c3d_compile_options(${name})
+  target_compile_features(${name} PRIVATE cxx_std_17)
+  set(cxx -Wall -Wextra -Wshadow -Wno-psabi -O3)
+  if(C3D_WERROR)
+    list(APPEND cxx -Werror)
+  endif()
+  if(C3D_SANITIZE)
+    list(APPEND cxx -fsanitize=${C3D_SANITIZE} -fno-omit-frame-pointer
+                    -fno-sanitize-recover=undefined)
+  endif()
+  target_compile_options(${name} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${cxx}>")
+  target_include_directories(${name} SYSTEM PUBLIC ${C3D_CUDA_HEADERS} ${CUDNN_INCLUDE_DIR}
+                                                   ${NCCL_INCLUDE_DIR})
+  target_link_libraries(${name} PUBLIC Threads::Threads rt)
+  # libraries of a real GPU that c3d_backend names are not loaded
+  target_link_options(${name} PUBLIC LINKER:--as-needed)
+endfunction()
+
+c3d_cuda_host_objects(c3d_cuda_host
   cuda_host/device.cpp cuda_host/memory.cpp cuda_host/stream.cpp
   cuda_host/dnn_descriptor.cpp cuda_host/dnn_graph.cpp cuda_host/dnn_run.cpp cuda_host/blaslt.cpp
   cuda_host/nccl.cpp cuda_host/nccl_step.cpp)
-c3d_compile_options(c3d_cuda_host)
-target_compile_features(c3d_cuda_host PRIVATE cxx_std_17)
-target_compile_options(c3d_cuda_host PRIVATE -Wall -Wextra -Wshadow -Wno-psabi -O2)
-if(C3D_WERROR)
-  target_compile_options(c3d_cuda_host PRIVATE -Werror)
-endif()
-if(C3D_SANITIZE)
-  target_compile_options(c3d_cuda_host PRIVATE
-    -fsanitize=${C3D_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
-endif()
-target_include_directories(c3d_cuda_host SYSTEM PUBLIC ${C3D_CUDA_HEADERS} ${CUDNN_INCLUDE_DIR}
-                                                       ${NCCL_INCLUDE_DIR})
-target_link_libraries(c3d_cuda_host PUBLIC Threads::Threads rt)
-# libraries of a real GPU that c3d_backend names are not loaded
-target_link_options(c3d_cuda_host PUBLIC LINKER:--as-needed)
-
 c3d_test(test_cuda_host LABELS unit LINKS c3d_cuda_host c3d_base)
+
+# ---- what is tested with them ---------------------------------------------------------------------
+get_property(cuda_sources GLOBAL PROPERTY C3D_CUDA_SOURCES)
+get_property(nccl_sources GLOBAL PROPERTY C3D_NCCL_SOURCES)
+list(FILTER cuda_sources INCLUDE REGEX "[.]c$")
+c3d_cuda_host_objects(c3d_cuda_host_backend ${cuda_sources})
+target_link_libraries(c3d_cuda_host_backend PUBLIC c3d_base c3d_tensor OpenMP::OpenMP_C)
+c3d_cuda_host_objects(c3d_cuda_host_comm ${nccl_sources})
+target_link_libraries(c3d_cuda_host_comm PUBLIC c3d_base MPI::MPI_C)
+set(on_host c3d_cuda_host c3d_cuda_host_backend c3d_cuda_host_kernels)
+
+# c3d_cuda_host_program(NAME SOURCES ... LINKS modules): bin/cuda_host/NAME, with a GPU.
+function(c3d_cuda_host_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  add_executable(${name}_cuda_host ${ARG_SOURCES})
+  c3d_compile_options(${name}_cuda_host)
+  target_include_directories(${name}_cuda_host PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(${name}_cuda_host PRIVATE ${on_host} ${ARG_LINKS})
+  set_target_properties(${name}_cuda_host PROPERTIES OUTPUT_NAME ${name}
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/cuda_host)
+  if(C3D_SANITIZE)
+    target_sources(${name}_cuda_host PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/support/nodlclose.c)
+  endif()
+endfunction()
+
+# c3d_cuda_host_case(NAME PROGRAM MODE args...): a case of ctest that runs with streams in that order.
+function(c3d_cuda_host_case name program mode)
+  add_test(NAME cuda_host_${name} COMMAND ${program}_cuda_host ${ARGN})
+  c3d_test_environment(cuda_host_${name} "parity;gpu")
+  set_property(TEST cuda_host_${name} APPEND PROPERTY ENVIRONMENT "C3D_CUDA_HOST=${mode}")
+endfunction()
+
+c3d_cuda_host_program(parity_backend SOURCES parity_backend.c support/op_run.c
+                      LINKS c3d_backend PkgConfig::CMOCKA m)
+c3d_cuda_host_program(parity_entries SOURCES parity_entries.c support/op_run.c
+                      LINKS c3d_backend PkgConfig::CMOCKA m)
+c3d_cuda_host_program(test_norm SOURCES test_norm.c LINKS c3d_backend PkgConfig::CMOCKA m)
+c3d_cuda_host_program(golden_test SOURCES golden_test.c LINKS c3d_nn PkgConfig::CMOCKA m)
+get_directory_property(texts DIRECTORY ${CMAKE_SOURCE_DIR}/src/cli COMPILE_DEFINITIONS)
+c3d_cuda_host_program(c3d-train SOURCES ${CMAKE_SOURCE_DIR}/src/cli/train.c
+                      LINKS c3d_cuda_host_comm c3d_cli c3d_train)
+c3d_cuda_host_program(c3d-evaluate SOURCES ${CMAKE_SOURCE_DIR}/src/cli/evaluate.c
+                      LINKS c3d_cuda_host_comm c3d_cli c3d_train)
+foreach(program c3d-train c3d-evaluate)
+  target_compile_definitions(${program}_cuda_host PRIVATE ${texts})
+endforeach()
+
+set(precisions fp32 tf32 bf16 fp16)
+if(C3D_SANITIZE) # slow
+  set(precisions fp32 bf16)
+endif()
+foreach(precision ${precisions})
+  c3d_cuda_host_case(backend_${precision} parity_backend lazy --precision ${precision} cuda)
+  c3d_cuda_host_case(entries_${precision} parity_entries random:1 --precision ${precision} cuda)
+  c3d_cuda_host_case(norm_${precision} test_norm reverse cuda ${precision})
+  c3d_cuda_host_case(golden_${precision} golden_test random:2 ${CMAKE_CURRENT_SOURCE_DIR}/golden
+                     --precision ${precision} cuda)
+endforeach()
+c3d_cuda_host_case(backend_checked parity_backend lazy --precision bf16 check:cuda)

@@ -85,8 +85,6 @@ cudnnStatus_t graph_check(const descriptor &graph, pattern *out);
 std::vector<engine> graph_engines(const descriptor &graph);
 // The heuristics' numbers of engines, best first.
 std::vector<int64_t> graph_heuristics(const descriptor &graph, cudnnBackendHeurMode_t mode);
-std::string graph_text(const descriptor &graph);
-descriptor_pointer graph_from_text(const std::string &text); // NULL: not one
 
 // Computes all operations; tensors by their unique numbers. tf32: operands of a convolution are
 // rounded to it; luck: results that float does not hold are rounded up or down as it comes.

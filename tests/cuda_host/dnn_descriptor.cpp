@@ -132,10 +132,12 @@ static const std::map<int, kind> kinds = {
     { CUDNN_ATTR_ENGINEHEUR_SM_COUNT_TARGET, { CUDNN_TYPE_INT32, 1 } },
     { CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, { CUDNN_TYPE_BACKEND_DESCRIPTOR, 1 } },
     { CUDNN_ATTR_ENGINECFG_ENGINE, { CUDNN_TYPE_BACKEND_DESCRIPTOR, 1 } },
+    { CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, { CUDNN_TYPE_BACKEND_DESCRIPTOR, 64 } },
+    { CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, { CUDNN_TYPE_KNOB_TYPE, 1 } },
+    { CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, { CUDNN_TYPE_INT64, 1 } },
     { CUDNN_ATTR_EXECUTION_PLAN_HANDLE, { CUDNN_TYPE_HANDLE, 1 } },
     { CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, { CUDNN_TYPE_BACKEND_DESCRIPTOR, 1 } },
     { CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, { CUDNN_TYPE_BACKEND_DESCRIPTOR, 1 } },
-    { CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, { CUDNN_TYPE_CHAR, 1 << 24 } },
     { CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, { CUDNN_TYPE_FLOAT, 1 } },
     { CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, { CUDNN_TYPE_FLOAT, 1 } },
     { CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, { CUDNN_TYPE_BACKEND_DESCRIPTOR, 1 } },
@@ -247,74 +249,43 @@ static descriptor_pointer make(cudnnBackendDescriptorType_t type)
     return made;
 }
 
+static attribute holding(std::vector<descriptor_pointer> inside)
+{
+    return { CUDNN_TYPE_BACKEND_DESCRIPTOR, (int64_t)inside.size(), {}, std::move(inside) };
+}
+
+static descriptor_pointer knob(cudnnBackendKnobType_t type, int64_t value)
+{
+    const auto d = make(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR);
+
+    d->attributes[CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE] =
+        values(CUDNN_TYPE_KNOB_TYPE, std::vector<cudnnBackendKnobType_t>{ type });
+    d->attributes[CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE] =
+        values(CUDNN_TYPE_INT64, std::vector<int64_t>{ value });
+    d->finalized = true;
+    return d;
+}
+
 static attribute heuristics(const descriptor &d)
 {
     const auto graph = d.inner(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH);
     const auto mode = (cudnnBackendHeurMode_t)d.integer(CUDNN_ATTR_ENGINEHEUR_MODE);
-    attribute found = { CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, {}, {} };
+    std::vector<descriptor_pointer> found;
 
     for (const int64_t index : graph_heuristics(*graph, mode)) {
         const auto one = make(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
         const auto configuration = make(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
-        one->attributes[CUDNN_ATTR_ENGINE_OPERATION_GRAPH] = {
-            CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, {}, { graph }
-        };
+        one->attributes[CUDNN_ATTR_ENGINE_OPERATION_GRAPH] = holding({ graph });
         one->attributes[CUDNN_ATTR_ENGINE_GLOBAL_INDEX] =
             values(CUDNN_TYPE_INT64, std::vector<int64_t>{ index });
-        configuration->attributes[CUDNN_ATTR_ENGINECFG_ENGINE] = {
-            CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, {}, { one }
-        };
+        configuration->attributes[CUDNN_ATTR_ENGINECFG_ENGINE] = holding({ one });
+        if (index == 1) // of two knobs
+            configuration->attributes[CUDNN_ATTR_ENGINECFG_KNOB_CHOICES] =
+                holding({ knob(CUDNN_KNOB_TYPE_TILE_SIZE, 3), knob(CUDNN_KNOB_TYPE_STAGES, 2) });
         one->finalized = configuration->finalized = true;
-        found.inside.push_back(configuration);
-        found.count++;
+        found.push_back(configuration);
     }
-    return found;
-}
-
-static std::string plan_json(const descriptor &plan)
-{
-    const auto one =
-        plan.inner(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)->inner(CUDNN_ATTR_ENGINECFG_ENGINE);
-
-    return "{\"version\":" + std::to_string(CUDNN_VERSION) +
-           ",\"engine\":" + std::to_string(one->integer(CUDNN_ATTR_ENGINE_GLOBAL_INDEX)) +
-           ",\"graph\":\"" + graph_text(*one->inner(CUDNN_ATTR_ENGINE_OPERATION_GRAPH)) + "\"}";
-}
-
-static cudnnStatus_t plan_from_json(descriptor &plan)
-{
-    const auto &bytes = plan.attributes[CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION].bytes;
-    const std::string text(bytes.begin(), bytes.end());
-    const auto one = make(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
-    const auto configuration = make(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
-    long long version = 0, index = 0;
-    int n_read = 0;
-
-    if (sscanf(text.c_str(), "{\"version\":%lld,\"engine\":%lld,\"graph\":\"%n", &version, &index,
-               &n_read) < 2 ||
-        n_read == 0)
-        return dnn_fail(CUDNN_STATUS_BAD_PARAM, "the JSON is none of a plan");
-    if (version != CUDNN_VERSION)
-        return dnn_fail(CUDNN_STATUS_SERIALIZATION_VERSION_MISMATCH, "a plan of version %lld",
-                        version);
-    const size_t end = text.find('"', (size_t)n_read);
-    const auto graph = end == std::string::npos
-                           ? nullptr
-                           : graph_from_text(text.substr((size_t)n_read, end - (size_t)n_read));
-    if (!graph) return dnn_fail(CUDNN_STATUS_BAD_PARAM, "the JSON ends early");
-    one->attributes[CUDNN_ATTR_ENGINE_OPERATION_GRAPH] = {
-        CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, {}, { graph }
-    };
-    one->attributes[CUDNN_ATTR_ENGINE_GLOBAL_INDEX] =
-        values(CUDNN_TYPE_INT64, std::vector<int64_t>{ index });
-    configuration->attributes[CUDNN_ATTR_ENGINECFG_ENGINE] = {
-        CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, {}, { one }
-    };
-    one->finalized = configuration->finalized = true;
-    plan.attributes[CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG] = {
-        CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, {}, { configuration }
-    };
-    return CUDNN_STATUS_SUCCESS;
+    return holding(found);
 }
 
 static engine plan_engine(const descriptor &plan)
@@ -343,7 +314,10 @@ static bool answer(const descriptor &d, int name, attribute *out)
     case CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE:
         *out = values(CUDNN_TYPE_INT64, std::vector<int64_t>{ plan_engine(d).n_workspace });
         return true;
-    case CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION: *out = chars(plan_json(d)); return true;
+    case CUDNN_ATTR_ENGINECFG_KNOB_CHOICES:
+        *out = d.has(name) ? d.attributes.at(name)
+                           : attribute{ CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, {}, {} };
+        return true;
     case CUDNN_ATTR_OPERATIONGRAPH_ENGINE_GLOBAL_COUNT:
         *out = values(CUDNN_TYPE_INT64, std::vector<int64_t>{ (int64_t)graph_engines(d).size() });
         return true;
@@ -360,7 +334,7 @@ static cudnnStatus_t give(const attribute &a, int64_t wanted, int64_t *count, vo
     const int64_t n = wanted < a.count ? wanted : a.count;
 
     if (count) *count = a.count;
-    if (wanted == 0) return CUDNN_STATUS_SUCCESS;
+    if (n == 0) return CUDNN_STATUS_SUCCESS;
     if (!to) return dnn_fail(CUDNN_STATUS_BAD_PARAM_NULL_POINTER, "nowhere to write");
     if (a.type != CUDNN_TYPE_BACKEND_DESCRIPTOR) {
         memcpy(to, a.bytes.data(), (size_t)n * type_size(a.type));
@@ -533,12 +507,6 @@ cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t handle)
 
     if (planned_failure("cudnnBackendFinalize"))
         return dnn_fail(CUDNN_STATUS_NOT_SUPPORTED, "planned");
-    if (d->type == CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR &&
-        !d->has(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG) &&
-        d->has(CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION)) {
-        const cudnnStatus_t status = plan_from_json(*d);
-        if (status != CUDNN_STATUS_SUCCESS) return status;
-    }
     const cudnnStatus_t status = dnn_check(*d);
     d->finalized = status == CUDNN_STATUS_SUCCESS;
     return status;

@@ -1,4 +1,4 @@
-// What cuDNN checks when descriptors are finalised, which engines take a graph, graphs as text.
+// What cuDNN checks when descriptors are finalised, which engines take a graph.
 #include "dnn.h"
 
 #include <algorithm>
@@ -235,6 +235,8 @@ static names required(cudnnBackendDescriptorType_t type)
     case CUDNN_BACKEND_ENGINE_DESCRIPTOR:
         return { CUDNN_ATTR_ENGINE_OPERATION_GRAPH, CUDNN_ATTR_ENGINE_GLOBAL_INDEX };
     case CUDNN_BACKEND_ENGINECFG_DESCRIPTOR: return { CUDNN_ATTR_ENGINECFG_ENGINE };
+    case CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR:
+        return { CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE };
     case CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR:
         return { CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG };
     case CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR:
@@ -395,109 +397,6 @@ std::vector<int64_t> graph_heuristics(const descriptor &graph, cudnnBackendHeurM
     if (mode == CUDNN_HEUR_MODE_FALLBACK) return { 0 };
     if (mode == CUDNN_HEUR_MODE_B) return { 1, 7, 0 };
     return sums ? std::vector<int64_t>{ 7, 2, 1, 0 } : std::vector<int64_t>{ 7, 1, 0 };
-}
-
-// ---- as text
-// -------------------------------------------------------------------------------------
-
-static void put(std::string &to, const void *bytes, size_t n)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < n; i++) {
-        const unsigned char byte = static_cast<const unsigned char *>(bytes)[i];
-        to += digits[byte >> 4];
-        to += digits[byte & 15];
-    }
-}
-
-static void put_number(std::string &to, int64_t value)
-{
-    put(to, &value, sizeof value);
-}
-
-static void put_descriptor(std::string &to, const descriptor &d)
-{
-    put_number(to, d.type);
-    int64_t n = 0;
-    for (const auto &entry : d.attributes) n += entry.second.type != CUDNN_TYPE_HANDLE;
-    put_number(to, n);
-    for (const auto &entry : d.attributes) {
-        const attribute &a = entry.second;
-        if (a.type == CUDNN_TYPE_HANDLE) continue;
-        put_number(to, entry.first);
-        put_number(to, a.type);
-        put_number(to, a.count);
-        put_number(to, (int64_t)a.bytes.size());
-        put(to, a.bytes.data(), a.bytes.size());
-        for (const auto &inner : a.inside) put_descriptor(to, *inner);
-    }
-}
-
-std::string graph_text(const descriptor &graph)
-{
-    std::string text;
-
-    put_descriptor(text, graph);
-    return text;
-}
-
-struct reader {
-    const std::string &text;
-    size_t at;
-    bool good;
-
-    void take(void *to, size_t n)
-    {
-        good = good && at + 2 * n <= text.size();
-        for (size_t i = 0; i < n && good; i++, at += 2) {
-            const std::string two = text.substr(at, 2);
-            good = two.find_first_not_of("0123456789abcdef") == std::string::npos;
-            if (good) static_cast<char *>(to)[i] = (char)std::stoi(two, nullptr, 16);
-        }
-    }
-    int64_t take_number()
-    {
-        int64_t value = 0;
-
-        take(&value, sizeof value);
-        return value;
-    }
-};
-
-static descriptor_pointer take_descriptor(reader &from, int depth)
-{
-    const auto d = std::make_shared<descriptor>();
-
-    d->type = (cudnnBackendDescriptorType_t)from.take_number();
-    const int64_t n = from.take_number();
-    if (depth > 8 || n > 64) from.good = false;
-    for (int64_t i = 0; i < n && from.good; i++) {
-        const int name = (int)from.take_number();
-        attribute a = {
-            (cudnnBackendAttributeType_t)from.take_number(), from.take_number(), {}, {}
-        };
-        const int64_t n_bytes = from.take_number();
-        if (!from.good || n_bytes < 0 || n_bytes > 4096 || a.count > 512) break;
-        a.bytes.resize((size_t)n_bytes);
-        from.take(a.bytes.data(), a.bytes.size());
-        if (a.type == CUDNN_TYPE_BACKEND_DESCRIPTOR)
-            for (int64_t inner = 0; inner < a.count && from.good; inner++)
-                a.inside.push_back(take_descriptor(from, depth + 1));
-        d->attributes[name] = a;
-    }
-    d->finalized = true;
-    return d;
-}
-
-descriptor_pointer graph_from_text(const std::string &text)
-{
-    reader from = { text, 0, true };
-    const auto graph = take_descriptor(from, 0);
-
-    return from.good && from.at == text.size() && graph->has(CUDNN_ATTR_OPERATIONGRAPH_OPS)
-               ? graph
-               : nullptr;
 }
 
 } // namespace cuda_host

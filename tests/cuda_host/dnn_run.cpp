@@ -100,10 +100,20 @@ static void store(memory &m, const tensor &t, dense v)
 // ---- convolutions
 // --------------------------------------------------------------------------------
 
-// acc += a b, of doubles that hold the products of floats exactly.
-static void add_scaled(double *acc, const double *b, double a, int64_t n)
+// acc += a b, of doubles that hold the products of floats exactly. Without what adds nothing,
+// unless some b is no number.
+static void add_scaled(double *__restrict acc, const double *__restrict b, double a, int64_t n,
+                       bool finite)
 {
+    if (a == 0 && finite) return;
     for (int64_t i = 0; i < n; i++) acc[i] += a * b[i];
+}
+
+static bool all_finite(const std::vector<double> &values)
+{
+    for (const double value : values)
+        if (!std::isfinite(value)) return false;
+    return true;
 }
 
 struct geometry {
@@ -212,11 +222,12 @@ static void forward(memory &m, const descriptor &op, bool tf32)
 
     if (tf32) round_tf32(x), round_tf32(w);
     const auto filters = turned(w, true);
+    const bool finite = all_finite(filters);
     each_product(geometry_of(*op.inner(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC)), x,
                  w.dims, y, [&](size_t from, int64_t tap, size_t to) {
                      for (int64_t c = 0; c < n_c; c++)
                          add_scaled(&sums[to], &filters[(size_t)((tap * n_c + c) * n_k)],
-                                    (double)x.values[from + (size_t)c], n_k);
+                                    (double)x.values[from + (size_t)c], n_k, finite);
                  });
     narrow(sums, op.real(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, 1), m.luck, y);
     blend(m, ty, op.real(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, 0), y);
@@ -234,11 +245,12 @@ static void backward_x(memory &m, const descriptor &op, bool tf32)
 
     if (tf32) round_tf32(dy), round_tf32(w);
     const auto filters = turned(w, false);
+    const bool finite = all_finite(filters);
     each_product(geometry_of(*op.inner(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC)), dx,
                  w.dims, dy, [&](size_t to, int64_t tap, size_t from) {
                      for (int64_t k = 0; k < n_k; k++)
                          add_scaled(&sums[to], &filters[(size_t)((tap * n_k + k) * n_c)],
-                                    (double)dy.values[from + (size_t)k], n_c);
+                                    (double)dy.values[from + (size_t)k], n_c, finite);
                  });
     narrow(sums, op.real(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, 1), m.luck, dx);
     blend(m, tx, op.real(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, 0), dx);
@@ -256,11 +268,12 @@ static void backward_w(memory &m, const descriptor &op, bool tf32)
 
     if (tf32) round_tf32(dy), round_tf32(x);
     const auto input = wide(x);
+    const bool finite = all_finite(input);
     each_product(geometry_of(*op.inner(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC)), x,
                  tw.dims, dy, [&](size_t from, int64_t tap, size_t by) {
                      for (int64_t k = 0; k < n_k; k++)
                          add_scaled(&sums[(size_t)((k * n_taps + tap) * n_c)], &input[from],
-                                    (double)dy.values[by + (size_t)k], n_c);
+                                    (double)dy.values[by + (size_t)k], n_c, finite);
                  });
     narrow(sums, op.real(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, 1), m.luck, dw);
     blend(m, tw, op.real(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA, 0), dw);
