@@ -1,6 +1,8 @@
 /* Seconds of a step's gradient sum and of its broadcast of parameters: ours beside MPI_Allreduce
- * and MPI_Bcast on the same ranks, in turns. Run by comm.sh. */
+ * and MPI_Bcast on the same ranks, in turns; and where there are GPUs, one a rank, the sum in their
+ * memory over NCCL and by way of the hosts. Run by comm.sh. */
 #include "c3d/comm.h"
+#include "c3d/backend.h"
 
 #include <mpi.h>
 #include <stdlib.h>
@@ -84,6 +86,117 @@ static void say(int n_ranks, double s[C3D_COUNT(cases)][N_ROUNDS])
     (void)printf("comm ratio=%.2f\n", median_of(ratios));
 }
 
+/* ---- in the memory of GPUs ------------------------------------------------------------------- */
+
+static c3d_status to_host(void *context, void *host, const void *from, size_t n_bytes)
+{
+    c3d_backend *backend = context;
+
+    return backend->ops->download(backend, host, from, n_bytes);
+}
+
+static c3d_status to_device(void *context, void *to, const void *host, size_t n_bytes)
+{
+    c3d_backend *backend = context;
+
+    return backend->ops->upload(backend, to, host, n_bytes);
+}
+
+static c3d_status pin(void *context, void *memory, size_t n_bytes)
+{
+    c3d_backend *backend = context;
+
+    return backend->ops->pin(backend, memory, n_bytes);
+}
+
+static void unpin(void *context, void *memory)
+{
+    c3d_backend *backend = context;
+
+    backend->ops->unpin(backend, memory);
+}
+
+static c3d_status sum_on_device(c3d_comm *comm, c3d_backend *gpu, float *x)
+{
+    bool done = false;
+
+    for (size_t begin = 0; begin < N; begin += BUCKET)
+        C3D_TRY(comm->ops->sum(comm, x + begin, N - begin < BUCKET ? N - begin : BUCKET));
+    C3D_TRY(comm->ops->wait(comm));
+    C3D_TRY(gpu->ops->mark(gpu, 0));
+    while (!done) {
+        C3D_TRY(comm->ops->poll(comm));
+        C3D_TRY(gpu->ops->reached(gpu, 0, &done));
+    }
+    return C3D_OK;
+}
+
+/* Bus bandwidth: what each GPU has to send at least, 2 (ranks - 1) / ranks of the bytes, a second;
+ * the figure of nccl-tests. */
+static c3d_status time_on_device(c3d_comm *comm, c3d_backend *gpu, float *x)
+{
+    double s[N_ROUNDS];
+
+    C3D_TRY(sum_on_device(comm, gpu, x));
+    for (int i = 0; i < N_ROUNDS; i++) {
+        C3D_TRY(c3d_comm_barrier(comm));
+        const double start_s = c3d_now_s();
+        C3D_TRY(sum_on_device(comm, gpu, x));
+        C3D_TRY(c3d_comm_barrier(comm));
+        s[i] = c3d_now_s() - start_s;
+    }
+    if (comm->rank != 0) return C3D_OK;
+    const double median = median_of(s), n_bytes = (double)N * sizeof(float);
+    const double share = 2.0 * (comm->n_ranks - 1) / comm->n_ranks;
+    (void)printf("sum on GPUs, %-10s median %7.2f ms  %6.1f GB/s, bus %6.1f GB/s\n",
+                 comm->ops->name, median * 1e3, n_bytes / median / 1e9,
+                 share * n_bytes / median / 1e9);
+    return C3D_OK;
+}
+
+static c3d_status compare_on_device(c3d_comm *comm, c3d_backend *gpu)
+{
+    const c3d_comm_device device = { .index = gpu->options.device_index,
+                                     .stream = gpu->queue,
+                                     .context = gpu,
+                                     .download = to_host,
+                                     .upload = to_device,
+                                     .pin = pin,
+                                     .unpin = unpin };
+    void *x;
+
+    C3D_TRY(gpu->ops->alloc(gpu, (size_t)N * sizeof(float), &x));
+    C3D_TRY(c3d_comm_open(comm, &device, 600));
+    C3D_TRY(time_on_device(comm, gpu, x));
+    if (comm->ops == &c3d_comm_nccl) { /* and by way of the hosts */
+        comm->ops->close(comm);
+        comm->ops = &c3d_comm_mpi;
+        C3D_TRY(comm->ops->open(comm, 600));
+        C3D_TRY(time_on_device(comm, gpu, x));
+    }
+    c3d_comm_close(comm);
+    gpu->ops->free(gpu, x);
+    return C3D_OK;
+}
+
+static c3d_status run_on_gpus(c3d_comm *comm)
+{
+    const c3d_backend_options options = { .device_index = comm->local_rank,
+                                          .precision = C3D_PRECISION_FP32 };
+    c3d_backend gpu = { 0 };
+    const c3d_status opened = c3d_backend_open(&gpu, "cuda", &options);
+
+    if (c3d_comm_agree_status(comm, opened) != C3D_OK) {
+        comm->agreed = false;
+        if (comm->rank == 0) (void)printf("no sums on GPUs: %s\n", c3d_error_last()->message);
+        c3d_backend_close(&gpu);
+        return C3D_OK;
+    }
+    const c3d_status st = compare_on_device(comm, &gpu);
+    c3d_backend_close(&gpu);
+    return st;
+}
+
 int main(void)
 {
     double s[C3D_COUNT(cases)][N_ROUNDS];
@@ -97,8 +210,10 @@ int main(void)
     for (size_t c = 0; c < C3D_COUNT(cases); c++) (void)seconds_of(cases[c].run, &comm, x);
     for (int i = 0; i < N_ROUNDS; i++)
         for (size_t c = 0; c < C3D_COUNT(cases); c++) s[c][i] = seconds_of(cases[c].run, &comm, x);
-    if (comm.rank == 0) say(comm.n_ranks, s);
     free(x);
+    c3d_comm_close(&comm);
+    if (run_on_gpus(&comm) != C3D_OK) c3d_comm_abort(&comm, c3d_error_last());
+    if (comm.rank == 0) say(comm.n_ranks, s);
     c3d_comm_leave(&comm);
     return 0;
 }
