@@ -288,6 +288,22 @@ static void what_nccl_finds_is_an_error(void **state)
     check_exchange(SUM, 1000);
 }
 
+/* A rank on its way out after an error of its own has something enqueued that the others never
+ * will: its device can be closed nevertheless. */
+static void who_gives_up_can_close_the_device(void **state)
+{
+    (void)state;
+    if (comm.rank == 0) assert_int_equal(comm.ops->sum(&comm, x, 5), C3D_OK);
+    assert_int_equal(comm.ops->wait(&comm), C3D_OK);
+    c3d_comm_give_up(&comm);
+    c3d_comm_close(&comm);
+    CUDA(cudaDeviceSynchronize());
+    assert_int_equal(c3d_comm_barrier(&comm), C3D_OK);
+    comm.given_up = false; /* no program goes on */
+    reopen(60);
+    check_exchange(SUM, 1000);
+}
+
 /* ---- choices --------------------------------------------------------------------------------- */
 
 /* The last rank's second initialisation fails (main). */
@@ -368,6 +384,7 @@ int main(void)
         cmocka_unit_test(a_rank_that_never_comes_is_named),
         cmocka_unit_test(a_collective_that_hangs_ends),
         cmocka_unit_test(what_nccl_finds_is_an_error),
+        cmocka_unit_test(who_gives_up_can_close_the_device),
         cmocka_unit_test(a_gpu_that_is_not_there_leads_by_way_of_the_host),
         cmocka_unit_test(deterministic_fixes_what_nccl_would_choose),
         cmocka_unit_test(a_rank_that_does_not_open_is_named),

@@ -28,7 +28,7 @@ typedef struct c3d_comm_ops {
     const char *name;                                     /* "self", "mpi" */
     c3d_status (*open)(c3d_comm *self, double timeout_s); /* COLLECTIVE */
     void (*close)(c3d_comm *self);                        /* COLLECTIVE */
-    /* Gives up what is enqueued, so that this rank can end; afterwards only close. Local. */
+    /* Gives up what is enqueued and lets go of the device; afterwards only close. Local. */
     void (*abort)(c3d_comm *self);
     c3d_status (*sum)(c3d_comm *self, float *buffer, size_t n);            /* COLLECTIVE; in place,
                                                                               enqueued */
@@ -80,8 +80,9 @@ struct c3d_comm {
     int ranks_per_node; /* of a node; 0: all of a host. For tests, between join and open */
     const c3d_comm_device *device; /* NULL: host memory */
     bool shares_gpu;               /* some GPU serves several ranks; for nccl */
-    bool agreed; /* set by agree_status on failure: every rank fails with the same error */
-    void *state; /* owned by open and close */
+    bool agreed;   /* set by agree_status on failure: every rank fails with the same error */
+    bool given_up; /* c3d_comm_give_up */
+    void *state;   /* owned by open and close */
 };
 
 /* Joins the other ranks: MPI_Init, ranks, host, log prefix. The first thing main() does after
@@ -104,9 +105,12 @@ C3D_CHECKED c3d_status c3d_comm_open(c3d_comm *comm, const c3d_comm_device *devi
 size_t c3d_comm_window_bytes(int n_local_ranks);
 /* Adds "NCCL 2.28.9", as found at run time; nothing in a build without NCCL. */
 void c3d_comm_versions(c3d_text *out);
-/* Closes the data plane; before the device is closed. COLLECTIVE. Does nothing where it is closed.
- */
+/* Closes the data plane; before the device is closed. COLLECTIVE, but after c3d_comm_give_up. Does
+ * nothing where it is closed. */
 void c3d_comm_close(c3d_comm *comm);
+/* On the way out of a failure, this rank's or everybody's: what is enqueued is waited for no
+ * longer, and the device may be closed. Afterwards only close, leave and abort. Local. */
+void c3d_comm_give_up(c3d_comm *comm);
 /* Ends well: closes the data plane if it is open, and MPI_Finalize. COLLECTIVE. Does nothing on a
  * zeroed object. */
 void c3d_comm_leave(c3d_comm *comm);

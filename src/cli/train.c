@@ -57,6 +57,7 @@ static c3d_status train(c3d_comm *comm, const c3d_args *args, const c3d_config *
     c3d_progress_set_mode(args->progress, config->run.log_every_s);
     c3d_status st = c3d_run_open(&run, comm, config, resume_of(resume), resume);
     if (st == C3D_OK) st = c3d_run_train(&run);
+    if (st != C3D_OK) c3d_comm_give_up(comm);
     c3d_run_close(&run);
     return st;
 }

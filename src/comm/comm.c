@@ -99,15 +99,26 @@ static bool is_joined(void)
     return begun && !ended;
 }
 
-void c3d_comm_close(c3d_comm *comm)
+static void close_data_plane(c3d_comm *comm)
 {
     if (comm->state) comm->ops->close(comm);
     comm->device = NULL;
 }
 
+void c3d_comm_close(c3d_comm *comm)
+{
+    if (!comm->given_up) close_data_plane(comm);
+}
+
+void c3d_comm_give_up(c3d_comm *comm)
+{
+    if (comm->state && !comm->given_up) comm->ops->abort(comm);
+    comm->given_up = true;
+}
+
 void c3d_comm_leave(c3d_comm *comm)
 {
-    c3d_comm_close(comm);
+    close_data_plane(comm);
     free(comm->hosts);
     comm->hosts = NULL;
     if (is_joined()) (void)MPI_Finalize();
@@ -117,7 +128,7 @@ void c3d_comm_abort(c3d_comm *comm, const c3d_error *error)
 {
     const int code = c3d_exit_code(error->status);
 
-    if (comm->state) comm->ops->abort(comm);
+    c3d_comm_give_up(comm);
     if (comm->n_ranks > 1 && !comm->agreed) {
         c3d_log_error(error);
         (void)fflush(NULL);

@@ -59,6 +59,14 @@ static c3d_status open_staging(const c3d_comm_device *device, mpi_state *state)
     return C3D_OK;
 }
 
+static void unpin(c3d_comm *self)
+{
+    mpi_state *state = self->state;
+
+    if (state->is_pinned) self->device->unpin(self->device->context, state->staging);
+    state->is_pinned = false;
+}
+
 static c3d_status open_state(c3d_comm *self, mpi_state *state, double timeout_s)
 {
     C3D_TRY(c3d_comm_agree_status(self, open_staging(self->device, state)));
@@ -74,7 +82,7 @@ static void mpi_close(c3d_comm *self)
     if (!state) return;
     c3d_node_close(&state->node);
     if (state->data != MPI_COMM_NULL) (void)MPI_Comm_free(&state->data);
-    if (state->is_pinned) self->device->unpin(self->device->context, state->staging);
+    unpin(self);
     free(state->staging);
     free(state);
     self->state = NULL;
@@ -241,16 +249,11 @@ static c3d_status mpi_wait(c3d_comm *self)
     return C3D_OK;
 }
 
-static void mpi_abort(c3d_comm *self)
-{
-    (void)self;
-}
-
 const c3d_comm_ops c3d_comm_mpi = {
     .name = "mpi",
     .open = mpi_open,
     .close = mpi_close,
-    .abort = mpi_abort,
+    .abort = unpin,
     .sum = mpi_sum,
     .broadcast = mpi_broadcast,
     .reduce_scatter = mpi_reduce_scatter,

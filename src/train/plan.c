@@ -76,6 +76,7 @@ c3d_status c3d_run_plan(c3d_comm *comm, const c3d_config *config, FILE *out)
     c3d_status st = c3d_run_begin(&run, comm, config);
 
     if (st == C3D_OK) st = plan(&run, out);
+    if (st != C3D_OK) c3d_comm_give_up(comm);
     c3d_run_close(&run);
     return st;
 }

@@ -263,6 +263,8 @@ c3d_status c3d_probe_run(c3d_run *run, c3d_probe *out)
     if (st == C3D_OK) st = c3d_run_open_comm(run);
     if (st == C3D_OK) st = c3d_comm_agree_status(run->comm, time_exchange(run, &p));
     if (st == C3D_OK) st = over_ranks(run, &p);
+    if (st != C3D_OK) c3d_comm_give_up(run->comm);
+    c3d_comm_close(run->comm);
     c3d_run_close_network(run);
     if (st == C3D_OK) *out = p;
     return st;

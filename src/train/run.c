@@ -235,6 +235,20 @@ static c3d_status to_device(void *context, void *to, const void *host, size_t n_
     return backend->ops->upload(backend, to, host, n_bytes);
 }
 
+static c3d_status pin(void *context, void *memory, size_t n_bytes)
+{
+    c3d_backend *backend = context;
+
+    return backend->ops->pin(backend, memory, n_bytes);
+}
+
+static void unpin(void *context, void *memory)
+{
+    c3d_backend *backend = context;
+
+    backend->ops->unpin(backend, memory);
+}
+
 c3d_status c3d_run_open_comm(c3d_run *run)
 {
     const bool has_device = !run->backend.ops->host_memory;
@@ -244,7 +258,9 @@ c3d_status c3d_run_open_comm(c3d_run *run)
                                      .deterministic = run->config->run.deterministic,
                                      .context = &run->backend,
                                      .download = to_host,
-                                     .upload = to_device };
+                                     .upload = to_device,
+                                     .pin = pin,
+                                     .unpin = unpin };
     return c3d_comm_open(run->comm, has_device ? &run->device : NULL,
                          run->config->distributed.timeout_s);
 }
@@ -444,6 +460,7 @@ void c3d_run_close(c3d_run *run)
 {
     if (!run->comm) return;
     c3d_records_close(run->records);
+    c3d_comm_close(run->comm);
     c3d_evaluator_destroy(run->evaluator);
     c3d_unpin_loader(&run->backend, run->loader);
     c3d_run_close_network(run);
