@@ -128,15 +128,15 @@ void c3d_comm_versions(c3d_text *out)
 static c3d_status open_state(c3d_comm *self, c3d_nccl *state)
 {
     ncclUniqueId id = { { 0 } };
-    int version;
+    c3d_text version = { 0 };
 
     C3D_TRY(agree_on_support(self, prepare(self, state, &id)));
     C3D_TRY(c3d_comm_share(self, &id, sizeof id));
     C3D_TRY(connect(self, state, &id));
-    C3D_NCCL(ncclGetVersion(&version));
-    c3d_log_run("sums over %d ranks: NCCL %d.%d.%d%s", self->n_ranks, version / 10000,
-                version / 100 % 100, version % 100,
+    c3d_comm_versions(&version);
+    c3d_log_run("sums over %d ranks: %s%s", self->n_ranks, version.text,
                 self->shares_gpu ? ", several ranks on one GPU: slow, for tests" : "");
+    c3d_text_free(&version);
     return C3D_OK;
 }
 
