@@ -79,7 +79,7 @@ static void find_worst(const c3d_comm *comm, const int *answers, c3d_roll *roll)
 
 static c3d_status tell(const c3d_comm *comm, int tag, MPI_Request *requests)
 {
-    bool all_told;
+    bool all_told = false;
 
     for (int r = 1; r < comm->n_ranks; r++)
         C3D_MPI(MPI_Isend(&underway.verdict, sizeof underway.verdict, MPI_BYTE, r, tag,
@@ -94,7 +94,7 @@ static c3d_status tell(const c3d_comm *comm, int tag, MPI_Request *requests)
 static c3d_status ask(const c3d_comm *comm, int tag, double timeout_s, int *answers,
                       MPI_Request *requests)
 {
-    bool all_here;
+    bool all_here = false;
 
     for (int r = 1; r < comm->n_ranks; r++)
         C3D_MPI(MPI_Irecv(&answers[r], 1, MPI_INT, r, tag, MPI_COMM_WORLD, &requests[r]));
@@ -124,7 +124,7 @@ static c3d_status ask_all(const c3d_comm *comm, int tag, int answer, double time
 static c3d_status reply(int tag, int answer, double timeout_s, verdict *out)
 {
     MPI_Request requests[2];
-    bool done;
+    bool done = false;
 
     underway.answer = answer;
     C3D_MPI(MPI_Irecv(out, sizeof *out, MPI_BYTE, 0, tag, MPI_COMM_WORLD, &requests[0]));
