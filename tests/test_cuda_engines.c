@@ -238,6 +238,31 @@ static void test_workspace(void **state)
     drop(&f);
 }
 
+/* What no engine takes is told apart from what fails, in words of its own. */
+static void test_none(void **state)
+{
+    c3d_dnn *dnn;
+    c3d_dnn_plan *plan = NULL;
+    c3d_dnn_conv conv = middle;
+    char path[C3D_PATH_MAX], *json;
+    (void)state;
+
+    must(c3d_path_join(path, json_dir, "t4.json"));
+    must(c3d_file_read(path, &json, NULL));
+    must(c3d_dnn_open(&(c3d_dnn_options){ .device_json = json }, &dnn));
+    conv.precision = C3D_PRECISION_BF16; /* which a T4 has not */
+    for (int i = 0; i < 2; i++) {
+        conv.kind = i == 0 ? C3D_DNN_FORWARD : C3D_DNN_BACKWARD_W_LOW;
+        assert_int_equal(c3d_dnn_plan_create(dnn, &conv, &plan), C3D_EUNSUPPORTED);
+        assert_null(plan);
+        const char *said = c3d_error_last()->message;
+        assert_non_null(strstr(said, c3d_dnn_kind_name(conv.kind)));
+        assert_int_equal(i == 1 && strstr(said, "for forward"), 0); /* not the one before */
+    }
+    c3d_dnn_close(dnn);
+    free(json);
+}
+
 static void write_text(const char *path, const char *text)
 {
     must(c3d_file_write(path, text, strlen(text)));
@@ -304,8 +329,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_left_out),     cmocka_unit_test(test_no_engine_twice),
         cmocka_unit_test(test_choice_again), cmocka_unit_test(test_choice_of_another),
-        cmocka_unit_test(test_workspace),    cmocka_unit_test(test_cache),
-        cmocka_unit_test(test_tensor_bytes),
+        cmocka_unit_test(test_none),         cmocka_unit_test(test_workspace),
+        cmocka_unit_test(test_cache),        cmocka_unit_test(test_tensor_bytes),
     };
 
     if (argc != 2) return 2;

@@ -321,6 +321,8 @@ c3d_status c3d_dnn_engines_find(const c3d_dnn_search *search, const c3d_dnn_grap
     if (!p) return C3D_ENOMEM;
     C3D_ASSERT(search->n_wanted <= C3D_DNN_CANDIDATES);
     *out = (c3d_dnn_candidates){ 0 };
+    (void)C3D_FAIL(C3D_EUNSUPPORTED,
+                   "none that may be used was proposed"); /* unless more is said */
     for (size_t m = 0; m < C3D_COUNT(modes) && out->n < search->n_wanted; m++) {
         if (modes[m] == CUDNN_HEUR_MODE_FALLBACK && out->n > 0) break;
         part.n_wanted = search->n_wanted - (m == 0 ? search->n_wanted / 3 : 0);
