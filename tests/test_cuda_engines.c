@@ -49,7 +49,10 @@ static void find(fixture *f, const char *name, c3d_dnn_conv conv, bool determini
                                               CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION,
                                               CUDNN_TYPE_CHAR, (int64_t)strlen(json), json),
                      CUDNN_STATUS_SUCCESS);
-    assert_int_equal(cudnnBackendFinalize(f->search.device_prop), CUDNN_STATUS_SUCCESS);
+    /* newer ones want a driver's library to be there even where they plan without a device */
+    const cudnnStatus_t st = cudnnBackendFinalize(f->search.device_prop);
+    if (st == CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED) skip();
+    assert_int_equal(st, CUDNN_STATUS_SUCCESS);
     free(json);
     must(c3d_dnn_graph_make(&conv, NULL, &f->graph));
     must(c3d_dnn_engines_find(&f->search, &f->graph, &f->found));
@@ -249,7 +252,11 @@ static void test_none(void **state)
 
     must(c3d_path_join(path, json_dir, "t4.json"));
     must(c3d_file_read(path, &json, NULL));
-    must(c3d_dnn_open(&(c3d_dnn_options){ .device_json = json }, &dnn));
+    if (c3d_dnn_open(&(c3d_dnn_options){ .device_json = json }, &dnn) != C3D_OK) {
+        free(json);
+        if (strstr(c3d_error_last()->message, "SUBLIBRARY_LOADING_FAILED")) skip();
+        fail_msg("%s", c3d_error_last()->message);
+    }
     conv.precision = C3D_PRECISION_BF16; /* which a T4 has not */
     for (int i = 0; i < 2; i++) {
         conv.kind = i == 0 ? C3D_DNN_FORWARD : C3D_DNN_BACKWARD_W_LOW;
