@@ -185,7 +185,7 @@ typedef enum c3d_precision {
 const char *c3d_precision_name(c3d_precision precision); /* "bf16" */
 
 typedef struct c3d_backend_options {
-    int device_index;
+    int device_index; /* beyond the devices there are: from 0 again; open sets which it is */
     int n_threads; /* 0: what the environment gives; never more than its limit (OMP_THREAD_LIMIT) */
     c3d_precision precision;
     bool deterministic;    /* a device that would be faster otherwise repeats its bits */

@@ -312,6 +312,7 @@ c3d_status c3d_backend_check_open(c3d_backend *backend, const c3d_backend_ops *i
     k->inner = (c3d_backend){ .ops = inner, .options = *options };
     k->inner.options.deterministic = true; /* passes are run twice and compared */
     c3d_status st = inner->open(&k->inner);
+    backend->options.device_index = k->inner.options.device_index;
     backend->n_bytes = k->inner.n_bytes;
     backend->n_free = k->inner.n_free;
     backend->queue = k->inner.queue;

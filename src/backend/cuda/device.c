@@ -81,6 +81,7 @@ c3d_status c3d_cuda_device_open(cuda *c)
     if (options->device_index < 0)
         return C3D_FAIL(C3D_EINVAL, "run.device cuda: device %d", options->device_index);
     c->device = options->device_index % c->n_devices;
+    c->backend->options.device_index = c->device;
     C3D_TRY(c3d_cuda_use(c));
     C3D_CUDA(cudaGetDeviceProperties(&properties, c->device));
     (void)snprintf(c->device_name, sizeof c->device_name, "%.90s", properties.name);
@@ -109,10 +110,8 @@ const char *c3d_cuda_describe(c3d_backend *self, char out[256])
     put_version(runtime, version);
     (void)snprintf(
         out, 256,
-        "%s (sm_%d), driver for CUDA %s, CUDA %s, cuDNN %zu.%zu.%zu, cuBLASLt %zu.%zu.%zu, "
-        "%s%s",
+        "%s (sm_%d), driver for CUDA %s, CUDA %s, cuDNN %zu.%zu.%zu, cuBLASLt %zu.%zu.%zu, %s",
         c->device_name, c->sm, driver, runtime, dnn / 10000, dnn / 100 % 100, dnn % 100,
-        blas / 10000, blas / 100 % 100, blas % 100, c3d_precision_name(self->options.precision),
-        self->options.device_index >= c->n_devices ? ", shared by ranks" : "");
+        blas / 10000, blas / 100 % 100, blas % 100, c3d_precision_name(self->options.precision));
     return out;
 }
