@@ -30,14 +30,8 @@ __global__ void __launch_bounds__(block_threads)
              first += in_flight * step) {
             piece of_dy[in_flight], of_y[in_flight];
 
-#pragma unroll
-            for (int i = 0; i < in_flight; i++) {
-                const size_t row = first + i * step;
-
-                if (row >= n_rows) continue;
-                of_dy[i] = dy[row * n_pieces + c];
-                if (with_relu) of_y[i] = y[row * n_pieces + c];
-            }
+            load_rows(of_dy, dy, first, step, n_rows, n_pieces, c);
+            if (with_relu) load_rows(of_y, y, first, step, n_rows, n_pieces, c);
 #pragma unroll
             for (int i = 0; i < in_flight; i++) {
                 const size_t row = first + i * step;
@@ -74,37 +68,37 @@ __global__ void __launch_bounds__(block_threads)
     if (c >= n_pieces) return;
 #pragma unroll
     for (int l = 0; l < n; l++) b[l] = bias[c * n + l];
-    for (size_t row = (size_t)blockIdx.x * blockDim.y + threadIdx.y; row < n_rows; row += step) {
-        lanes<T> v = unpack<T>(y[row * n_pieces + c]);
+    for (size_t first = (size_t)blockIdx.x * blockDim.y + threadIdx.y; first < n_rows;
+         first += in_flight * step) {
+        piece of_y[in_flight];
 
+        load_rows(of_y, y, first, step, n_rows, n_pieces, c);
 #pragma unroll
-        for (int l = 0; l < n; l++) {
-            const float sum = v.at[l] + b[l];
+        for (int i = 0; i < in_flight; i++) {
+            const size_t row = first + i * step;
+            lanes<T> v = unpack<T>(of_y[i]);
 
-            v.at[l] = !relu || sum > 0 ? sum : 0;
+            if (row >= n_rows) break;
+#pragma unroll
+            for (int l = 0; l < n; l++) {
+                const float sum = v.at[l] + b[l];
+
+                v.at[l] = !relu || sum > 0 ? sum : 0;
+            }
+            y[row * n_pieces + c] = pack(v);
         }
-        y[row * n_pieces + c] = pack(v);
     }
 }
-
-constexpr int finish_width = 32, finish_rows = 8;
 
 __global__ void __launch_bounds__(finish_width *finish_rows)
     finish_sums(const float *__restrict__ partials, unsigned n_blocks, unsigned n_lanes, float *out,
                 bool accumulate)
 {
-    __shared__ double shared[finish_width * finish_rows];
     const unsigned lane = blockIdx.x * finish_width + threadIdx.x;
-    double sum[1] = { 0 };
+    const float sum = (float)finish_lane(partials, n_blocks, n_lanes, lane, lane < n_lanes);
 
-    if (lane < n_lanes) {
-#pragma unroll 8
-        for (unsigned b = threadIdx.y; b < n_blocks; b += finish_rows)
-            sum[0] += (double)partials[(size_t)b * n_lanes + lane];
-    }
-    sum_rows(sum, shared);
     if (threadIdx.y > 0 || lane >= n_lanes) return;
-    out[lane] = accumulate ? out[lane] + (float)sum[0] : (float)sum[0];
+    out[lane] = accumulate ? out[lane] + sum : sum;
 }
 
 } // namespace
@@ -112,9 +106,7 @@ __global__ void __launch_bounds__(finish_width *finish_rows)
 cudaError_t c3d_cuda_finish_sums(cudaStream_t stream, const float *partials, unsigned n_blocks,
                                  int n_lanes, float *out, bool accumulate)
 {
-    const cudaLaunchConfig_t config =
-        launch_of(stream, dim3(ceil_div((size_t)n_lanes, finish_width), 1, 1),
-                  dim3(finish_width, finish_rows, 1));
+    const cudaLaunchConfig_t config = finish_of(stream, n_lanes, 1);
 
     return cudaLaunchKernelEx(&config, finish_sums, partials, n_blocks, (unsigned)n_lanes, out,
                               accumulate);

@@ -185,6 +185,17 @@ inline size_t sum_blocks_bound(size_t n_rows)
     return n < sum_blocks ? n : sum_blocks;
 }
 
+/* The c-th pieces of rows first, first + step and so on, below n_rows. All loads are under way
+ * before the first is looked at, which a loop that may end after each of them would not allow. */
+template <int N>
+__device__ inline void load_rows(piece (&to)[N], const piece *from, size_t first, size_t step,
+                                 size_t n_rows, size_t n_pieces, unsigned c)
+{
+#pragma unroll
+    for (int i = 0; i < N; i++)
+        if (first + i * step < n_rows) to[i] = from[(first + i * step) * n_pieces + c];
+}
+
 /* f(T()) for the type's T. */
 template <typename F> cudaError_t by_type(c3d_cuda_type type, F f)
 {
@@ -221,6 +232,42 @@ template <int N, typename S> __device__ inline void sum_rows(S (&sums)[N], S *sh
     }
 #pragma unroll
     for (int l = 0; l < N; l++) sums[l] = shared[(unsigned)l * width + own];
+}
+
+/* The second half of a sum, over what the blocks of the first left. Few blocks run and wait for
+ * memory, so that each thread has many loads under way; eight lanes are a sector of memory. */
+constexpr int finish_width = 8, finish_rows = 32, finish_loads = 16;
+
+inline cudaLaunchConfig_t finish_of(cudaStream_t stream, int n_lanes, unsigned n_kinds)
+{
+    return launch_of(stream, dim3(ceil_div((size_t)n_lanes, finish_width), n_kinds, 1),
+                     dim3(finish_width, finish_rows, 1));
+}
+
+/* Of one lane, by the threads of its column; those of row 0 have it. */
+template <typename S>
+__device__ inline double finish_lane(const S *__restrict__ partials, unsigned n_blocks,
+                                     size_t stride, unsigned lane, bool is_there)
+{
+    __shared__ double shared[finish_width * finish_rows];
+    double sum[1] = { 0 };
+
+    if (is_there) {
+        for (unsigned first = threadIdx.y; first < n_blocks; first += finish_loads * finish_rows) {
+            S values[finish_loads];
+
+#pragma unroll
+            for (unsigned i = 0; i < finish_loads; i++) {
+                const unsigned b = first + i * finish_rows;
+
+                values[i] = b < n_blocks ? partials[b * stride + lane] : S(0);
+            }
+#pragma unroll
+            for (unsigned i = 0; i < finish_loads; i++) sum[0] += (double)values[i];
+        }
+    }
+    sum_rows(sum, shared);
+    return sum[0];
 }
 
 } // namespace

@@ -32,6 +32,9 @@ __device__ inline void write_block_sums(double *blocks, int kind, int n_kinds, u
     for (int l = 0; l < N; l++) to[l] = sums[l];
 }
 
+/* Rows that a thread has loads under way for. */
+constexpr int in_flight = 4, in_flight_back = 2;
+
 /* of x, or with mean of its squared deviations */
 template <typename T>
 __global__ void __launch_bounds__(block_threads)
@@ -46,16 +49,22 @@ __global__ void __launch_bounds__(block_threads)
 
     if (c < n_pieces) {
         if (mean) read_lanes(mean, c, centre);
-#pragma unroll 4
-        for (size_t row = (size_t)blockIdx.x * blockDim.y + threadIdx.y; row < n_rows;
-             row += step) {
-            const lanes<T> v = unpack<T>(x[row * n_pieces + c]);
+        for (size_t first = (size_t)blockIdx.x * blockDim.y + threadIdx.y; first < n_rows;
+             first += in_flight * step) {
+            piece of_x[in_flight];
 
+            load_rows(of_x, x, first, step, n_rows, n_pieces, c);
 #pragma unroll
-            for (int l = 0; l < n; l++) {
-                const double deviation = (double)v.at[l] - centre[l];
+            for (int i = 0; i < in_flight; i++) {
+                const lanes<T> v = unpack<T>(of_x[i]);
 
-                sums[l] += mean ? deviation * deviation : deviation;
+                if (first + i * step >= n_rows) break;
+#pragma unroll
+                for (int l = 0; l < n; l++) {
+                    const double deviation = (double)v.at[l] - centre[l];
+
+                    sums[l] += mean ? deviation * deviation : deviation;
+                }
             }
         }
     }
@@ -63,30 +72,12 @@ __global__ void __launch_bounds__(block_threads)
     if (threadIdx.y == 0 && c < n_pieces) write_block_sums(blocks, 0, 1, n_pieces, c, sums);
 }
 
-constexpr int finish_width = 32, finish_rows = 8;
-
-/* Of one lane, by the threads of its column; row 0 has it. */
-__device__ inline double finish_lane(const double *blocks, unsigned n_blocks, size_t stride,
-                                     unsigned lane, bool is_there, double *shared)
-{
-    double sum[1] = { 0 };
-
-    if (is_there) {
-#pragma unroll 4
-        for (unsigned b = threadIdx.y; b < n_blocks; b += finish_rows)
-            sum[0] += blocks[b * stride + lane];
-    }
-    sum_rows(sum, shared);
-    return sum[0];
-}
-
 __global__ void __launch_bounds__(finish_width *finish_rows)
     finish_statistic(const double *__restrict__ blocks, unsigned n_blocks, unsigned n_lanes,
                      double n_rows, double *out)
 {
-    __shared__ double shared[finish_width * finish_rows];
     const unsigned lane = blockIdx.x * finish_width + threadIdx.x;
-    const double sum = finish_lane(blocks, n_blocks, n_lanes, lane, lane < n_lanes, shared);
+    const double sum = finish_lane(blocks, n_blocks, n_lanes, lane, lane < n_lanes);
 
     if (threadIdx.y == 0 && lane < n_lanes) out[lane] = n_rows > 0 ? sum / n_rows : 0;
 }
@@ -131,31 +122,38 @@ __global__ void __launch_bounds__(block_threads)
         scale[l] = is_there ? gamma[lane] : 0;
         shift[l] = is_there ? beta[lane] : 0;
     }
-    for (size_t row = (size_t)blockIdx.x * blockDim.y + threadIdx.y; row < a.n_all; row += step) {
-        lanes<T> v = {};
+    for (size_t first = (size_t)blockIdx.x * blockDim.y + threadIdx.y; first < a.n_all;
+         first += in_flight * step) {
+        piece of_x[in_flight];
 
-        if (row < a.n_rows) {
-            v = unpack<T>(x[row * n_pieces + c]);
+        load_rows(of_x, x, first, step, a.n_rows, n_pieces, c);
 #pragma unroll
-            for (int l = 0; l < n; l++) {
-                const float z = scale[l] * normal_of(by[l], v.at[l]) + shift[l];
+        for (int i = 0; i < in_flight; i++) {
+            const size_t row = first + i * step;
+            lanes<T> v = {};
 
-                v.at[l] = !a.relu || z > 0 ? z : 0;
+            if (row >= a.n_all) break;
+            if (row < a.n_rows) {
+                v = unpack<T>(of_x[i]);
+#pragma unroll
+                for (int l = 0; l < n; l++) {
+                    const float z = scale[l] * normal_of(by[l], v.at[l]) + shift[l];
+
+                    v.at[l] = !a.relu || z > 0 ? z : 0;
+                }
             }
+            y[row * n_pieces + c] = pack(v);
         }
-        y[row * n_pieces + c] = pack(v);
     }
 }
 
 /* dy of one row, where the ReLU after the norm let something through. */
-template <typename T>
-__device__ inline lanes<T> gradient_of(const piece *__restrict__ dy, const piece *__restrict__ y,
-                                       size_t i)
+template <typename T> __device__ inline lanes<T> gradient_of(piece dy, piece y, bool relu)
 {
-    lanes<T> v = unpack<T>(dy[i]);
+    lanes<T> v = unpack<T>(dy);
 
-    if (!y) return v;
-    const lanes<T> out = unpack<T>(y[i]);
+    if (!relu) return v;
+    const lanes<T> out = unpack<T>(y);
 #pragma unroll
     for (int l = 0; l < lanes_of<T>; l++)
         if (!(out.at[l] > 0)) v.at[l] = 0;
@@ -177,16 +175,24 @@ __global__ void __launch_bounds__(block_threads)
 
     if (c < n_pieces) {
         read_lanes(mean, c, centre);
-#pragma unroll 2
-        for (size_t row = (size_t)blockIdx.x * blockDim.y + threadIdx.y; row < n_rows;
-             row += step) {
-            const lanes<T> v = unpack<T>(x[row * n_pieces + c]);
-            const lanes<T> g = gradient_of<T>(dy, y, row * n_pieces + c);
+        for (size_t first = (size_t)blockIdx.x * blockDim.y + threadIdx.y; first < n_rows;
+             first += in_flight_back * step) {
+            piece of_x[in_flight_back], of_dy[in_flight_back], of_y[in_flight_back];
+
+            load_rows(of_x, x, first, step, n_rows, n_pieces, c);
+            load_rows(of_dy, dy, first, step, n_rows, n_pieces, c);
+            if (y) load_rows(of_y, y, first, step, n_rows, n_pieces, c);
+#pragma unroll
+            for (int i = 0; i < in_flight_back; i++) {
+                if (first + i * step >= n_rows) break;
+                const lanes<T> v = unpack<T>(of_x[i]);
+                const lanes<T> g = gradient_of<T>(of_dy[i], of_y[i], y != NULL);
 
 #pragma unroll
-            for (int l = 0; l < n; l++) {
-                products[l] += (double)g.at[l] * ((double)v.at[l] - centre[l]);
-                sums[l] += (double)g.at[l];
+                for (int l = 0; l < n; l++) {
+                    products[l] += (double)g.at[l] * ((double)v.at[l] - centre[l]);
+                    sums[l] += (double)g.at[l];
+                }
             }
         }
     }
@@ -209,10 +215,9 @@ __global__ void __launch_bounds__(finish_width *finish_rows)
                     const double *__restrict__ variance, double epsilon, double *finished,
                     const param_grads grads)
 {
-    __shared__ double shared[finish_width * finish_rows];
     const unsigned lane = blockIdx.x * finish_width + threadIdx.x, kind = blockIdx.y;
-    double sum = finish_lane(blocks, n_blocks, 2 * (size_t)n_lanes, kind * n_lanes + lane,
-                             lane < n_lanes, shared);
+    double sum =
+        finish_lane(blocks, n_blocks, 2 * (size_t)n_lanes, kind * n_lanes + lane, lane < n_lanes);
 
     if (threadIdx.y > 0 || lane >= n_lanes) return;
     if (kind == 0) sum *= 1 / sqrt(variance[lane] + epsilon);
@@ -250,7 +255,7 @@ __global__ void __launch_bounds__(block_threads)
         lanes<T> out = {};
 
         if (row < a.n_rows) {
-            const lanes<T> v = unpack<T>(x[i]), g = gradient_of<T>(dy, y, i);
+            const lanes<T> v = unpack<T>(x[i]), g = gradient_of<T>(dy[i], y ? y[i] : piece{}, y);
 
 #pragma unroll
             for (int l = 0; l < n; l++)
@@ -259,12 +264,6 @@ __global__ void __launch_bounds__(block_threads)
         }
         dx[i] = pack(out);
     }
-}
-
-cudaLaunchConfig_t finish_of(cudaStream_t stream, int n_lanes, unsigned n_kinds)
-{
-    return launch_of(stream, dim3(ceil_div((size_t)n_lanes, finish_width), n_kinds, 1),
-                     dim3(finish_width, finish_rows, 1));
 }
 
 template <typename T>

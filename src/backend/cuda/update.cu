@@ -222,12 +222,16 @@ __global__ void __launch_bounds__(block_threads)
     const size_t step = 4 * (size_t)gridDim.x * block_threads;
     double lanes_sum[4] = {};
 
-#pragma unroll 4
-    for (size_t i = 4 * ((size_t)blockIdx.x * block_threads + threadIdx.y); i < n; i += step) {
-        const four v = load<aligned>(x, i, n);
+    for (size_t first = 4 * ((size_t)blockIdx.x * block_threads + threadIdx.y); first < n;
+         first += 4 * step) {
+        four v[4]; /* all under way before the first is looked at */
 
 #pragma unroll
-        for (int l = 0; l < 4; l++) lanes_sum[l] += (double)v.at[l] * (double)v.at[l];
+        for (int i = 0; i < 4; i++) v[i] = load<aligned>(x, first + i * step, n);
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+#pragma unroll
+            for (int l = 0; l < 4; l++) lanes_sum[l] += (double)v[i].at[l] * (double)v[i].at[l];
     }
     double sum[1] = { lanes_sum[0] + lanes_sum[1] + (lanes_sum[2] + lanes_sum[3]) };
 
