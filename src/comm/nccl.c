@@ -220,7 +220,8 @@ static c3d_status look(c3d_comm *self)
     bool begun = true, done = true;
 
     C3D_NCCL(ncclCommGetAsyncError(state->nccl, &async));
-    if (async != ncclInProgress) C3D_NCCL(async);
+    if (async != ncclSuccess && async != ncclInProgress)
+        return c3d_nccl_failed(async, "NCCL", __FILE__, __LINE__);
     for (; state->n_flights > 0; state->n_flights--) {
         const c3d_flight *flight = &state->flights[state->oldest];
         C3D_TRY(reached(flight->begin, &begun));

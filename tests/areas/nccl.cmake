@@ -16,3 +16,8 @@ foreach(run 2:lazy 3:reverse 4:random:1)
   set_property(TEST test_nccl_${n} APPEND PROPERTY ENVIRONMENT C3D_CUDA_HOST=${order})
   set_tests_properties(test_nccl_${n} PROPERTIES TIMEOUT 120)
 endforeach()
+
+c3d_script_test(train_nccl LABELS "slow;mpi" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_nccl.sh)
+set_property(TEST train_nccl APPEND PROPERTY ENVIRONMENT
+  "C3D_TEST_STORE=${CMAKE_CURRENT_BINARY_DIR}/scratch/train_store")
+set_tests_properties(train_nccl PROPERTIES FIXTURES_REQUIRED train_store)
