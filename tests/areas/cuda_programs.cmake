@@ -78,6 +78,7 @@ c3d_cuda_host_program(parity_backend SOURCES parity_backend.c support/op_run.c
 c3d_cuda_host_program(parity_entries SOURCES parity_entries.c support/op_run.c
                       LINKS c3d_backend PkgConfig::CMOCKA m)
 c3d_cuda_host_program(test_norm SOURCES test_norm.c LINKS c3d_backend PkgConfig::CMOCKA m)
+c3d_cuda_host_program(test_cuda_tune SOURCES test_cuda_tune.c LINKS c3d_backend PkgConfig::CMOCKA m)
 c3d_cuda_host_program(golden_test SOURCES golden_test.c LINKS c3d_nn PkgConfig::CMOCKA m)
 get_directory_property(texts DIRECTORY ${CMAKE_SOURCE_DIR}/src/cli COMPILE_DEFINITIONS)
 c3d_cuda_host_program(c3d-train SOURCES ${CMAKE_SOURCE_DIR}/src/cli/train.c
@@ -87,6 +88,8 @@ c3d_cuda_host_program(c3d-evaluate SOURCES ${CMAKE_SOURCE_DIR}/src/cli/evaluate.
 foreach(program c3d-train c3d-evaluate)
   target_compile_definitions(${program}_cuda_host PRIVATE ${texts})
 endforeach()
+
+c3d_cuda_host_case(tune test_cuda_tune lazy)
 
 set(precisions fp32 tf32 bf16 fp16)
 if(C3D_SANITIZE) # slow
