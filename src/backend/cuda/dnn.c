@@ -27,13 +27,15 @@ struct c3d_dnn_plan {
  * has fewer engines and does not say why; a library that is loaded already is always found. */
 static void load_nvrtc(c3d_dnn *dnn)
 {
+    static bool is_said;
     char name[32];
 
     (void)snprintf(name, sizeof name, "libnvrtc.so.%d", CUDART_VERSION / 1000);
     dnn->nvrtc = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-    if (!dnn->nvrtc)
+    if (!dnn->nvrtc && !is_said)
         c3d_log_warn("%s is not on the library path: cuDNN has fewer ways to compute a convolution",
                      name);
+    is_said = is_said || !dnn->nvrtc;
 }
 
 static c3d_status open_device(c3d_dnn *dnn)
