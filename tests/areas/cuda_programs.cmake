@@ -103,3 +103,10 @@ foreach(precision ${precisions})
                      --precision ${precision} cuda)
 endforeach()
 c3d_cuda_host_case(backend_checked parity_backend lazy --precision bf16 check:cuda)
+
+c3d_script_test(cuda_host_train LABELS "slow;mpi;gpu"
+                COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/cuda_host_train.sh)
+set_property(TEST cuda_host_train APPEND PROPERTY ENVIRONMENT
+  "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
+  "C3D_TEST_STORE=${CMAKE_CURRENT_BINARY_DIR}/scratch/train_store")
+set_tests_properties(cuda_host_train PROPERTIES FIXTURES_REQUIRED train_store)

@@ -16,6 +16,10 @@
 //   C3D_CUDA_HOST_MEMORY=BYTES  of each device; 16 GiB
 //   C3D_CUDA_HOST_FAIL=CALL:K   the K-th call (from 1) of that function fails
 //   C3D_CUDA_HOST_PROTECT=1     device memory cannot be touched by the host: SIGSEGV where it is
+//   C3D_CUDA_HOST_NCCL_HANG=R:K, C3D_CUDA_HOST_NCCL_ERROR=R:K  rank R's K-th collective (from 1)
+//                               never comes to an end, or fails
+//   C3D_CUDA_HOST_CUDNN_REFUSES=forward-epilogue,backward-x-epilogue,backward-w-float
+//                               any of these graphs has no engine
 //   C3D_CUDA_HOST_LOG=FILE      the name of every call that enqueues or waits, one a line
 #ifndef C3D_CUDA_HOST_DEVICE_H
 #define C3D_CUDA_HOST_DEVICE_H

@@ -207,7 +207,7 @@ static ncclResult_t call(const char *name, ncclComm_t handle, const operation &w
     const ncclResult_t status = begin(comm, what);
     if (status != ncclSuccess) return status;
     comm->n_calls++;
-    if (planned("C3D_CUDA_HOST_NCCL_RANKS_HANG", *comm)) o->hangs = true;
+    if (planned("C3D_CUDA_HOST_NCCL_HANG", *comm)) o->hangs = true;
     if (planned("C3D_CUDA_HOST_NCCL_ERROR", *comm)) {
         o->hangs = true;
         comm->failure = fail(ncclRemoteError, "planned: the network is gone");
