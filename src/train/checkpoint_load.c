@@ -1,5 +1,6 @@
 #include "train/checkpoint.h"
 #include "train/run.h"
+#include "train/step.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -254,6 +255,7 @@ c3d_status c3d_run_share_params(c3d_run *run)
     C3D_TRY(run->comm->ops->broadcast(run->comm, run->model.param, n_bytes));
     C3D_TRY(run->comm->ops->wait(run->comm));
     C3D_TRY(c3d_model_to_low(&run->model, 0, run->model.n_arena));
+    C3D_TRY(c3d_run_settle(run));
     if (run->model.n_stats == 0) return C3D_OK;
     C3D_TRY(c3d_comm_share(run->comm, run->model.host_stats, run->model.n_stats * sizeof(float)));
     return c3d_model_stats_set(&run->model, run->model.host_stats);

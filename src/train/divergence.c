@@ -113,7 +113,7 @@ c3d_status c3d_step_diverged(c3d_run *run, c3d_step *s)
 {
     c3d_step_sample *all = NULL;
     size_t n = 0;
-    c3d_status st = run->backend.ops->sync(&run->backend);
+    c3d_status st = c3d_run_settle(run);
 
     if (st == C3D_OK) st = try_samples(run, s);
     C3D_TRY(c3d_comm_agree_status(run->comm, st));

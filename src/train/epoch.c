@@ -2,6 +2,7 @@
 #include "train/records.h"
 #include "train/run.h"
 #include "train/schedule.h"
+#include "train/step.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -12,6 +13,7 @@ c3d_status c3d_run_save(c3d_run *run)
     const c3d_status st = run->records ? c3d_records_flush(run->records) : C3D_OK;
 
     C3D_TRY(c3d_comm_agree_status(run->comm, st));
+    C3D_TRY(c3d_run_settle(run));
     C3D_TRY(c3d_checkpoint_save(run));
     run->saved_s = c3d_now_s();
     return C3D_OK;
@@ -138,6 +140,7 @@ c3d_status c3d_run_finish_epoch(c3d_run *run)
     double value = INFINITY;
     c3d_status st = C3D_OK;
 
+    C3D_TRY(c3d_run_settle(run));
     C3D_TRY(validate(run, &ev));
     if (run->comm->rank == 0) {
         st = fill_record(run, &ev, &row);

@@ -2,6 +2,7 @@
 
 #include "train/optimizer.h"
 #include "train/run.h"
+#include "train/step.h"
 
 #include <stdlib.h>
 
@@ -175,8 +176,10 @@ static c3d_status time_exchange(c3d_run *run, c3d_probe *out)
             C3D_TRY(run->comm->ops->sum(run->comm, run->model.grad + begin,
                                         n - begin < bucket ? n - begin : bucket));
         C3D_TRY(run->comm->ops->wait(run->comm));
+        C3D_TRY(c3d_run_settle(run));
         const double summed_s = c3d_now_s();
         C3D_TRY(c3d_optimizer_step(run, 0, 1));
+        C3D_TRY(c3d_run_settle(run));
         out->sum_s = run->comm->n_ranks > 1 ? summed_s - start_s : 0;
         out->update_s = c3d_now_s() - summed_s;
     }

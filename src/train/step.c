@@ -53,6 +53,14 @@ c3d_status c3d_run_await(c3d_run *run, int mark)
     return C3D_OK;
 }
 
+c3d_status c3d_run_settle(c3d_run *run)
+{
+    const int mark = C3D_MARKS - 1;
+
+    C3D_TRY(run->backend.ops->mark(&run->backend, mark));
+    return c3d_run_await(run, mark);
+}
+
 /* ---- the beginning: work for the device ------------------------------------------------------ */
 
 c3d_status c3d_step_run_micro_batch(c3d_run *run, const c3d_batch *batch, const c3d_micro *micro)

@@ -92,5 +92,8 @@ C3D_CHECKED c3d_status c3d_step_run_micro_batch(c3d_run *run, const c3d_batch *b
                                                 const c3d_micro *micro);
 /* Waits until a mark of the run's backend is reached, or fails when another rank is gone. Local. */
 C3D_CHECKED c3d_status c3d_run_await(c3d_run *run, int mark);
+/* The same for all that was enqueued: before anything that waits for the device without watching
+ * the other ranks, as downloads do. Local. */
+C3D_CHECKED c3d_status c3d_run_settle(c3d_run *run);
 
 #endif
