@@ -177,21 +177,31 @@ static void only_long_gradients_are_clipped(void **state)
         bool is_clipped;
     } cases[] = { { 0, 2, false }, { 1.9, 2, false }, { 8, 2, true }, { 8, 0, false } };
     c3d_backend backend;
+    void *buffers[5]; /* grad, m, v, param, the sum of squares */
 
     (void)state;
     OK(c3d_backend_open(&backend, backend_name, &(c3d_backend_options){ .n_threads = 1 }));
+    for (int i = 0; i < 5; i++) OK(backend.ops->alloc(&backend, sizeof(double), &buffers[i]));
+    const c3d_adam_arrays arrays = { 1, buffers[0], buffers[1], buffers[2], buffers[3], NULL };
     for (size_t i = 0; i < C3D_COUNT(cases); i++) {
         const float expected = (float)(2 / (8 + 1e-6)), g = 3;
         const double square = cases[i].norm * cases[i].norm;
-        float grad = g, m = 0, v = 0, param = 1;
-        c3d_adam adam = { .rate = 1, .beta1 = 0, .epsilon = 1, .t = 1, .grad_scale = 1 };
-        const c3d_adam_arrays arrays = { 1, &grad, &m, &v, &param, NULL };
+        const c3d_adam adam = { .rate = 1,
+                                .beta1 = 0,
+                                .epsilon = 1,
+                                .t = 1,
+                                .grad_scale = 1,
+                                .clip_norm = cases[i].clip,
+                                .squares = buffers[4] };
+        float m;
 
-        adam.clip_norm = cases[i].clip;
-        adam.squares = &square;
+        OK(backend.ops->upload(&backend, buffers[0], &g, sizeof g));
+        OK(backend.ops->upload(&backend, buffers[4], &square, sizeof square));
         OK(backend.ops->adam(&backend, &adam, &arrays));
+        OK(backend.ops->download(&backend, &m, buffers[1], sizeof m));
         assert_true(m == (cases[i].is_clipped ? g * expected : g));
     }
+    for (int i = 0; i < 5; i++) backend.ops->free(&backend, buffers[i]);
     c3d_backend_close(&backend);
 }
 

@@ -65,7 +65,7 @@ parity_of() { # PRECISION
     must "parity_backend $1" ours "$bin/parity_backend" --precision "$1" "$C3D_GPU_BACKEND"
     must "parity_entries $1" ours "$bin/parity_entries" --precision "$1" "$C3D_GPU_BACKEND"
     must "test_norm $1" ours "$bin/test_norm" "$C3D_GPU_BACKEND" "$1"
-    case $1 in fp32 | bf16) must "test_model $1" ours "$bin/test_model" "$C3D_GPU_BACKEND" "$1" ;; esac
+    case $1 in fp32 | tf32 | bf16) must "test_model $1" ours "$bin/test_model" "$C3D_GPU_BACKEND" "$1" ;; esac
     must "golden_test $1 (PyTorch's numbers)" ours "$bin/golden_test" "$golden" --precision "$1" \
         "$C3D_GPU_BACKEND"
 }
