@@ -66,7 +66,7 @@ void *lanes_garbage(size_t n_bytes)
 {
     void *const bytes = lanes_alloc(n_bytes);
 
-    memset(bytes, 0xa5, n_bytes);
+    memset(bytes, 0xff, n_bytes);
     return bytes;
 }
 

@@ -38,7 +38,7 @@ void lanes_order(uint64_t seed);
         assert_int_equal(lanes_wait(), cudaSuccess);                                               \
     } while (0)
 
-/* Allocated bytes that no result is made of. */
+/* Allocated, and NaN in every type, so that what is read before it is written shows. */
 void *lanes_garbage(size_t n_bytes);
 
 /* Fails the test unless what a run with another order of threads left is what the first left:

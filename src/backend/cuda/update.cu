@@ -328,7 +328,7 @@ cudaError_t c3d_cuda_add(cudaStream_t stream, size_t n, const float *from, float
 cudaError_t c3d_cuda_sum_squares(cudaStream_t stream, const float *x, size_t n, double *partials,
                                  double *out)
 {
-    const size_t wanted = (n + 8 * block_threads - 1) / (8 * block_threads);
+    const size_t wanted = (n + 16 * block_threads - 1) / (16 * block_threads);
     const unsigned n_blocks =
         wanted < C3D_CUDA_SQUARES_DOUBLES ? (unsigned)wanted : C3D_CUDA_SQUARES_DOUBLES;
     const dim3 block(1, block_threads, 1);
