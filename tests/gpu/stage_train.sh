@@ -41,7 +41,7 @@ learns() { # NETWORK PRECISION STEM(2d|3d)
     ours "$bin/c3d-train" "$run.yaml" --set run.device=$device --set model.precision="$2" \
         --set model.width=$width --set model.fc=$fc --set train.epochs=$epochs \
         --set train.max_steps=$steps || return 1
-    ours "$bin/c3d-evaluate" "$run" --split test --set run.device=$device || return 1
+    ours "$bin/c3d-evaluate" "$run" --split test --device $device || return 1
     accuracy=$(number_in accuracy "$run/evaluation-test.json")
     auc=$(number_in auc "$run/evaluation-test.json")
     stall=$(stall_of "$run")
