@@ -80,6 +80,8 @@ c3d_cuda_host_program(parity_entries SOURCES parity_entries.c support/op_run.c
 c3d_cuda_host_program(test_norm SOURCES test_norm.c LINKS c3d_backend PkgConfig::CMOCKA m)
 c3d_cuda_host_program(test_cuda_tune SOURCES test_cuda_tune.c LINKS c3d_backend PkgConfig::CMOCKA m)
 c3d_cuda_host_program(golden_test SOURCES golden_test.c LINKS c3d_nn PkgConfig::CMOCKA m)
+c3d_cuda_host_program(test_cuda_backend SOURCES test_cuda_backend.c
+                      LINKS c3d_backend PkgConfig::CMOCKA m)
 get_directory_property(texts DIRECTORY ${CMAKE_SOURCE_DIR}/src/cli COMPILE_DEFINITIONS)
 c3d_cuda_host_program(c3d-train SOURCES ${CMAKE_SOURCE_DIR}/src/cli/train.c
                       LINKS c3d_cuda_host_comm c3d_cli c3d_train)
@@ -110,3 +112,16 @@ set_property(TEST cuda_host_train APPEND PROPERTY ENVIRONMENT
   "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
   "C3D_TEST_STORE=${CMAKE_CURRENT_BINARY_DIR}/scratch/train_store")
 set_tests_properties(cuda_host_train PROPERTIES FIXTURES_REQUIRED train_store)
+
+c3d_cuda_host_case(promises_lazy test_cuda_backend lazy)
+c3d_cuda_host_case(promises_reverse test_cuda_backend reverse bf16)
+c3d_cuda_host_case(promises_random test_cuda_backend random:3 fp16)
+# without the engines that fuse, or give float32 from 16 bits
+c3d_cuda_host_case(promises_unfused test_cuda_backend lazy)
+c3d_cuda_host_case(promises_unfused_bf16 test_cuda_backend lazy bf16)
+c3d_cuda_host_case(golden_unfused golden_test lazy ${CMAKE_CURRENT_SOURCE_DIR}/golden
+                   --precision bf16 cuda)
+foreach(name promises_unfused promises_unfused_bf16 golden_unfused)
+  set_property(TEST cuda_host_${name} APPEND PROPERTY ENVIRONMENT
+    "C3D_CUDA_HOST_CUDNN_REFUSES=forward-epilogue,backward-x-epilogue,backward-w-float")
+endforeach()
