@@ -1,13 +1,13 @@
 # Sourced by run.sh: a real training on the artificial archive, and what it reaches.
 size=${C3D_GPU_DEMO:-small}
-width=64 fc=512 epochs=20 steps=0
-[ "$rehearsal" = 0 ] || { width=4 fc=16 epochs=2 steps=12; } # of processors
+width=64 fc=512 epochs=20 steps=0 checkpoint=best
+[ "$rehearsal" = 0 ] || { width=4 fc=16 epochs=2 steps=12 checkpoint=last; } # of processors
 
 make_demo() {
     ours "$bin/c3d-dataset" demo archive --size "$size" || return 1
     sed "s|runs/demo/archive|archive|" "$source_dir/configs/dataset-demo.yaml" >dataset.yaml
     ranks "$((jobs < 8 ? jobs : 8))" "$bin/c3d-dataset" build dataset.yaml --out data || return 1
-    echo "note: $(ours "$bin/c3d-dataset" info data | grep -m1 -iE 'samples')"
+    echo "note: $(($(wc -l <data/samples.csv) - 1)) samples"
 }
 
 # The share of the steps' time that was waiting for input, after the first tenth of them.
@@ -30,8 +30,8 @@ stall_of() { # RUN
         }' "$1/steps.jsonl"
 }
 
-number_in() { # KEY FILE: the first number after "KEY":
-    grep -o "\"$1\": *[0-9.eE+-]*" "$2" | head -1 | sed 's/.*: *//'
+metric_in() { # METRIC FILE: its value in evaluation-SPLIT.json
+    sed -n "/\"$1\": {/,/}/ s/.*\"value\": *\([0-9.eE+-]*\).*/\1/p" "$2" | head -1 | cut -c1-6
 }
 
 # Trains, scores the test split, and demands more than guessing and little waiting for input.
@@ -41,9 +41,10 @@ learns() { # NETWORK PRECISION STEM(2d|3d)
     ours "$bin/c3d-train" "$run.yaml" --set run.device=$device --set model.precision="$2" \
         --set model.width=$width --set model.fc=$fc --set train.epochs=$epochs \
         --set train.max_steps=$steps || return 1
-    ours "$bin/c3d-evaluate" "$run" --split test --device $device || return 1
-    accuracy=$(number_in accuracy "$run/evaluation-test.json")
-    auc=$(number_in auc "$run/evaluation-test.json")
+    ours "$bin/c3d-evaluate" "$run" --split test --device $device \
+        --checkpoint $checkpoint || return 1
+    accuracy=$(metric_in accuracy "$run/evaluation-test.json")
+    auc=$(metric_in auc "$run/evaluation-test.json")
     stall=$(stall_of "$run")
     speed=$(tail -1 "$run/metrics.csv" | awk -F, '{ print $NF }')
     echo "note: accuracy ${accuracy:-?}, AUC ${auc:-?}, input stall $stall %, $speed scenes/s"
