@@ -212,6 +212,35 @@ static void loss_of(c3d_backend *b, int k, const float *logits, c3d_loss loss, f
     b->ops->activation_free(b, x);
 }
 
+/* Far more calls than a backend may keep under way: each has labels and losses of its own. */
+static void check_many_calls(void)
+{
+    enum { CALLS = 150 };
+    static int32_t labels[CALLS];
+    static float losses[CALLS], logits[CALLS];
+    const c3d_op_desc last = { .op = C3D_OP_LINEAR, .n_filters = 1, .training = true };
+    c3d_activation *x;
+    c3d_plan *plan;
+
+    must(other.ops->input_create(&other, (c3d_shape){ 1, 8, 1, 1, 1 }, &x), "input_create");
+    must(other.ops->plan(&other, &last, x, &plan), "plan");
+    for (int i = 0; i < CALLS; i++) labels[i] = i % 3 == 0;
+    logits[0] = 2;
+    must(other.ops->activation_write(&other, plan->y, false, logits), "activation_write");
+    for (int i = 0; i < CALLS; i++)
+        must(other.ops->loss(
+                 &other, plan->y,
+                 &(c3d_loss){
+                     .n_samples = 1, .labels = &labels[i], .grad_scale = 1, .losses = &losses[i] }),
+             "loss");
+    must(other.ops->sync(&other), "sync");
+    for (int i = 0; i < CALLS; i++)
+        expect(fabs((double)losses[i] - log1p(exp(labels[i] ? -2 : 2))) < 1e-6,
+               "one of many losses");
+    other.ops->plan_free(&other, plan);
+    other.ops->activation_free(&other, x);
+}
+
 static void check_loss(int k, float gamma)
 {
     const int32_t labels[5] = { 0, 1, 1, 0, 1 };
@@ -551,6 +580,7 @@ static void check_backend(const char *name)
     check_loss(4, 0);
     check_loss(1, 2);
     check_loss(4, 0.5F);
+    check_many_calls();
     check_adam();
     check_sum_squares(name);
     for (int k = 0; k < 8; k++) check_pool_specials(k & 1 ? 16 : 3, k & 2 ? 4 : 1, k & 4 ? 1 : 0);
