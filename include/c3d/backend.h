@@ -298,8 +298,8 @@ C3D_CHECKED c3d_status c3d_backend_check_open(c3d_backend *backend, const c3d_ba
 
 /* The object stays where it is until it is closed. name: "cpu" is onednn, "cuda" is refused in a
  * build without it (C3D_EUNSUPPORTED), "auto" is cuda where it is built in and has a device and
- * otherwise onednn; or any backend's own name; "check:NAME" wraps
- * the one of that name. C3D_ECONFIG when there is none such. */
+ * otherwise onednn; or any backend's own name; "check:NAME" wraps the one of that name. C3D_ECONFIG
+ * when there is none such. */
 C3D_CHECKED c3d_status c3d_backend_open(c3d_backend *backend, const char *name,
                                         const c3d_backend_options *options);
 void c3d_backend_close(c3d_backend *backend); /* a zeroed object is fine */
