@@ -37,6 +37,12 @@ C3D_CUDA_HOST_CUDNN_REFUSES=forward-epilogue,backward-x-epilogue,backward-w-floa
     run refused --set model.precision=bf16
 near refused cpu 0.01 0.02
 
+run timed --set model.autotune=true # of engines for float32 that repeat their bits there is one
+same lazy timed
+expect 0 "$C3D_BIN/cuda_host/c3d-evaluate" lazy --split validation --out scored
+expect 0 "$train" "$config" --set run.dir=debug --debug
+says "nothing wrong was found"
+
 # ---- two ranks: a GPU each, or one for both ----
 C3D_CUDA_HOST=random:5 run2 nccl
 says "sums over 2 ranks: NCCL"
