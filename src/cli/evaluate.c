@@ -179,12 +179,36 @@ static c3d_precision precision_of(const subject *s, const c3d_args *args)
     return c3d_precision_from(s->config.model.precision);
 }
 
-/* NULL: as it was trained. */
-static const char *device_of(const c3d_args *args)
+static bool is_device_of_run(const c3d_args *args)
 {
-    const char *name = c3d_args_text(args, "--device");
+    return strcmp(c3d_args_text(args, "--device"), "run") == 0;
+}
 
-    return strcmp(name, "run") == 0 ? NULL : name;
+static c3d_status open_evaluator(c3d_comm *comm, const c3d_args *args, const subject *s,
+                                 c3d_evaluator **out)
+{
+    const c3d_evaluator_desc desc = {
+        .comm = comm,
+        .dataset = s->dataset,
+        .list = &s->list,
+        .network = s->network,
+        .backend =
+            is_device_of_run(args) ? c3d_device_name(&s->config) : c3d_args_text(args, "--device"),
+        .options = { .device_index = comm->local_rank,
+                     .n_threads = s->config.evaluation.threads,
+                     .precision = precision_of(s, args),
+                     .deterministic = true },
+        .batch = s->config.evaluation.batch,
+        .n_readers = s->config.data.readers,
+    };
+    const c3d_status st = c3d_evaluator_create(&desc, out);
+
+    if (st != C3D_EUNSUPPORTED) return st;
+    if (is_device_of_run(args) && s->config.run.device == C3D_CONFIG_DEVICE_CUDA)
+        return c3d_error_while("opening the device it was trained on; --device cpu scores without");
+    if (desc.options.precision != C3D_PRECISION_FP32)
+        return c3d_error_while("opening the device; --precision fp32 scores in float32");
+    return st;
 }
 
 static c3d_status evaluate(c3d_comm *comm, const c3d_args *args, subject *s)
@@ -194,28 +218,10 @@ static c3d_status evaluate(c3d_comm *comm, const c3d_args *args, subject *s)
     c3d_status st = c3d_comm_agree_status(comm, open_subject(s, args));
 
     if (st != C3D_OK) return st;
-    const c3d_evaluator_desc desc = {
-        .comm = comm,
-        .dataset = s->dataset,
-        .list = &s->list,
-        .network = s->network,
-        .backend = device_of(args) ? device_of(args) : c3d_device_name(&s->config),
-        .options = { .device_index = comm->local_rank,
-                     .n_threads = s->config.evaluation.threads,
-                     .precision = precision_of(s, args),
-                     .deterministic = true },
-        .batch = s->config.evaluation.batch,
-        .n_readers = s->config.data.readers,
-    };
     const double threshold = c3d_args_given(args, "--threshold")
                                  ? c3d_args_real(args, "--threshold")
                                  : s->config.evaluation.threshold;
-    st = c3d_evaluator_create(&desc, &evaluator);
-    if (st == C3D_EUNSUPPORTED && strcmp(desc.backend, "cuda") == 0 && !device_of(args))
-        st = c3d_error_while("opening the device it was trained on; --device cpu scores without");
-    else if (st == C3D_EUNSUPPORTED && desc.options.precision != C3D_PRECISION_FP32)
-        st = c3d_error_while("opening the device; --precision fp32 scores in float32");
-    st = c3d_comm_agree_status(comm, st);
+    st = c3d_comm_agree_status(comm, open_evaluator(comm, args, s, &evaluator));
     if (st == C3D_OK) st = c3d_comm_agree_status(comm, c3d_evaluator_read(evaluator, s->file));
     if (st == C3D_OK) st = c3d_evaluator_run(evaluator, c3d_split_name(s->split), &ev);
     if (st == C3D_OK)
