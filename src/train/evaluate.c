@@ -225,6 +225,7 @@ static c3d_status complete(const c3d_evaluator *e, c3d_evaluation *out)
     const c3d_samples *samples = c3d_dataset_get_samples(e->desc.dataset);
     double sum = 0;
 
+    C3D_ASSERT(out->losses && out->scores);
     out->n = list->n;
     out->n_outputs = e->desc.network.model.outputs;
     out->labels = c3d_calloc(list->n, sizeof *out->labels);
