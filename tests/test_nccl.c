@@ -253,7 +253,7 @@ static void a_collective_that_hangs_ends(void **state)
 {
     (void)state;
     if (comm.n_ranks == 1) return;
-    assert_int_equal(setenv("C3D_CUDA_HOST_NCCL_RANKS_HANG", "1:2", 1), 0);
+    assert_int_equal(setenv("C3D_CUDA_HOST_NCCL_HANG", "1:2", 1), 0);
     reopen(0.5);
     assert_int_equal(comm.ops->sum(&comm, x, 5), C3D_OK);
     assert_int_equal(comm.ops->broadcast(&comm, x, 5), C3D_OK);
@@ -261,7 +261,7 @@ static void a_collective_that_hangs_ends(void **state)
     assert_int_equal(wait_and_poll(), C3D_ECOMM);
     assert_said("broadcast of 5 bytes (number 2) not done after 0.5 s");
     assert_stays_failed();
-    assert_int_equal(unsetenv("C3D_CUDA_HOST_NCCL_RANKS_HANG"), 0);
+    assert_int_equal(unsetenv("C3D_CUDA_HOST_NCCL_HANG"), 0);
     assert_int_equal(c3d_comm_barrier(&comm), C3D_OK);
     reopen(60);
     check_exchange(SUM, 1000);
