@@ -9,7 +9,10 @@ packages=(
     libjansson-dev libxxhash-dev librandom123-dev libcmocka-dev gnuplot-nox
 )
 # only tests/run.sh needs these
-test_packages=(g++ clang-format clang-tidy libomp-dev python3 python3-venv)
+test_packages=(
+    g++ clang-format clang-tidy libomp-dev python3 python3-venv
+    munge slurmctld slurmd slurm-client
+)
 
 case "${1:-}" in
     "") ;;

@@ -88,7 +88,7 @@ stage "build $optimised" build "$optimised" || summary
 stage "build tsan" build tsan $threaded || summary
 stage "clang-tidy" tests/tidy.sh "build/$optimised"
 stage "tests tsan (threads)" run_tests tsan -R "^(${threaded// /|})\$"
-stage "tests debug" run_tests debug -LE 'slow|style'
+stage "tests debug" run_tests debug -LE 'slow|style|slurm'
 stage "tests $optimised" run_tests "$optimised" -LE style
 untracked() {
     local after

@@ -86,7 +86,8 @@ struct c3d_comm {
 };
 
 /* Joins the other ranks: MPI_Init, ranks, host, log prefix. The first thing main() does after
- * c3d_stop_install. Alone (no mpirun) it is one rank. COLLECTIVE. */
+ * c3d_stop_install. Alone (no mpirun) it is one rank. C3D_ECOMM, before MPI_Init, for tasks of srun
+ * that were offered no PMI. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_comm_join(c3d_comm *comm, const char *program);
 /* Opens the data plane: c3d_comm_self for one rank; for more c3d_comm_mpi, or with a device
  * c3d_comm_nccl where every rank has NCCL and a GPU of its own. (Ranks that share a GPU use MPI,

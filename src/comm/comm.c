@@ -42,12 +42,34 @@ static c3d_status gather_hosts(c3d_comm *comm)
     return C3D_OK;
 }
 
+/* Tasks of srun that were given no way to find each other (PMIx or PMI): Open MPI ends the process
+ * in MPI_Init, other MPIs take each task for a run of its own. mpirun in a step gives its own. */
+static c3d_status check_launch(c3d_comm *comm)
+{
+    static const char *const ways[] = {
+        "PMIX_NAMESPACE",   "PMIX_RANK",           "PMI_FD", "PMI_RANK", "PMI_SIZE",
+        "PMI_CONTROL_PORT", "OMPI_COMM_WORLD_SIZE"
+    };
+    const char *task = getenv("SLURM_PROCID"), *n_tasks = getenv("SLURM_STEP_NUM_TASKS");
+
+    if (!getenv("SLURM_STEP_ID") || !task) return C3D_OK;
+    for (size_t i = 0; i < C3D_COUNT(ways); i++)
+        if (getenv(ways[i])) return C3D_OK;
+    comm->rank = strcmp(task, "0") != 0; /* the first speaks for all */
+    return C3D_FAIL(C3D_ECOMM,
+                    "srun: its tasks (%s) cannot find each other, for it was not asked for PMIx; "
+                    "use srun --mpi=pmix (srun --mpi=list says whether it is there), or mpirun "
+                    "instead of srun",
+                    n_tasks ? n_tasks : "1");
+}
+
 c3d_status c3d_comm_join(c3d_comm *comm, const char *program)
 {
     int provided;
 
     *comm = (c3d_comm){ .ops = &c3d_comm_self, .n_ranks = 1, .n_local_ranks = 1 };
     c3d_log_set(program, 0, 1);
+    C3D_TRY(check_launch(comm));
     C3D_MPI(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided));
     C3D_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
     C3D_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &comm->rank));
