@@ -6,3 +6,4 @@ set_property(TEST slurm_jobs APPEND PROPERTY ENVIRONMENT
 set_tests_properties(slurm_jobs PROPERTIES FIXTURES_REQUIRED train_store)
 
 c3d_script_test(slurm_no_pmi LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/slurm/no_pmi.sh)
+c3d_script_test(slurm_scripts LABELS unit COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/slurm/scripts.sh)

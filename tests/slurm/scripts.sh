@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# The job scripts without SLURM: stand-ins for srun, mpirun, scontrol and the programs say what they
+# are called with, and end with STUB_CODE.
+. "$C3D_SOURCE/tests/support/check.sh"
+here=$PWD
+rm -rf stubs calls.txt && mkdir stubs
+stub() { # NAME, its script on standard input
+    { echo '#!/usr/bin/env bash'; cat; } >"stubs/$1"
+    chmod +x "stubs/$1"
+}
+for program in c3d-train c3d-dataset c3d-evaluate c3d-report; do
+    stub $program <<<'echo "$(basename "$0") $*"; exit "${STUB_CODE:-0}"'
+done
+stub mpirun <<<'[ "$1" = -np ] && [ "$3 $4" = "--bind-to none" ] || exit 99
+echo -n "mpirun $2: "; shift 4; exec "$@"'
+stub srun <<<'[ "$1" = --mpi=list ] && { echo "pmi2 ${STUB_PMIX-pmix}" >&2; exit; }
+echo -n "srun $1: "; shift 2; exec "$@"'
+stub scontrol <<'STUB' # as SLURM does: the script is ended
+echo "scontrol $*" >>calls.txt
+kill -TERM $PPID
+STUB
+job() { # CODE SCRIPT ARGUMENTS...: in a folder of its own that has slurm/
+    local code=$1 script=$2
+    shift 2
+    rm -f calls.txt
+    expect "$code" env PATH="$here/stubs:$PATH" SLURM_JOB_ID=7 SLURM_NTASKS=3 C3D_BIN="$here/stubs" \
+        bash "slurm/$script.sbatch" "$@"
+}
+[ -e slurm ] || ln -s "$C3D_SOURCE/slurm" slurm
+
+job 0 train my.yaml --set train.epochs=2
+says "srun --mpi=pmix: c3d-train my.yaml --set train.epochs=2"
+STUB_PMIX= job 0 train my.yaml
+says "mpirun 3: c3d-train my.yaml"
+job 2 train
+says "usage: sbatch slurm/train.sbatch"
+expect 2 env -u SLURM_JOB_ID bash slurm/train.sbatch my.yaml
+says "this is a job script"
+
+# 75 goes back to the queue, until it was often enough; nothing else does
+STUB_CODE=75 job 143 train my.yaml
+[ "$(cat calls.txt)" = "scontrol requeue 7" ] || fail "exit 75 was not queued again"
+STUB_CODE=75 SLURM_RESTART_COUNT=50 job 75 train my.yaml
+[ -e calls.txt ] && fail "queued again for ever"
+for code in 1 2 3 4 5 137 143 205; do
+    STUB_CODE=$code job $code train my.yaml
+    says "exit $code: "
+    [ -e calls.txt ] && fail "exit $code was queued again"
+done
+
+job 0 dataset my.yaml data
+says "srun --mpi=pmix: c3d-dataset build my.yaml --out data"
+job 0 evaluate run --split validation
+says "c3d-evaluate run --split validation"
+job 0 demo
+says "srun --mpi=pmix: c3d-train configs/demo-3d.yaml"
+says "c3d-report runs/demo/2d runs/demo/3d --out runs/demo/report.html"
+
+# every pair of network and seed once
+rm -rf compare && mkdir -p compare/done && touch compare/done/evaluation-test.json
+for task in 0 1 2 3 4 5; do
+    SLURM_ARRAY_TASK_ID=$task job 0 compare my.yaml compare
+    grep -oE "model.network=[a-z0-9]+ --set data.seed=[0-9]+" out.txt >>compare/pairs.txt
+done
+says "c3d-report compare/done --out compare/report.html"
+[ "$(sort -u compare/pairs.txt | wc -l)" = 6 ] || fail "compare: not six different runs"
+SLURM_ARRAY_TASK_ID=6 job 2 compare my.yaml compare
+says "use --array=0-5"
+finish
