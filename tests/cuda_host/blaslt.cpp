@@ -37,6 +37,7 @@ struct algorithm {
     uint64_t magic;
     int32_t id;
     uint64_t n_workspace;
+    uint32_t alignment[5]; // that it was promised of A, B, C, D and the bias
 };
 
 constexpr uint64_t algorithm_magic = 0x616c676f;
@@ -362,6 +363,24 @@ static void need_epilogue(const problem &p)
         fatal("cuBLASLt: the epilogue's mask is not within one block of the device");
 }
 
+// The largest power of two, up to what cudaMalloc gives, that divides an address.
+static uint32_t alignment_of(const void *at)
+{
+    uint32_t n = 256;
+
+    while ((uintptr_t)at % n != 0) n /= 2;
+    return n;
+}
+
+static bool keeps_promises(const algorithm &algo, const problem &p, const operands &o)
+{
+    const void *const at[5] = { o.a, o.b, o.c, o.d, wants_bias(p.m) ? p.m.bias : nullptr };
+
+    for (int i = 0; i < 5; i++)
+        if (alignment_of(at[i]) < algo.alignment[i]) return false;
+    return true;
+}
+
 static bool sets_workspace(const algorithm &algo, size_t n_workspace)
 {
     return algo.magic == algorithm_magic && algo.n_workspace <= n_workspace;
@@ -553,7 +572,12 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
         if (n_workspace > room) continue;
         cublasLtMatmulHeuristicResult_t &r = results[(*n_found)++];
         memset(&r, 0, sizeof r);
-        view<algorithm>(&r.algo) = { algorithm_magic, id, n_workspace };
+        const preference &wish = view<preference>(pref);
+        view<algorithm>(&r.algo) = { algorithm_magic,
+                                     id,
+                                     n_workspace,
+                                     { wish.alignment[0], wish.alignment[1], wish.alignment[2],
+                                       wish.alignment[3], alignment_of(p.m.bias) } };
         r.workspaceSize = n_workspace;
         r.state = CUBLAS_STATUS_SUCCESS;
         r.wavesCount = 1;
@@ -581,6 +605,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     if (status != CUBLAS_STATUS_SUCCESS) return status;
     if (algo && !sets_workspace(view<const algorithm>(algo), n_workspace))
         return CUBLAS_STATUS_INVALID_VALUE;
+    if (algo && !keeps_promises(view<const algorithm>(algo), p, o))
+        return CUBLAS_STATUS_NOT_SUPPORTED;
     if ((wants_bias(p.m) && !p.m.bias) || (epilogue_has(p.m, aux_flag) && !p.m.aux))
         return CUBLAS_STATUS_INVALID_VALUE;
     if (n_workspace > 0 && (!workspace || (uintptr_t)workspace % 16 != 0))

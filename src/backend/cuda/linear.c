@@ -7,6 +7,9 @@
 /* What the library may take of the device for one product, as it recommends for its newest. */
 #define WORKSPACE_BYTES ((uint64_t)32 << 20)
 
+/* Of all pointers: arenas keep parameters on boundaries of 16 elements, of 2 bytes at least. */
+#define ALIGNMENT 32
+
 /* d [m, n] = a [m, k] b [k, n], columns one after the other; a and b may lie transposed. */
 typedef struct product {
     int m, n, k;
@@ -27,6 +30,8 @@ static c3d_status describe_desc(const product *p, cuda_gemm *g)
 {
     const cublasComputeType_t type = p->tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
     const cublasOperation_t turned = CUBLAS_OP_T;
+    /* the choice of an algorithm looks at the address alone, for the alignment of all to come */
+    const void *const any_bias = (const void *)(uintptr_t)ALIGNMENT;
 
     C3D_CUBLAS(cublasLtMatmulDescCreate(&g->desc, type, CUDA_R_32F));
     if (p->a_transposed)
@@ -37,6 +42,9 @@ static c3d_status describe_desc(const product *p, cuda_gemm *g)
                                                   sizeof turned));
     C3D_CUBLAS(cublasLtMatmulDescSetAttribute(g->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &p->epilogue,
                                               sizeof p->epilogue));
+    if (p->epilogue != CUBLASLT_EPILOGUE_DEFAULT)
+        C3D_CUBLAS(cublasLtMatmulDescSetAttribute(g->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER,
+                                                  &any_bias, sizeof any_bias));
     return C3D_OK;
 }
 
@@ -50,15 +58,15 @@ static c3d_status describe_layout(c3d_cuda_type type, int rows, int columns, boo
     return C3D_OK;
 }
 
-/* Arenas keep parameters on boundaries of 16 elements. A sum in parts is repeatable where the parts
- * are added from the workspace, in order. */
-static c3d_status set_preference(const cuda *c, cublasLtMatmulPreference_t preference)
+/* A sum in parts is one in float32, and repeatable, where the parts are added from the workspace,
+ * in order; the other ways round them to the type of the result. */
+static c3d_status set_preference(cublasLtMatmulPreference_t preference)
 {
     static const cublasLtMatmulPreferenceAttributes_t alignments[] = {
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES
     };
-    const uint32_t n_aligned = 32, schemes = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+    const uint32_t n_aligned = ALIGNMENT, schemes = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
     const uint64_t n_workspace = WORKSPACE_BYTES;
 
     C3D_CUBLAS(cublasLtMatmulPreferenceSetAttribute(
@@ -66,9 +74,8 @@ static c3d_status set_preference(const cuda *c, cublasLtMatmulPreference_t prefe
     for (size_t i = 0; i < C3D_COUNT(alignments); i++)
         C3D_CUBLAS(cublasLtMatmulPreferenceSetAttribute(preference, alignments[i], &n_aligned,
                                                         sizeof n_aligned));
-    if (c->backend->options.deterministic)
-        C3D_CUBLAS(cublasLtMatmulPreferenceSetAttribute(
-            preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &schemes, sizeof schemes));
+    C3D_CUBLAS(cublasLtMatmulPreferenceSetAttribute(
+        preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &schemes, sizeof schemes));
     return C3D_OK;
 }
 
@@ -81,7 +88,7 @@ static c3d_status choose(const cuda *c, cuda_gemm *g, bool *found_out)
     int n = 0;
 
     C3D_CUBLAS(cublasLtMatmulPreferenceCreate(&preference));
-    const c3d_status st = set_preference(c, preference);
+    const c3d_status st = set_preference(preference);
     if (st == C3D_OK)
         asked = cublasLtMatmulAlgoGetHeuristic(c->blas, g->desc, g->a, g->b, g->d, g->d, preference,
                                                1, &best, &n);
