@@ -177,8 +177,9 @@ static c3d_status finish(c3d_comm *self, c3d_nccl *state)
     }
     ncclResult_t code = ncclCommFinalize(state->nccl);
     C3D_TRY(c3d_nccl_settle(state, &code, "ncclCommFinalize"));
-    C3D_NCCL(ncclCommDestroy(state->nccl));
+    code = ncclCommDestroy(state->nccl); /* may go on behind our back; nobody may ask any more */
     state->nccl = NULL;
+    if (code != ncclInProgress) C3D_NCCL(code);
     return C3D_OK;
 }
 

@@ -189,6 +189,8 @@ static ncclResult_t begin(const comm_pointer &comm, const operation &o)
         return fail(ncclInvalidUsage, "the communicator's initialisation is in progress");
     if (comm->failure != ncclSuccess) return comm->failure;
     if (comm->aborted) return fail(ncclInvalidUsage, "the communicator was aborted");
+    if (!comm->late.empty() && group_depth == 0)
+        return fail(ncclInvalidArgument, "the call before is in progress");
     if (!stream_known(o.stream)) return fail(ncclInvalidArgument, "no such stream");
     if (!in_memory(*comm, o))
         return fail(ncclInvalidArgument, "a buffer is not within one block of the device");
@@ -367,8 +369,9 @@ ncclResult_t ncclCommFinalize(ncclComm_t handle)
 
     if (planned_failure("ncclCommFinalize")) return fail(ncclSystemError, "planned");
     if (!comm->ready) return fail(ncclInvalidUsage, "initialisation is in progress");
+    if (!comm->late.empty()) return fail(ncclInvalidArgument, "the call before is in progress");
     if (comm->failure == ncclSuccess) finish(comm);
-    return comm->failure;
+    return comm->failure == ncclSuccess && !comm->blocking ? ncclInProgress : comm->failure;
 }
 
 ncclResult_t ncclCommDestroy(ncclComm_t handle)
@@ -379,7 +382,7 @@ ncclResult_t ncclCommDestroy(ncclComm_t handle)
     if (comm->failure == ncclSuccess && comm->ready) finish(comm);
     comm->aborted = true;
     comms.erase(handle);
-    return ncclSuccess;
+    return comm->blocking ? ncclSuccess : ncclInProgress;
 }
 
 ncclResult_t ncclCommAbort(ncclComm_t handle)
