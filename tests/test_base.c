@@ -223,10 +223,31 @@ static void json_keeps_order_and_rejects_duplicates(void **state)
     c3d_json_free(object);
 }
 
+static void large_arrays_share_no_page(void **state)
+{
+    enum { N = 4 };
+    const size_t n_bytes = ((size_t)1 << 20) + 3, page = (size_t)64 << 10;
+    void *arrays[N];
+
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        arrays[i] = c3d_aligned(n_bytes);
+        assert_non_null(arrays[i]);
+        assert_int_equal((uintptr_t)arrays[i] % page, 0);
+    }
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < N; j++)
+            assert_true(i == j ||
+                        ((uintptr_t)arrays[i] + n_bytes - 1) / page < (uintptr_t)arrays[j] / page ||
+                        (uintptr_t)arrays[j] < (uintptr_t)arrays[i]);
+    for (int i = 0; i < N; i++) free(arrays[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_travel_with_context),
+        cmocka_unit_test(large_arrays_share_no_page),
         cmocka_unit_test(random_numbers_are_philox),
         cmocka_unit_test(permutations_are_bijections),
         cmocka_unit_test(permutations_are_fair),

@@ -93,8 +93,8 @@ __attribute__((noreturn)) void c3d_assert_failed(const char *condition, const ch
 
 /* Memory that is zeroed; NULL only when exhausted (then an error is set). n * size may not wrap. */
 void *c3d_calloc(size_t n, size_t size);
-/* Memory aligned to 64 bytes, not zeroed, large arrays on huge pages where there are any; freed
- * with free(). */
+/* Memory aligned to 64 bytes, not zeroed; arrays from 1 MiB on pages of their own, which can be
+ * page-locked, and large ones on huge pages where there are any; freed with free(). */
 void *c3d_aligned(size_t n_bytes);
 
 /* ---- log and progress ------------------------------------------------------------------------ */

@@ -12,6 +12,8 @@ void *c3d_calloc(size_t n, size_t size)
 }
 
 #define HUGE_PAGE ((size_t)2 << 20)
+#define PAGE      ((size_t)64 << 10) /* the largest that common systems have */
+#define OWN_PAGES ((size_t)1 << 20)
 
 /* Large arrays are swept as a whole: huge pages spare most page faults and misses of the address
  * cache. Where the system refuses, everything works as before. */
@@ -26,8 +28,9 @@ static void prefer_huge_pages(void *memory, size_t n_bytes)
 
 void *c3d_aligned(size_t n_bytes)
 {
-    const size_t rounded = (n_bytes + 63) / 64 * 64;
-    void *memory = rounded >= n_bytes ? aligned_alloc(64, rounded ? rounded : 64) : NULL;
+    const size_t grain = n_bytes < OWN_PAGES ? 64 : PAGE;
+    const size_t rounded = (n_bytes + grain - 1) / grain * grain;
+    void *memory = rounded >= n_bytes ? aligned_alloc(grain, rounded ? rounded : grain) : NULL;
 
     if (!memory)
         (void)C3D_FAIL(C3D_ENOMEM, "no memory for %zu bytes", n_bytes);

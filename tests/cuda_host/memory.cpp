@@ -147,13 +147,20 @@ static cudaError_t device_free(void *pointer)
     return cudaSuccess;
 }
 
+// Memory is locked by whole pages, each by one call.
+static uintptr_t page_of(uintptr_t address)
+{
+    return address / 4096;
+}
+
 static cudaError_t host_register(void *pointer, size_t n, bool ours)
 {
     const auto address = (uintptr_t)pointer;
 
     if (!pointer || n == 0) return cudaErrorInvalidValue;
     for (const auto &range : pinned_ranges)
-        if (address < range.first + range.second.n_bytes && range.first < address + n)
+        if (page_of(address) <= page_of(range.first + range.second.n_bytes - 1) &&
+            page_of(range.first) <= page_of(address + n - 1))
             return cudaErrorHostMemoryAlreadyRegistered;
     pinned_ranges[address] = { n, ours };
     return cudaSuccess;
@@ -189,7 +196,7 @@ cudaError_t cudaHostAlloc(void **out, size_t n_bytes, unsigned int)
     const guard held(lock());
 
     if (planned_failure("cudaHostAlloc")) return result(cudaErrorMemoryAllocation);
-    if (posix_memalign(out, 4096, n_bytes ? n_bytes : 1) != 0)
+    if (posix_memalign(out, 4096, n_bytes / 4096 * 4096 + 4096) != 0)
         return result(cudaErrorMemoryAllocation);
     memset(*out, fresh, n_bytes);
     return result(host_register(*out, n_bytes ? n_bytes : 1, true));
