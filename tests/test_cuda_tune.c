@@ -133,7 +133,7 @@ static void test_kept_and_found(void **state)
 /* Nonsense, and a choice of an engine that is none: both are made anew, and kept. */
 static void test_no_use(void **state)
 {
-    char text[96], name[256], path[C3D_PATH_MAX], *kept, *engine;
+    char text[96], name[256], path[C3D_PATH_MAX], other[1024], *kept, *engine;
     (void)state;
 
     plan_text(&tuned, text);
@@ -146,8 +146,8 @@ static void test_no_use(void **state)
     must(c3d_file_read(path, &kept, NULL));
     engine = strstr(kept, "\nengine ");
     assert_non_null(engine);
-    (void)snprintf(engine, strlen(engine) + 1, "\nengine 99999\nend\n");
-    must(c3d_file_write(path, kept, strlen(kept)));
+    (void)snprintf(other, sizeof other, "%.*s\nengine 99999\nend\n", (int)(engine - kept), kept);
+    must(c3d_file_write(path, other, strlen(other)));
     free(kept);
     plan_text(&tuned, text);
     expect_words(text, "fastest of");

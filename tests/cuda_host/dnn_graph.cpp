@@ -179,6 +179,15 @@ static cudnnStatus_t check_plan(const descriptor &d)
                     (long long)one->integer(CUDNN_ATTR_ENGINE_GLOBAL_INDEX));
 }
 
+static cudnnStatus_t check_engine(const descriptor &d)
+{
+    const int64_t index = d.integer(CUDNN_ATTR_ENGINE_GLOBAL_INDEX);
+
+    for (const engine &e : graph_engines(*d.inner(CUDNN_ATTR_ENGINE_OPERATION_GRAPH)))
+        if (e.index == index) return CUDNN_STATUS_SUCCESS;
+    return dnn_fail(CUDNN_STATUS_NOT_SUPPORTED, "no engine %lld", (long long)index);
+}
+
 static cudnnStatus_t check_pack(const descriptor &d)
 {
     const auto uids = d.integers(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS);
@@ -265,6 +274,7 @@ cudnnStatus_t dnn_check(descriptor &d)
         if (d.integer(CUDNN_ATTR_REDUCTION_OPERATOR) == CUDNN_REDUCE_TENSOR_ADD)
             return CUDNN_STATUS_SUCCESS;
         return dnn_fail(CUDNN_STATUS_NOT_SUPPORTED, "only sums here");
+    case CUDNN_BACKEND_ENGINE_DESCRIPTOR: return check_engine(d);
     case CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR: return check_plan(d);
     case CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR: return check_pack(d);
     case CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR: {
