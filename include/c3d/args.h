@@ -23,6 +23,7 @@ typedef struct c3d_option {
     const char *standard; /* default, as it would be typed; NULL: none */
     double min, max;      /* INT, REAL: inclusive */
     bool required;
+    bool alone; /* with it the command may do without operands */
     const char *help;
 } c3d_option;
 

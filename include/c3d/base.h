@@ -211,6 +211,9 @@ void c3d_cache_dir(char out[C3D_PATH_MAX]);
 /* Paths fail with C3D_EINVAL when they do not fit C3D_PATH_MAX. An absolute `name` wins over dir.
  */
 C3D_CHECKED c3d_status c3d_path_join(char out[C3D_PATH_MAX], const char *dir, const char *name);
+/* The path itself if there is such a file or directory, or else its nearest parent that there is.
+ */
+C3D_CHECKED c3d_status c3d_path_existing(char out[C3D_PATH_MAX], const char *path);
 bool c3d_path_exists(const char *path);
 bool c3d_path_is_dir(const char *path);
 C3D_CHECKED c3d_status c3d_make_dirs(const char *path); /* like mkdir -p */

@@ -80,6 +80,7 @@ struct c3d_comm {
     int ranks_per_node; /* of a node; 0: all of a host. For tests, between join and open */
     const c3d_comm_device *device; /* NULL: host memory */
     bool shares_gpu;               /* some GPU serves several ranks; for nccl */
+    bool has_window;               /* mpi adds inside hosts through shared memory; set by open */
     bool agreed;   /* set by agree_status on failure: every rank fails with the same error */
     bool given_up; /* c3d_comm_give_up */
     void *state;   /* owned by open and close */
@@ -106,6 +107,11 @@ C3D_CHECKED c3d_status c3d_comm_open(c3d_comm *comm, const c3d_comm_device *devi
 size_t c3d_comm_window_bytes(int n_local_ranks);
 /* Adds "NCCL 2.28.9", as found at run time; nothing in a build without NCCL. */
 void c3d_comm_versions(c3d_text *out);
+/* Adds "Open MPI v4.1.4", as found at run time. */
+void c3d_comm_mpi_version(c3d_text *out);
+/* Which GPU of the host this is, whatever its index: "0000:3B:00.0". C3D_EUNSUPPORTED in a build
+ * without NCCL. Local. */
+C3D_CHECKED c3d_status c3d_nccl_find_gpu(const c3d_comm_device *device, char bus_id[32]);
 /* Closes the data plane; before the device is closed. COLLECTIVE, but after c3d_comm_give_up. Does
  * nothing where it is closed. */
 void c3d_comm_close(c3d_comm *comm);

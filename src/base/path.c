@@ -73,20 +73,26 @@ void c3d_cache_dir(char out[C3D_PATH_MAX])
     }
 }
 
+c3d_status c3d_path_existing(char out[C3D_PATH_MAX], const char *path)
+{
+    C3D_TRY(c3d_path_join(out, NULL, path));
+    while (!c3d_path_exists(out)) {
+        char *slash = strrchr(out, '/');
+        if (!slash) {
+            (void)snprintf(out, C3D_PATH_MAX, ".");
+            break;
+        }
+        slash[slash == out] = '\0';
+    }
+    return C3D_OK;
+}
+
 c3d_status c3d_free_bytes(const char *path, uint64_t *out)
 {
     char existing[C3D_PATH_MAX];
     struct statvfs fs;
 
-    C3D_TRY(c3d_path_join(existing, NULL, path));
-    while (!c3d_path_exists(existing)) {
-        char *slash = strrchr(existing, '/');
-        if (!slash) {
-            (void)snprintf(existing, sizeof existing, ".");
-            break;
-        }
-        slash[slash == existing] = '\0';
-    }
+    C3D_TRY(c3d_path_existing(existing, path));
     if (statvfs(existing, &fs) != 0) return C3D_FAIL(C3D_EIO, "%s: %s", existing, strerror(errno));
     *out = (uint64_t)fs.f_bavail * fs.f_frsize;
     return C3D_OK;

@@ -10,7 +10,7 @@
 C3D_CHECKED c3d_status c3d_program_start(const c3d_program *program, int argc, char **argv,
                                          c3d_comm *comm, c3d_args *args);
 /* Rank 0 reads the configuration file, every rank parses the same bytes; mistakes are printed by
- * rank 0, one a line. COLLECTIVE. */
+ * rank 0, one a line. Without an operand there are only defaults and --set. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_program_config(c3d_comm *comm, const c3d_args *args, c3d_config_use use,
                                           c3d_config *config);
 /* Rank 0 prints a text on standard output; C3D_EIO when it could not. */

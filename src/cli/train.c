@@ -17,6 +17,12 @@ static const c3d_option options[] = {
       .help = "say what the run would need instead of running it: layers, memory, reading, and the "
               "time of an epoch from a short trial; nothing is written, and data.store may be "
               "absent" },
+    { .name = "--check",
+      .type = C3D_OPTION_FLAG,
+      .alone = true,
+      .help = "look at where the run would run instead of running it: ranks, cores, devices, "
+              "versions, the speed of sums and of reading, free space; warns of what is set up "
+              "badly; CONFIG may be left out, then only ranks, devices and sums" },
     { .name = "--debug",
       .type = C3D_OPTION_FLAG,
       .help = "do not train: look at one batch, layer by layer, compare with the reference, check "
@@ -94,17 +100,22 @@ static c3d_status print_config(const c3d_comm *comm, const c3d_config *config)
 
 static c3d_config_use use_of(const c3d_args *args)
 {
+    if (c3d_args_flag(args, "--check")) return C3D_CONFIG_FOR_READING;
     if (c3d_args_flag(args, "--plan")) return C3D_CONFIG_FOR_PLAN;
     return c3d_args_flag(args, "--debug") ? C3D_CONFIG_FOR_DEBUG : C3D_CONFIG_FOR_TRAIN;
 }
 
 static c3d_status run(c3d_comm *comm, const c3d_args *args, const c3d_config *config)
 {
+    const bool plans = c3d_args_flag(args, "--plan"), checks = c3d_args_flag(args, "--check");
+    const bool debugs = c3d_args_flag(args, "--debug");
+
+    if (plans + checks + debugs > 1)
+        return C3D_FAIL(C3D_ECONFIG, "--plan, --check and --debug: one at a time");
     if (args->print_config) return print_config(comm, config);
-    if (c3d_args_flag(args, "--plan") && c3d_args_flag(args, "--debug"))
-        return C3D_FAIL(C3D_ECONFIG, "--plan and --debug: one at a time");
-    if (c3d_args_flag(args, "--plan")) return c3d_run_plan(comm, config, stdout);
-    if (c3d_args_flag(args, "--debug")) return debug(comm, args, config);
+    if (plans) return c3d_run_plan(comm, config, stdout);
+    if (checks) return c3d_run_check(comm, config, stdout);
+    if (debugs) return debug(comm, args, config);
     return train(comm, args, config);
 }
 

@@ -14,7 +14,4 @@ typedef struct c3d_choice {
  * environment of rank 0 has C3D_NCCL_SHARED_GPU=1, which is for tests. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_choose(c3d_comm *comm, const c3d_comm_device *device, c3d_choice *out);
 
-/* nccl_open.c, or nccl_stub.c: which GPU of the host this is. C3D_EUNSUPPORTED without NCCL. */
-C3D_CHECKED c3d_status c3d_nccl_find_gpu(const c3d_comm_device *device, char bus_id[32]);
-
 #endif

@@ -82,6 +82,16 @@ c3d_status c3d_comm_join(c3d_comm *comm, const char *program)
     return gather_hosts(comm);
 }
 
+void c3d_comm_mpi_version(c3d_text *out)
+{
+    char words[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int n;
+
+    (void)MPI_Get_library_version(words, &n);
+    words[strcspn(words, ",\n")] = '\0'; /* what follows is when and where it was built */
+    c3d_text_add(out, "%s", words);
+}
+
 /* NCCL if it can be; nothing is open when it cannot. */
 static c3d_status open_nccl(c3d_comm *comm, double timeout_s)
 {

@@ -37,6 +37,7 @@ static c3d_status agree_on_window(c3d_comm *self, mpi_state *state, c3d_status o
 
     C3D_MPI(MPI_Allreduce(MPI_IN_PLACE, &all_opened, 1, MPI_INT, MPI_MIN, state->data));
     state->has_window = all_opened && state->node.n_nodes < self->n_ranks;
+    self->has_window = state->has_window;
     if (all_opened) return C3D_OK;
     c3d_window_close(&state->node.window);
     st = c3d_comm_agree_status(self, opened); /* for its words: rank 0 may not be the one */

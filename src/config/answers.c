@@ -113,6 +113,7 @@ static c3d_json *describe_option(const c3d_option *option)
         c3d_json_set(json, "max", c3d_json_real(option->max));
     }
     c3d_json_set(json, "required", c3d_json_bool(option->required));
+    if (option->alone) c3d_json_set(json, "alone", c3d_json_bool(true));
     c3d_json_set(json, "help", c3d_json_string(option->help));
     return json;
 }

@@ -175,14 +175,16 @@ static c3d_status scan(scanner *s)
 static c3d_status check_complete(const c3d_args *args)
 {
     const c3d_command *command = args->command;
+    bool is_alone = false;
 
     if (!command) return C3D_FAIL(C3D_ECONFIG, "which command? see %s --help", args->program->name);
     for (int i = 0; i < command->n_options; i++) {
         if (command->options[i].required && !args->values[i]) {
             return C3D_FAIL(C3D_ECONFIG, "%s: required, not given", command->options[i].name);
         }
+        is_alone = is_alone || (command->options[i].alone && args->values[i]);
     }
-    if (args->n_operands < command->n_operands_min) {
+    if (args->n_operands < command->n_operands_min && !(is_alone && args->n_operands == 0)) {
         return C3D_FAIL(C3D_ECONFIG, "expected %s, got %s; see --help", command->operands,
                         args->n_operands ? "fewer" : "nothing");
     }

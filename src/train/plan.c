@@ -31,7 +31,7 @@ static void input_from_config(c3d_run *run)
     run->network.model.x = run->input.shape;
 }
 
-static c3d_status find_input(c3d_run *run)
+c3d_status c3d_run_find_input(c3d_run *run)
 {
     if (run->config->data.store[0])
         C3D_TRY(c3d_run_open_data(run));
@@ -57,7 +57,7 @@ static c3d_status plan(c3d_run *run, FILE *out)
     c3d_probe probe;
     c3d_text text = { 0 };
 
-    C3D_TRY(c3d_comm_agree_status(run->comm, find_input(run)));
+    C3D_TRY(c3d_comm_agree_status(run->comm, c3d_run_find_input(run)));
     C3D_TRY(c3d_forecast_make(run, &forecast, &ranks));
     if (speaks) {
         c3d_plan_print_network(run, &forecast, &text);

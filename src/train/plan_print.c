@@ -16,7 +16,7 @@ static const char *count_text(double n, char out[32])
     return out;
 }
 
-static const char *bytes_text(double bytes, char out[32])
+const char *c3d_plan_bytes(double bytes, char out[32])
 {
     const bool large = bytes >= 0x1p30;
 
@@ -71,7 +71,7 @@ static void add_bytes(c3d_text *out, const char *name, uint64_t bytes, const cha
 {
     char n[32];
 
-    c3d_text_add(out, "  %-28s %12s%s\n", name, bytes_text((double)bytes, n), where);
+    c3d_text_add(out, "  %-28s %12s%s\n", name, c3d_plan_bytes((double)bytes, n), where);
 }
 
 static bool is_first_of_host(const c3d_rank_memory *ranks, int r)
@@ -94,9 +94,9 @@ static void print_host(const c3d_rank_memory *ranks, int n_ranks, int first, c3d
         n++;
     }
     c3d_text_add(out, "%s: %d rank%s, %s to take", ranks[first].host, n, plural(n),
-                 bytes_text(need, text));
+                 c3d_plan_bytes(need, text));
     if (there->available < UINT64_MAX)
-        c3d_text_add(out, " of %s left (%s)", bytes_text((double)there->available, text),
+        c3d_text_add(out, " of %s left (%s)", c3d_plan_bytes((double)there->available, text),
                      there->is_of_group ? "limit of the control group" : "of the host");
     c3d_text_add(out, ": fits\n");
 }

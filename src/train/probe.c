@@ -218,8 +218,7 @@ static c3d_status time_computing(c3d_run *run, c3d_probe *out)
     return time_micro_batch(run, sample_s, out);
 }
 
-/* Bytes a second of this rank's readers. */
-static c3d_status time_reading(const c3d_run *run, double *bytes_per_s)
+c3d_status c3d_probe_reading(const c3d_run *run, double *bytes_per_s)
 {
     const c3d_loader_desc desc = c3d_run_loader_desc(run);
     const double sample_bytes = (double)c3d_loader_sample_bytes(&desc, &run->input);
@@ -260,7 +259,7 @@ c3d_status c3d_probe_run(c3d_run *run, c3d_probe *out)
     c3d_probe p = { 0 };
     c3d_status st = C3D_OK;
 
-    if (run->dataset) st = time_reading(run, &p.read_bytes_per_s);
+    if (run->dataset) st = c3d_probe_reading(run, &p.read_bytes_per_s);
     C3D_TRY(c3d_comm_agree_status(run->comm, st));
     st = c3d_comm_agree_status(run->comm, time_computing(run, &p));
     if (st == C3D_OK) st = c3d_run_open_comm(run);

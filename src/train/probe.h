@@ -19,4 +19,8 @@ typedef struct c3d_probe {
  * network that fits the machine. Times are of the slowest rank. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_probe_run(c3d_run *run, c3d_probe *out);
 
+/* Bytes a second that this rank's readers give in a second of reading samples ahead, of a run with
+ * a dataset. Local. */
+C3D_CHECKED c3d_status c3d_probe_reading(const c3d_run *run, double *bytes_per_s);
+
 #endif
