@@ -6,6 +6,10 @@
 set -euo pipefail
 cd "$C3D_SOURCE"
 . tests/gpu/machine.sh
+case " $* " in
+    *" --backend"*) ;;
+    *) [ "$gpu_count" != 0 ] || { echo "bench/run.sh gpu: no GPU here; nothing was run" >&2; exit 77; } ;;
+esac
 cd "$BENCH_DIR"
 
 has_torch() { "$1" -c 'import torch' 2>/dev/null; }

@@ -65,8 +65,9 @@ same whole resumed
 # ---- what fails says so, and nobody is left waiting ----
 C3D_CUDA_HOST_DEVICES=0 expect 4 "$train" "$config" --set run.dir=none --set run.device=cuda
 says "run.device cuda: no GPU is seen by the driver (no CUDA-capable device is detected); use cpu"
-C3D_CUDA_HOST_MEMORY=3000000 expect 1 "$train" "$config" --set run.dir=none --set run.device=cuda
+C3D_CUDA_HOST_MEMORY=3000000 expect 2 "$train" "$config" --set run.dir=none --set run.device=cuda
 says "no memory for"
+says "less of train.micro_batch"
 C3D_CUDA_HOST_FAIL=cudnnBackendExecute:9 expect 4 "$train" "$config" --set run.dir=none
 says "cudnnBackendExecute"
 C3D_CUDA_HOST_FAIL=cublasLtMatmul:4 expect 4 "$train" "$config" --set run.dir=none

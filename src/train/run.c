@@ -272,11 +272,27 @@ void c3d_run_close_network(c3d_run *run)
     c3d_backend_close(&run->backend);
 }
 
+/* A device's memory is looked at by taking it: what does not fit is the configuration's fault. */
+static c3d_status build_network(c3d_run *run)
+{
+    const c3d_status st = c3d_run_build_network(run, false);
+    c3d_text why = { 0 };
+
+    if (st != C3D_ENOMEM || !run->backend.ops || run->backend.ops->host_memory) return st;
+    c3d_text_add(&why, "%s", c3d_error_last()->message);
+    (void)C3D_FAIL(C3D_ECONFIG,
+                   "%s: less of train.micro_batch, model.width, model.fc or "
+                   "data.frame_size_px would help; --plan says what is needed",
+                   why.text ? why.text : "");
+    c3d_text_free(&why);
+    return C3D_ECONFIG;
+}
+
 static c3d_status open_network(c3d_run *run)
 {
     c3d_text table = { 0 };
 
-    C3D_TRY(c3d_run_build_network(run, false));
+    C3D_TRY(build_network(run));
     C3D_TRY(check_norms(run));
     c3d_shape_table_print(&run->model.table, &table);
     if (table.length && table.text[table.length - 1] == '\n') table.text[table.length - 1] = '\0';

@@ -286,6 +286,10 @@ c3d_status c3d_step_finish(c3d_run *run, c3d_step *s)
     s->grad_norm = sqrt(s->squares) / s->loss_scale;
     if (s->sums->n_bad > 0) return c3d_step_diverged(run, s);
     const bool is_left_out = c3d_loss_scale_see(run, isfinite(s->grad_norm));
+    if (is_left_out && run->comm->rank == 0)
+        c3d_log_warn("step %lld: a gradient is not finite at a loss scale of %g; the step is left "
+                     "out and the scale halved (fp16)",
+                     (long long)run->position.step + 1, s->loss_scale);
     if (!isfinite(s->grad_norm) && !is_left_out) return c3d_step_diverged(run, s);
     C3D_TRY(c3d_running_merge(run, &s->running, (int)s->sums->n, &is_finite));
     if (!is_finite) return c3d_step_diverged(run, s);

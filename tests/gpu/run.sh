@@ -51,6 +51,7 @@ for stage in "$@"; do
 done
 [ $failed = 0 ] || exit 1
 if [ $skipped = 1 ]; then
-    echo "tests/gpu/run.sh: no GPU here: nothing but build was run"
+    case " $* " in *" build "*) ran="nothing but build" ;; *) ran=nothing ;; esac
+    echo "tests/gpu/run.sh: no GPU here: $ran was run"
     exit 77
 fi
