@@ -1,8 +1,7 @@
 /* Seconds of a step's gradient sum and of its broadcast of parameters: ours beside MPI_Allreduce
  * and MPI_Bcast on the same ranks, in turns; and where there are GPUs, one a rank, the sum in their
  * memory over NCCL and by way of the hosts. Run by comm.sh. */
-#include "c3d/comm.h"
-#include "c3d/backend.h"
+#include "c3d/train.h"
 
 #include <mpi.h>
 #include <stdlib.h>
@@ -88,34 +87,6 @@ static void say(int n_ranks, double s[C3D_COUNT(cases)][N_ROUNDS])
 
 /* ---- in the memory of GPUs ------------------------------------------------------------------- */
 
-static c3d_status to_host(void *context, void *host, const void *from, size_t n_bytes)
-{
-    c3d_backend *backend = context;
-
-    return backend->ops->download(backend, host, from, n_bytes);
-}
-
-static c3d_status to_device(void *context, void *to, const void *host, size_t n_bytes)
-{
-    c3d_backend *backend = context;
-
-    return backend->ops->upload(backend, to, host, n_bytes);
-}
-
-static c3d_status pin(void *context, void *memory, size_t n_bytes)
-{
-    c3d_backend *backend = context;
-
-    return backend->ops->pin(backend, memory, n_bytes);
-}
-
-static void unpin(void *context, void *memory)
-{
-    c3d_backend *backend = context;
-
-    backend->ops->unpin(backend, memory);
-}
-
 static c3d_status sum_on_device(c3d_comm *comm, c3d_backend *gpu, float *x)
 {
     bool done = false;
@@ -156,13 +127,7 @@ static c3d_status time_on_device(c3d_comm *comm, c3d_backend *gpu, float *x)
 
 static c3d_status compare_on_device(c3d_comm *comm, c3d_backend *gpu)
 {
-    const c3d_comm_device device = { .index = gpu->options.device_index,
-                                     .stream = gpu->queue,
-                                     .context = gpu,
-                                     .download = to_host,
-                                     .upload = to_device,
-                                     .pin = pin,
-                                     .unpin = unpin };
+    const c3d_comm_device device = c3d_device_of(gpu);
     void *x;
 
     C3D_TRY(gpu->ops->alloc(gpu, (size_t)N * sizeof(float), &x));

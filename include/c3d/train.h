@@ -219,6 +219,9 @@ typedef struct c3d_run {
     c3d_records *records; /* rank 0 */
 } c3d_run;
 
+/* A backend's memory as a communicator is told of it; borrows the backend. Local. */
+c3d_comm_device c3d_device_of(c3d_backend *backend);
+
 typedef enum c3d_resume { C3D_RESUME_AUTO, C3D_RESUME_NEVER, C3D_RESUME_PATH } c3d_resume;
 
 /* Opens or resumes a run: directory and lock, data, statistics, network, backend; loads the newest

@@ -219,48 +219,11 @@ c3d_status c3d_run_build_network(c3d_run *run, bool dry_run)
     return c3d_optimizer_open(run);
 }
 
-/* ---- the communicator in the backend's memory ---- */
-
-static c3d_status to_host(void *context, void *host, const void *from, size_t n_bytes)
-{
-    c3d_backend *backend = context;
-
-    return backend->ops->download(backend, host, from, n_bytes);
-}
-
-static c3d_status to_device(void *context, void *to, const void *host, size_t n_bytes)
-{
-    c3d_backend *backend = context;
-
-    return backend->ops->upload(backend, to, host, n_bytes);
-}
-
-static c3d_status pin(void *context, void *memory, size_t n_bytes)
-{
-    c3d_backend *backend = context;
-
-    return backend->ops->pin(backend, memory, n_bytes);
-}
-
-static void unpin(void *context, void *memory)
-{
-    c3d_backend *backend = context;
-
-    backend->ops->unpin(backend, memory);
-}
-
 c3d_status c3d_run_open_comm(c3d_run *run)
 {
     const bool has_device = !run->backend.ops->host_memory;
 
-    run->device = (c3d_comm_device){ .index = run->backend.options.device_index,
-                                     .stream = run->backend.queue,
-                                     .deterministic = run->config->run.deterministic,
-                                     .context = &run->backend,
-                                     .download = to_host,
-                                     .upload = to_device,
-                                     .pin = pin,
-                                     .unpin = unpin };
+    run->device = c3d_device_of(&run->backend);
     return c3d_comm_open(run->comm, has_device ? &run->device : NULL,
                          run->config->distributed.timeout_s);
 }
