@@ -54,12 +54,20 @@ C3D_NCCL_SHARED_GPU=1 C3D_CUDA_HOST_DEVICES=1 run2 shared
 says "several ranks on one GPU"
 same nccl shared
 
+# ---- the moments of Adam elsewhere ----
+C3D_CUDA_HOST=random:9 run2 sharded --set optimizer.state=sharded
+same nccl sharded
+run2 replicated --set optimizer.state=replicated
+same nccl replicated
+C3D_CUDA_HOST_DEVICES=1 run2 way --set optimizer.state=sharded
+same mpi way
+
 # ---- stopped and resumed ----
 run2 whole --set train.checkpoint_every_steps=1 --set train.keep_last=9
 same nccl whole
 cp -r whole resumed
 C3D_CUDA_HOST=random:7 run2 resumed --set train.checkpoint_every_steps=1 --set train.keep_last=9 \
-    --resume "$(ls resumed/checkpoints/*.safetensors | head -1)"
+    --set optimizer.state=sharded --resume "$(ls resumed/checkpoints/*.safetensors | head -1)"
 same whole resumed
 
 # ---- what fails says so, and nobody is left waiting ----

@@ -346,6 +346,24 @@ static double squares(c3d_backend *b, const float *x, size_t n)
     return sum;
 }
 
+static void check_sum_doubles(void)
+{
+    enum { N = 1000 };
+    double x[N + 1], expected = 0;
+
+    for (int i = 0; i < N; i++) {
+        x[i] = ldexp(1 + i % 7, i % 40 - 20); /* sums of these are exact */
+        expected += x[i];
+    }
+    for (int n = 0; n <= 1; n++) {
+        x[N] = 0;
+        double *const at = given(&other, x, sizeof x);
+        must(other.ops->sum_doubles(&other, at, n ? N : 0, at + N), "sum_doubles");
+        take(&other, at, x, sizeof x);
+        expect(x[N] == (n ? expected : 0), "sum of doubles");
+    }
+}
+
 static void check_sum_squares(const char *name)
 {
     static const size_t sizes[] = { 0, 1, 7, 1024, 1025, 100003 };
@@ -583,6 +601,7 @@ static void check_backend(const char *name)
     check_many_calls();
     check_adam();
     check_sum_squares(name);
+    check_sum_doubles();
     for (int k = 0; k < 8; k++) check_pool_specials(k & 1 ? 16 : 3, k & 2 ? 4 : 1, k & 4 ? 1 : 0);
     check_dropout_share(0.5);
     check_dropout_share(0.1);

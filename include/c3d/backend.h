@@ -273,6 +273,8 @@ typedef struct c3d_backend_ops {
     /* Sum of squares in double, in an order that depends on n alone (not on threads); infinite or
      * NaN when any element is. out is one double in backend memory. */
     c3d_status (*sum_squares)(c3d_backend *self, const float *x, size_t n, double *out);
+    /* Sum of n doubles of backend memory, in an order that depends on n alone; out as above. */
+    c3d_status (*sum_doubles)(c3d_backend *self, const double *x, size_t n, double *out);
 } c3d_backend_ops;
 
 struct c3d_backend {

@@ -177,8 +177,9 @@ typedef struct c3d_patience {
 } c3d_patience;
 
 typedef struct c3d_optimizer {
-    float *m, *v;      /* arenas in backend memory, on the rank that keeps the state; else NULL */
+    float *m, *v;      /* moments in backend memory, those this rank keeps; NULL without any */
     double *squares;   /* backend memory: of the step's gradients, summed over ranks */
+    double *partials;  /* the same of every share, [rank][bucket] and the rest (train/cut.h) */
     int64_t t;         /* updates done */
     double loss_scale; /* 1 but for fp16 */
     int64_t n_good;    /* steps since it changed */

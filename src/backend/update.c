@@ -82,3 +82,13 @@ c3d_status c3d_host_sum_squares(c3d_backend *self, const float *x, size_t n, dou
     *out = sum;
     return C3D_OK;
 }
+
+c3d_status c3d_host_sum_doubles(c3d_backend *self, const double *x, size_t n, double *out)
+{
+    double sum = 0;
+
+    (void)self;
+    for (size_t i = 0; i < n; i++) sum += x[i];
+    *out = sum;
+    return C3D_OK;
+}

@@ -102,7 +102,7 @@ const key_row c3d_config_keys[] = {
     CHOICE(optimizer.schedule, "constant", "constant|cosine|linear", REFUSE, "course of the learning rate after the warm-up, down to 0 at the end of the run unless constant"),
     LONG(optimizer.warmup_steps, "0", 0, COUNTS, "steps", REFUSE, "the learning rate rises evenly over this many steps"),
     REAL(optimizer.clip_norm, "0", 0, 1e6, "", REFUSE, "gradients with a larger norm over all parameters are scaled down to it; 0: never"),
-    CHOICE(optimizer.state, "rank0", "rank0|replicated|sharded", FREE, "where the moments of Adam live"),
+    CHOICE(optimizer.state, "rank0", "rank0|replicated|sharded", FREE, "where the moments of Adam live: all on rank 0, all on every rank, or a share on each"),
 
     REAL(distributed.bucket_mb, "25", 0.001, 65536, "MB", FREE, "gradients are summed over ranks in pieces of this size"),
     CHOICE(distributed.reduction, "fast", "fast|ordered", FREE, "ordered: the same bits on any number of ranks, slower"),

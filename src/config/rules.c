@@ -12,11 +12,15 @@ typedef struct later {
     const char *value; /* refused as printed; NULL: any but the default */
 } later;
 static const later coming[] = {
-    { "data.mask_band", NULL },  { "data.split", "polygons" },
-    { "data.split", "years" },   { "data.fold", NULL },
-    { "data.time", "window" },   { "data.time", "stride" },
-    { "data.stage", "node" },    { "data.stage", "memory" },
-    { "optimizer.state", NULL }, { "distributed.reduction", "ordered" },
+    { "data.mask_band", NULL },
+    { "data.split", "polygons" },
+    { "data.split", "years" },
+    { "data.fold", NULL },
+    { "data.time", "window" },
+    { "data.time", "stride" },
+    { "data.stage", "node" },
+    { "data.stage", "memory" },
+    { "distributed.reduction", "ordered" },
 };
 
 static void check_later(reader *r, const later *feature)

@@ -1,4 +1,5 @@
 #include "train/checkpoint.h"
+#include "train/optimizer.h"
 #include "train/run.h"
 #include "train/step.h"
 
@@ -217,20 +218,38 @@ c3d_status c3d_checkpoint_read_running(c3d_tensor_file *file, c3d_model *model)
     return st;
 }
 
-static c3d_status load_on_rank_0(c3d_run *run, const char *path)
+static c3d_status load_on_rank_0(c3d_run *run, const char *path, c3d_tensor_file **file)
 {
-    c3d_tensor_file *file;
+    C3D_TRY(c3d_tensor_file_open(path, file));
+    C3D_TRY(c3d_checkpoint_read_state(*file, run));
+    C3D_TRY(c3d_checkpoint_read_params(*file, "", &run->model, run->model.param));
+    return c3d_checkpoint_read_running(*file, &run->model);
+}
 
-    C3D_TRY(c3d_tensor_file_open(path, &file));
-    c3d_status st = c3d_checkpoint_read_state(file, run);
-    if (st == C3D_OK) st = c3d_checkpoint_read_params(file, "", &run->model, run->model.param);
-    if (st == C3D_OK) st = c3d_checkpoint_read_running(file, &run->model);
-    if (st == C3D_OK && run->optimizer.m)
-        st = c3d_checkpoint_read_params(file, "adam.m/", &run->model, run->optimizer.m);
-    if (st == C3D_OK && run->optimizer.v)
-        st = c3d_checkpoint_read_params(file, "adam.v/", &run->model, run->optimizer.v);
-    c3d_tensor_file_close(file);
-    return st == C3D_OK ? st : c3d_error_while("loading %s", path);
+static c3d_status load_moments(c3d_run *run, const char *path, c3d_tensor_file *file)
+{
+    static const char *const prefixes[] = { "adam.m/", "adam.v/" };
+
+    for (c3d_moment moment = C3D_MOMENT_M; moment <= C3D_MOMENT_V; moment++) {
+        c3d_status st = C3D_OK;
+        if (file)
+            st = c3d_checkpoint_read_params(file, prefixes[moment], &run->model,
+                                            c3d_optimizer_whole(run, moment));
+        if (st != C3D_OK) st = c3d_error_while("loading %s", path);
+        C3D_TRY(c3d_comm_agree_status(run->comm, st));
+        C3D_TRY(c3d_optimizer_spread(run, moment));
+    }
+    return C3D_OK;
+}
+
+/* On rank 0 from the file, which is given even on failure; on the others from rank 0. */
+static c3d_status load(c3d_run *run, const char *path, c3d_tensor_file **file)
+{
+    c3d_status st = run->comm->rank == 0 ? load_on_rank_0(run, path, file) : C3D_OK;
+
+    if (st != C3D_OK) st = c3d_error_while("loading %s", path);
+    C3D_TRY(c3d_comm_agree_status(run->comm, st));
+    return load_moments(run, path, *file);
 }
 
 static c3d_status share_sums(c3d_run *run)
@@ -263,7 +282,8 @@ c3d_status c3d_run_share_params(c3d_run *run)
 
 c3d_status c3d_checkpoint_load(c3d_run *run, const char *path)
 {
-    c3d_status st = run->comm->rank == 0 ? load_on_rank_0(run, path) : C3D_OK;
+    c3d_tensor_file *file = NULL;
+    const c3d_status st = load(run, path, &file);
     struct {
         c3d_position position;
         c3d_best best;
@@ -274,7 +294,8 @@ c3d_status c3d_checkpoint_load(c3d_run *run, const char *path)
                 run->patience,         run->optimizer.t,
                 run->optimizer.n_good, run->optimizer.loss_scale };
 
-    C3D_TRY(c3d_comm_agree_status(run->comm, st));
+    c3d_tensor_file_close(file);
+    C3D_TRY(st);
     C3D_TRY(c3d_comm_share(run->comm, &state, sizeof state));
     C3D_TRY(share_sums(run));
     run->position = state.position;

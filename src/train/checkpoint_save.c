@@ -1,4 +1,5 @@
 #include "train/checkpoint.h"
+#include "train/optimizer.h"
 #include "train/run.h"
 
 #include <inttypes.h>
@@ -175,42 +176,52 @@ static c3d_status put_sums(const c3d_run *run, writer *w)
     return st;
 }
 
-static c3d_status put_tensors(c3d_run *run, writer *w, bool moments, float *canonical)
-{
-    const float *const arenas[] = { run->model.param, run->optimizer.m, run->optimizer.v };
+typedef struct file {
+    writer *w;        /* NULL but on rank 0 */
+    float *canonical; /* room for any parameter */
+} file;
 
-    for (int kind = 0; kind < (moments ? 3 : 1); kind++) {
-        for (int p = 0; p < run->model.n_params; p++) {
-            C3D_TRY(c3d_model_export(&run->model, p, arenas[kind], canonical));
-            C3D_TRY(c3d_tensor_writer_put(w, canonical, run->model.params[p].n * sizeof(float)));
-        }
+static c3d_status put_arena(c3d_run *run, const file *f, const float *arena)
+{
+    for (int p = 0; p < run->model.n_params; p++) {
+        C3D_TRY(c3d_model_export(&run->model, p, arena, f->canonical));
+        C3D_TRY(c3d_tensor_writer_put(f->w, f->canonical, run->model.params[p].n * sizeof(float)));
     }
-    for (int r = 0; r < run->model.n_running; r++) {
-        const c3d_running *running = &run->model.running[r];
-        C3D_TRY(c3d_tensor_writer_put(w, run->model.host_stats + running->offset,
-                                      running->n * sizeof(float)));
-    }
-    return moments ? put_sums(run, w) : C3D_OK;
+    return C3D_OK;
 }
 
-static c3d_status write_file(c3d_run *run, const char *path, bool moments)
+/* Up to the parameters. */
+static c3d_status begin_file(c3d_run *run, const char *path, bool moments, file *f)
 {
-    writer *w = NULL;
-    float *canonical = c3d_calloc(c3d_model_largest_param(&run->model), sizeof *canonical);
-    c3d_status st = canonical ? C3D_OK : C3D_ENOMEM;
-    if (st == C3D_OK) st = c3d_tensor_writer_create(path, &w);
-    if (st == C3D_OK) st = put_metadata(run, w, moments ? "checkpoint" : "best");
-    if (st == C3D_OK) st = declare(run, w, moments);
-    if (st == C3D_OK) st = put_tensors(run, w, moments, canonical);
-    free(canonical);
-    if (st != C3D_OK) {
-        c3d_tensor_writer_discard(w);
-        return st;
+    f->canonical = c3d_calloc(c3d_model_largest_param(&run->model), sizeof *f->canonical);
+    if (!f->canonical) return C3D_ENOMEM;
+    C3D_TRY(c3d_tensor_writer_create(path, &f->w));
+    C3D_TRY(put_metadata(run, f->w, moments ? "checkpoint" : "best"));
+    C3D_TRY(declare(run, f->w, moments));
+    return put_arena(run, f, run->model.param);
+}
+
+/* What comes after the moments. */
+static c3d_status end_file(c3d_run *run, bool moments, file *f)
+{
+    for (int r = 0; r < run->model.n_running; r++) {
+        const c3d_running *running = &run->model.running[r];
+        C3D_TRY(c3d_tensor_writer_put(f->w, run->model.host_stats + running->offset,
+                                      running->n * sizeof(float)));
     }
+    if (moments) C3D_TRY(put_sums(run, f->w));
+    writer *w = f->w;
+    f->w = NULL;
     return c3d_tensor_writer_commit(w);
 }
 
-static c3d_status save_on_rank_0(c3d_run *run)
+static void close_file(file *f)
+{
+    c3d_tensor_writer_discard(f->w);
+    free(f->canonical);
+}
+
+static c3d_status begin_checkpoint(c3d_run *run, file *f)
 {
     char dir[C3D_PATH_MAX], path[C3D_PATH_MAX], name[64];
 
@@ -218,27 +229,55 @@ static c3d_status save_on_rank_0(c3d_run *run)
     C3D_TRY(c3d_make_dirs(dir));
     (void)snprintf(name, sizeof name, "step-%08" PRId64 ".safetensors", run->position.step);
     C3D_TRY(c3d_path_join(path, dir, name));
-    if (write_file(run, path, true) != C3D_OK)
-        return c3d_error_while("saving a checkpoint; those saved before are whole");
-    return c3d_checkpoint_prune(run->dir, run->config->train.keep_last,
-                                run->config->train.keep_every * c3d_loader_n_steps(run->loader));
+    return begin_file(run, path, true, f);
+}
+
+/* A part of a checkpoint that rank 0 alone has written. */
+static c3d_status agree(c3d_run *run, c3d_status st)
+{
+    if (st != C3D_OK) st = c3d_error_while("saving a checkpoint; those saved before are whole");
+    return c3d_comm_agree_status(run->comm, st);
+}
+
+static c3d_status save(c3d_run *run, file *f)
+{
+    const bool writes = run->comm->rank == 0;
+
+    C3D_TRY(agree(run, writes ? begin_checkpoint(run, f) : C3D_OK));
+    for (c3d_moment moment = C3D_MOMENT_M; moment <= C3D_MOMENT_V; moment++) {
+        C3D_TRY(c3d_optimizer_gather(run, moment));
+        C3D_TRY(agree(run, writes ? put_arena(run, f, c3d_optimizer_whole(run, moment)) : C3D_OK));
+    }
+    C3D_TRY(agree(run, writes ? end_file(run, true, f) : C3D_OK));
+    if (!writes) return c3d_comm_agree_status(run->comm, C3D_OK);
+    return c3d_comm_agree_status(
+        run->comm,
+        c3d_checkpoint_prune(run->dir, run->config->train.keep_last,
+                             run->config->train.keep_every * c3d_loader_n_steps(run->loader)));
 }
 
 c3d_status c3d_checkpoint_save(c3d_run *run)
 {
-    const c3d_status st = run->comm->rank == 0 ? save_on_rank_0(run) : C3D_OK;
+    file f = { 0 };
+    const c3d_status st = save(run, &f);
 
-    return c3d_comm_agree_status(run->comm, st);
+    close_file(&f);
+    return st;
+}
+
+static c3d_status save_best(c3d_run *run)
+{
+    char path[C3D_PATH_MAX];
+    file f = { 0 };
+    c3d_status st = c3d_path_join(path, run->dir, "best.safetensors");
+
+    if (st == C3D_OK) st = begin_file(run, path, false, &f);
+    if (st == C3D_OK) st = end_file(run, false, &f);
+    close_file(&f);
+    return st;
 }
 
 c3d_status c3d_checkpoint_save_best(c3d_run *run)
 {
-    char path[C3D_PATH_MAX];
-    c3d_status st = C3D_OK;
-
-    if (run->comm->rank == 0) {
-        st = c3d_path_join(path, run->dir, "best.safetensors");
-        if (st == C3D_OK) st = write_file(run, path, false);
-    }
-    return c3d_comm_agree_status(run->comm, st);
+    return c3d_comm_agree_status(run->comm, run->comm->rank == 0 ? save_best(run) : C3D_OK);
 }

@@ -46,7 +46,7 @@ static c3d_status try_sample(c3d_run *run, const c3d_batch *one, const c3d_step 
     if (s->sums->n_bad > 0) return C3D_OK; /* the losses have told */
     C3D_TRY(c3d_step_run_micro_batch(run, one,
                                      &(c3d_micro){ .losses = s->losses, .scores = s->scores }));
-    C3D_TRY(c3d_optimizer_measure(run));
+    C3D_TRY(c3d_optimizer_measure_rank(run));
     C3D_TRY(run->backend.ops->download(&run->backend, &squares, run->optimizer.squares,
                                        sizeof squares));
     sample->is_bad = !isfinite(squares);

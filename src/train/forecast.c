@@ -1,5 +1,6 @@
 #include "train/forecast.h"
 
+#include "train/optimizer.h"
 #include "train/run.h"
 
 #include <stdlib.h>
@@ -48,8 +49,8 @@ static c3d_status forecast_least(const c3d_run *run, c3d_forecast *out)
     C3D_TRY(make_table(run, &out->table));
     const uint64_t arena = out->table.n_params * sizeof(float);
     out->bytes[C3D_NEED_PARAMETERS] = out->bytes[C3D_NEED_GRADIENTS] = arena;
-    if (run->config->optimizer.state == C3D_CONFIG_STATE_RANK0 && run->comm->rank == 0)
-        out->bytes[C3D_NEED_MOMENTS] = 2 * arena;
+    out->bytes[C3D_NEED_MOMENTS] =
+        2 * sizeof(float) * (uint64_t)c3d_optimizer_moments(run, out->table.n_params);
     for (int i = 0; i < out->table.n_layers; i++) {
         const c3d_layer_info *layer = &out->table.layers[i];
         if (layer->op.op == C3D_OP_CONV || layer->op.op == C3D_OP_LINEAR)
@@ -64,7 +65,8 @@ static c3d_status forecast_network(c3d_run *dry, c3d_forecast *out)
     C3D_TRY(c3d_run_build_network(dry, true));
     const uint64_t arena = dry->model.n_arena * sizeof(float);
     out->bytes[C3D_NEED_PARAMETERS] = out->bytes[C3D_NEED_GRADIENTS] = arena;
-    out->bytes[C3D_NEED_MOMENTS] = (dry->optimizer.m ? arena : 0) + (dry->optimizer.v ? arena : 0);
+    out->bytes[C3D_NEED_MOMENTS] =
+        2 * sizeof(float) * (uint64_t)c3d_optimizer_moments(dry, dry->model.n_arena);
     out->bytes[C3D_NEED_ACTIVATIONS] =
         dry->backend.n_bytes - 2 * arena - out->bytes[C3D_NEED_MOMENTS];
     return C3D_OK;

@@ -1,18 +1,45 @@
-/* The optimiser's part of a run; all COLLECTIVE. */
+/* The optimiser's part of a run: Adam, and where its moments are (optimizer.state).
+ *
+ *   rank0       rank 0 has them all, updates piece after piece and broadcasts it
+ *   replicated  every rank has them all and updates everything; nothing is sent
+ *   sharded     a rank has those of its shares (train/cut.h): gradients are summed by
+ *               reduce_scatter, a rank updates its shares, all_gather brings the others'
+ *
+ * All three give the same parameters, bit for bit: over MPI shares are summed as whole buffers are;
+ * over NCCL with run.deterministic whole buffers are summed as shares are, and gathered. */
 #ifndef C3D_TRAIN_OPTIMIZER_H
 #define C3D_TRAIN_OPTIMIZER_H
 
 #include "c3d/train.h"
+#include "train/cut.h"
 
-C3D_CHECKED c3d_status c3d_optimizer_open(c3d_run *run);
+C3D_CHECKED c3d_status c3d_optimizer_open(c3d_run *run); /* local */
 void c3d_optimizer_close(c3d_run *run);
-/* Floats of a bucket (distributed.bucket_mb): what is summed, updated and sent at a time. */
-size_t c3d_bucket_floats(const c3d_run *run);
-/* run->optimizer.squares becomes the sum of squares of run->model.grad (enqueued). Local. */
+/* The cut of an arena of n floats by distributed.bucket_mb: a piece is what is summed, updated and
+ * sent at a time. Local. */
+c3d_cut c3d_optimizer_cut(const c3d_run *run, size_t n);
+/* Floats of m, or of v, that this rank keeps of an arena of n floats. Local. */
+size_t c3d_optimizer_moments(const c3d_run *run, size_t n);
+/* Sums a piece of run->model.grad over ranks, what this rank needs of it; the rest of it is left
+ * undefined. Enqueued. COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_optimizer_reduce(c3d_run *run, const c3d_piece *piece);
+/* run->optimizer.squares becomes the sum of squares of the summed gradient, the same bits on all
+ * ranks (enqueued). COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_optimizer_measure(c3d_run *run);
-/* One update of all parameters from run->model.grad * grad_scale, clipped to optimizer.clip_norm,
- * on all ranks the same; none where run->optimizer.squares is not finite. Enqueued. */
+/* The same of this rank's run->model.grad as it is. Local. */
+C3D_CHECKED c3d_status c3d_optimizer_measure_rank(c3d_run *run);
+/* One update of all parameters from the summed gradient times grad_scale, clipped to
+ * optimizer.clip_norm, on all ranks the same; none where run->optimizer.squares is not finite.
+ * Enqueued. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_optimizer_step(c3d_run *run, double rate, float grad_scale);
+
+typedef enum c3d_moment { C3D_MOMENT_M, C3D_MOMENT_V } c3d_moment;
+/* Between steps, for checkpoints: where a whole moment is on rank 0 after gather and before spread,
+ * an arena like model.param. Where each rank has a part it is the arena of the gradients, which the
+ * next step fills anew, so that no more memory is needed. Local. */
+float *c3d_optimizer_whole(const c3d_run *run, c3d_moment moment);
+C3D_CHECKED c3d_status c3d_optimizer_gather(c3d_run *run, c3d_moment moment); /* COLLECTIVE */
+C3D_CHECKED c3d_status c3d_optimizer_spread(c3d_run *run, c3d_moment moment); /* COLLECTIVE */
 
 /* Loss scaling, for fp16 alone, whose small gradients would become 0: the loss is multiplied by a
  * power of two, which is halved when a gradient is not finite and doubled after 2000 steps without

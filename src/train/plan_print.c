@@ -129,14 +129,19 @@ typedef struct rate {
     bool reading_limits;
 } rate;
 
-/* A ring moves each number 2 (n - 1) / n times; a broadcast once. */
+/* A ring moves each number 2 (n - 1) / n times, as do reduce_scatter and all_gather; a broadcast
+ * once. */
 static double exchange_s(const c3d_run *run, const c3d_forecast *f, const c3d_probe *p, int n)
 {
     const double bytes = (double)f->bytes[C3D_NEED_GRADIENTS];
+    const c3d_config_state state = run->config->optimizer.state;
+    const int n_updating = state == C3D_CONFIG_STATE_SHARDED ? n : 1;
+    const int n_broadcasts = state == C3D_CONFIG_STATE_RANK0 ? 1 : 0;
 
     if (n == 1) return p->update_s;
     if (run->comm->n_ranks > 1) return p->sum_s + p->update_s;
-    return p->update_s + (2.0 * (n - 1) / n + 1) * bytes / EXCHANGE_BYTES_PER_S;
+    return p->update_s / n_updating +
+           (2.0 * (n - 1) / n + n_broadcasts) * bytes / EXCHANGE_BYTES_PER_S;
 }
 
 static double rounded_up(double a, double b)

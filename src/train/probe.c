@@ -167,14 +167,15 @@ static c3d_status time_scoring(const c3d_run *run, double sample_s, c3d_probe *o
 
 static c3d_status time_exchange(c3d_run *run, c3d_probe *out)
 {
-    const size_t n = run->model.n_arena, bucket = c3d_bucket_floats(run);
+    const c3d_cut cut = c3d_optimizer_cut(run, run->model.n_arena);
 
     for (int times = 0; times < 2; times++) { /* the first one makes connections */
         C3D_TRY(c3d_comm_barrier(run->comm));
         const double start_s = c3d_now_s();
-        for (size_t begin = 0; begin < n; begin += bucket)
-            C3D_TRY(run->comm->ops->sum(run->comm, run->model.grad + begin,
-                                        n - begin < bucket ? n - begin : bucket));
+        for (size_t i = 0; i < cut.n_pieces; i++) {
+            const c3d_piece piece = c3d_cut_piece(&cut, i);
+            C3D_TRY(c3d_optimizer_reduce(run, &piece));
+        }
         C3D_TRY(run->comm->ops->wait(run->comm));
         C3D_TRY(c3d_run_settle(run));
         const double summed_s = c3d_now_s();

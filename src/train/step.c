@@ -103,20 +103,19 @@ c3d_status c3d_step_run_micro_batch(c3d_run *run, const c3d_batch *batch, const 
 /* Sums of gradients over ranks, a bucket as soon as its last gradient is ready. */
 typedef struct buckets {
     c3d_run *run;
-    size_t n_sent; /* floats */
+    c3d_cut cut;
+    size_t n_sent; /* pieces of it */
 } buckets;
 
 static c3d_status send_ready(void *context, size_t begin, size_t end)
 {
     buckets *b = context;
-    c3d_run *run = b->run;
-    const size_t n = run->model.n_arena, bucket = c3d_bucket_floats(run);
 
     (void)begin; /* the arena lies in the order in which backward comes to it */
-    while (b->n_sent < end && (end - b->n_sent >= bucket || end == n)) {
-        const size_t count = end - b->n_sent < bucket ? end - b->n_sent : bucket;
-        C3D_TRY(run->comm->ops->sum(run->comm, run->model.grad + b->n_sent, count));
-        b->n_sent += count;
+    for (; b->n_sent < b->cut.n_pieces; b->n_sent++) {
+        const c3d_piece piece = c3d_cut_piece(&b->cut, b->n_sent);
+        if (piece.begin + piece.n > end) break;
+        C3D_TRY(c3d_optimizer_reduce(b->run, &piece));
     }
     return C3D_OK;
 }
@@ -152,7 +151,7 @@ static c3d_status run_micro_batches(c3d_run *run, c3d_step *s)
     const int n_micro = c3d_loader_n_micro(run->loader, s->at.step_in_epoch);
     const size_t n_outputs = (size_t)run->config->model.outputs;
     const double waited_s = c3d_loader_waited_s(run->loader);
-    buckets sent = { .run = run };
+    buckets sent = { .run = run, .cut = c3d_optimizer_cut(run, run->model.n_arena) };
     const c3d_grad_hook hook = { send_ready, &sent };
     c3d_batch batch;
     int mark;

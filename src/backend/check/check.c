@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Every entry of the table has its checked twin below. */
-_Static_assert(sizeof(c3d_backend_ops) == sizeof(char *) + sizeof(void *) * 31,
+_Static_assert(sizeof(c3d_backend_ops) == sizeof(char *) + sizeof(void *) * 32,
                "an entry came: check must wrap it");
 
 static c3d_status check_open(c3d_backend *self)
@@ -262,6 +262,15 @@ static c3d_status check_sum_squares(c3d_backend *self, const float *x, size_t n,
     return k->inner.ops->sum_squares(&k->inner, x, n, out);
 }
 
+static c3d_status check_sum_doubles(c3d_backend *self, const double *x, size_t n, double *out)
+{
+    check *k = check_of(self);
+
+    C3D_TRY(c3d_check_range(k, x, n * sizeof *x, "the terms of a sum"));
+    C3D_TRY(c3d_check_range(k, out, sizeof *out, "the place of a sum"));
+    return k->inner.ops->sum_doubles(&k->inner, x, n, out);
+}
+
 static const c3d_backend_ops table = {
     .name = "check",
     .host_memory = true,
@@ -295,6 +304,7 @@ static const c3d_backend_ops table = {
     .adam = check_adam,
     .to_low = check_to_low,
     .sum_squares = check_sum_squares,
+    .sum_doubles = check_sum_doubles,
 };
 
 c3d_status c3d_backend_check_open(c3d_backend *backend, const c3d_backend_ops *inner,

@@ -155,6 +155,7 @@ cudaError_t c3d_cuda_add(cudaStream_t stream, size_t n, const float *from, float
 #define C3D_CUDA_SQUARES_DOUBLES 1024
 cudaError_t c3d_cuda_sum_squares(cudaStream_t stream, const float *x, size_t n, double *partials,
                                  double *out);
+cudaError_t c3d_cuda_sum_doubles(cudaStream_t stream, const double *x, unsigned n, double *out);
 
 #ifdef __cplusplus
 }

@@ -91,3 +91,13 @@ c3d_status c3d_cuda_sum_squares_entry(c3d_backend *self, const float *x, size_t 
     c3d_cuda_note("a sum of squares");
     return C3D_OK;
 }
+
+c3d_status c3d_cuda_sum_doubles_entry(c3d_backend *self, const double *x, size_t n, double *out)
+{
+    cuda *c = cuda_of(self);
+
+    C3D_TRY(c3d_cuda_use(c));
+    C3D_CUDA(c3d_cuda_sum_doubles(c->stream, x, (unsigned)n, out));
+    c3d_cuda_note("a sum");
+    return C3D_OK;
+}

@@ -240,12 +240,12 @@ __global__ void __launch_bounds__(block_threads)
 }
 
 __global__ void __launch_bounds__(block_threads)
-    finish_squares(const double *__restrict__ partials, unsigned n, double *out)
+    sum_doubles(const double *__restrict__ x, unsigned n, double *out)
 {
     __shared__ double shared[block_threads];
     double sum[1] = { 0 };
 
-    for (unsigned i = threadIdx.y; i < n; i += block_threads) sum[0] += partials[i];
+    for (unsigned i = threadIdx.y; i < n; i += block_threads) sum[0] += x[i];
     sum_rows(sum, shared);
     if (threadIdx.y == 0) *out = sum[0];
 }
@@ -333,12 +333,18 @@ cudaError_t c3d_cuda_sum_squares(cudaStream_t stream, const float *x, size_t n, 
         wanted < C3D_CUDA_SQUARES_DOUBLES ? (unsigned)wanted : C3D_CUDA_SQUARES_DOUBLES;
     const dim3 block(1, block_threads, 1);
     const cudaLaunchConfig_t config = launch_of(stream, dim3(n_blocks, 1, 1), block);
-    const cudaLaunchConfig_t last = launch_of(stream, dim3(1, 1, 1), block);
     cudaError_t status = cudaSuccess;
 
     if (n > 0)
         status = cudaLaunchKernelEx(
             &config, is_aligned(x, 16) ? sum_squares<true> : sum_squares<false>, x, n, partials);
     if (status != cudaSuccess) return status;
-    return cudaLaunchKernelEx(&last, finish_squares, partials, n_blocks, out);
+    return c3d_cuda_sum_doubles(stream, partials, n_blocks, out);
+}
+
+cudaError_t c3d_cuda_sum_doubles(cudaStream_t stream, const double *x, unsigned n, double *out)
+{
+    const cudaLaunchConfig_t config = launch_of(stream, dim3(1, 1, 1), dim3(1, block_threads, 1));
+
+    return cudaLaunchKernelEx(&config, sum_doubles, x, n, out);
 }

@@ -147,4 +147,5 @@ const c3d_backend_ops c3d_backend_onednn = {
     .adam = onednn_adam,
     .to_low = onednn_to_low,
     .sum_squares = onednn_sum_squares,
+    .sum_doubles = c3d_host_sum_doubles,
 };

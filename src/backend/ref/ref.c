@@ -247,4 +247,5 @@ const c3d_backend_ops c3d_backend_ref = {
     .adam = c3d_ref_adam,
     .to_low = c3d_host_to_low,
     .sum_squares = c3d_ref_sum_squares,
+    .sum_doubles = c3d_host_sum_doubles,
 };
