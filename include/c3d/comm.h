@@ -81,14 +81,15 @@ struct c3d_comm {
     const c3d_comm_device *device; /* NULL: host memory */
     bool shares_gpu;               /* some GPU serves several ranks; for nccl */
     bool has_window;               /* mpi adds inside hosts through shared memory; set by open */
+    bool has_threads;              /* MPI serves several threads of a rank at once; set by join */
     bool agreed;   /* set by agree_status on failure: every rank fails with the same error */
     bool given_up; /* c3d_comm_give_up */
     void *state;   /* owned by open and close */
 };
 
-/* Joins the other ranks: MPI_Init, ranks, host, log prefix. The first thing main() does after
- * c3d_stop_install. Alone (no mpirun) it is one rank. C3D_ECOMM, before MPI_Init, for tasks of srun
- * that were offered no PMI. COLLECTIVE. */
+/* Joins the other ranks: MPI_Init (MPI_THREAD_MULTIPLE where the library has it), ranks, host, log
+ * prefix. The first thing main() does after c3d_stop_install. Alone (no mpirun) it is one rank.
+ * C3D_ECOMM, before MPI_Init, for tasks of srun that were offered no PMI. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_comm_join(c3d_comm *comm, const char *program);
 /* Opens the data plane: c3d_comm_self for one rank; for more c3d_comm_mpi, or with a device
  * c3d_comm_nccl where every rank has NCCL and a GPU of its own. (Ranks that share a GPU use MPI,

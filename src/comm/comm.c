@@ -70,14 +70,18 @@ c3d_status c3d_comm_join(c3d_comm *comm, const char *program)
     *comm = (c3d_comm){ .ops = &c3d_comm_self, .n_ranks = 1, .n_local_ranks = 1 };
     c3d_log_set(program, 0, 1);
     C3D_TRY(check_launch(comm));
-    C3D_MPI(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided));
+    C3D_MPI(MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &provided));
     C3D_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
     C3D_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &comm->rank));
     C3D_MPI(MPI_Comm_size(MPI_COMM_WORLD, &comm->n_ranks));
     if (provided < MPI_THREAD_FUNNELED)
         return C3D_FAIL(C3D_ECOMM, "this MPI offers no threads (MPI_THREAD_FUNNELED)");
+    comm->has_threads = provided == MPI_THREAD_MULTIPLE;
     (void)gethostname(comm->host, sizeof comm->host - 1);
     c3d_log_set(program, comm->rank, comm->n_ranks);
+    if (!comm->has_threads && comm->n_ranks > 1)
+        c3d_log_warn("this MPI serves one thread of a rank only (no MPI_THREAD_MULTIPLE): %s",
+                     "no communication beside computing, no watch over ranks that hang");
     C3D_TRY(find_local_rank(comm));
     return gather_hosts(comm);
 }
