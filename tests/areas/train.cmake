@@ -21,7 +21,7 @@ target_link_libraries(plant_infinity PRIVATE c3d_data c3d_base)
 
 foreach(name train_store train_bf16 train_resume train_ranks train_errors train_practice
              train_diverged train_readers train_classes train_plan plan_memory train_debug
-             train_syscalls train_norm train_check train_state)
+             train_syscalls train_norm train_check train_state evaluate_ranks)
   c3d_script_test(${name} LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
     "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
@@ -32,7 +32,12 @@ foreach(name train_store train_bf16 train_resume train_ranks train_errors train_
     set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED train_store)
   endif()
 endforeach()
-set_tests_properties(plan_memory train_syscalls PROPERTIES LABELS "slow;mpi")
+set_tests_properties(plan_memory train_syscalls evaluate_ranks PROPERTIES LABELS "slow;mpi")
 
 c3d_script_test(train_time LABELS "slow;mpi" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_time.sh)
 c3d_script_test(train_sinop LABELS "slow;mpi;data" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_sinop.sh)
+
+# Short rounds of the long fault tests.
+foreach(kind stops kills)
+  c3d_script_test(soak_${kind} LABELS "slow;mpi" COMMAND bash ${CMAKE_SOURCE_DIR}/tests/soak.sh ${kind} 2)
+endforeach()

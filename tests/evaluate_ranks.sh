@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Scores are the same bytes on 1, 2, 3 and 7 ranks: for lists that no block divides, where there are
+# more ranks than blocks, and for the validation while training.
+. "$C3D_SOURCE/tests/support/check.sh"
+. "$C3D_SOURCE/tests/support/train.sh"
+train=$C3D_BIN/c3d-train
+rm -rf run still* files-*
+
+evaluate() { # SPLIT RANKS...
+    local split=$1 n
+    shift
+    for n in "$@"; do
+        expect 0 ranks "$n" "$C3D_BIN/c3d-evaluate" run --out files-"$n" --split "$split" --checkpoint last
+        for file in "evaluation-$split.json" "scores-$split.csv"; do
+            cmp "files-1/$file" "files-$n/$file" || fail "$file: 1 and $n ranks differ"
+        done
+    done
+}
+undivided() { # SPLIT BLOCK
+    local n=$(($(wc -l <"files-1/scores-$1.csv") - 1))
+    [ "$n" -gt "$2" ] && [ $((n % $2)) != 0 ] || fail "$1: blocks of $2 divide $n samples"
+}
+
+expect 0 ranks 2 "$train" "$config" --set run.dir=run --set train.max_steps=2
+evaluate test 1 2 3 7
+undivided test 8
+# 5 blocks
+expect 0 ranks 2 "$train" "$config" --set run.dir=run --set train.max_steps=3 --set evaluation.batch=17
+evaluate validation 1 7
+undivided validation 17
+
+# parameters stay as they were drawn, so that validation sees the same ones
+for n in 1 2 3 7; do
+    expect 0 ranks $n "$train" "$config" --set run.dir=still$n --set optimizer.learning_rate=0 \
+        --set train.epochs=1 --set train.micro_batch=2
+    cut -d, -f7-12 still$n/metrics.csv >still$n/validation.csv
+    cmp still1/validation.csv still$n/validation.csv || fail "validation while training on $n ranks"
+done
+grep -q "^0\.[0-9]" still1/validation.csv || fail "no validation while training"
+finish
