@@ -346,6 +346,30 @@ static double squares(c3d_backend *b, const float *x, size_t n)
     return sum;
 }
 
+/* One rounding an element, so every backend gives the bits of "ref"; from any place of an arena. */
+static void check_add(void)
+{
+    enum { N = 5003, SHIFT = 3, ROOM = N + SHIFT };
+    float *from = floats(ROOM), *to = floats(ROOM), *expected = floats(ROOM);
+
+    fill(from, ROOM, 21);
+    fill(to, ROOM, 22);
+    from[2] = to[2] = -0.0F; /* whose sum is -0 */
+    for (size_t shift = 0; shift <= SHIFT; shift += SHIFT) {
+        memcpy(expected, to, ROOM * sizeof *to);
+        for (size_t i = shift; i < N + shift; i++) expected[i] = to[i] + from[i];
+        float *const from_there = given(&other, from, ROOM * sizeof *from);
+        float *const to_there = given(&other, to, ROOM * sizeof *to);
+        must(other.ops->add(&other, N, from_there + shift, to_there + shift), "add");
+        take(&other, from_there, from, ROOM * sizeof *from);
+        take(&other, to_there, to, ROOM * sizeof *to);
+        expect(memcmp(to, expected, ROOM * sizeof *to) == 0, "sum of gradients");
+    }
+    free(from);
+    free(to);
+    free(expected);
+}
+
 static void check_sum_doubles(void)
 {
     enum { N = 1000 };
@@ -593,6 +617,7 @@ static void check_backend(const char *name)
         &other, name,
         &(c3d_backend_options){ .n_threads = 2, .precision = precision, .deterministic = true });
     check_to_low();
+    check_add();
     check_input();
     check_loss(1, 0);
     check_loss(4, 0);

@@ -230,6 +230,31 @@ static void all_gather_takes_any_bytes(void **state)
     give_back_memory();
 }
 
+/* With every partner that leaves nobody alone: a bit of the rank's number is the other's inverse.
+ */
+static void pairs_exchange(void **state)
+{
+    float *send = take_memory(2 * N_MOST * sizeof *send);
+    float *received = send + N_MOST;
+
+    (void)state;
+    for (int bit = 1; bit < comm.n_ranks && (comm.n_ranks & (comm.n_ranks - 1)) == 0; bit *= 2) {
+        const int partner = comm.rank ^ bit;
+        for (size_t s = 0; s < C3D_COUNT(sizes); s++) {
+            const size_t n = sizes[s];
+            for (size_t i = 0; i < n; i++) send[i] = value_of(comm.rank, i + s);
+            memset(received, 0xFF, N_MOST * sizeof *received);
+            assert_int_equal(comm.ops->exchange(&comm, partner, where(send), where(received), n),
+                             C3D_OK);
+            assert_int_equal(comm.ops->wait(&comm), C3D_OK);
+            size_t n_wrong = 0;
+            for (size_t i = 0; i < n; i++) n_wrong += received[i] != value_of(partner, i + s);
+            assert_int_equal(n_wrong, 0);
+        }
+    }
+    give_back_memory();
+}
+
 enum { SUM, BROADCAST, SCATTER, GATHER, N_KINDS };
 
 static c3d_status exchange(int kind, float *x, size_t n_share)
@@ -345,6 +370,7 @@ static void everything_is_right(void)
     broadcast_comes_from_rank_0(NULL);
     scattered_and_gathered_is_the_sum(NULL);
     all_gather_takes_any_bytes(NULL);
+    pairs_exchange(NULL);
     hurried_ranks_do_no_harm(NULL);
     assert_int_equal(comm.ops->poll(&comm), C3D_OK);
 }
@@ -378,6 +404,7 @@ static void a_device_by_way_of_the_host(void **state)
         broadcast_comes_from_rank_0(NULL);
         scattered_and_gathered_is_the_sum(NULL);
         all_gather_takes_any_bytes(NULL);
+        pairs_exchange(NULL);
     }
     reopen(NULL, 0, 60);
     assert_int_equal(fake.n_pinned, 0);

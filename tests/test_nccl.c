@@ -155,6 +155,31 @@ static void all_exchanges_are_right(void **state)
         for (size_t s = 0; s < C3D_COUNT(shares); s++) check_exchange(what, shares[s]);
 }
 
+/* Numbers that the compute stream has just made, in pairs; of 3 ranks one would be alone. */
+static void pairs_exchange(void **state)
+{
+    const size_t sizes[] = { 0, 1, 17, 4097, 90001 };
+    float *received = x + N_MOST / 2;
+
+    (void)state;
+    for (int bit = 1; bit < comm.n_ranks && (comm.n_ranks & (comm.n_ranks - 1)) == 0; bit *= 2) {
+        const int partner = comm.rank ^ bit;
+        for (size_t s = 0; s < C3D_COUNT(sizes); s++) {
+            const size_t n = sizes[s], n_bytes = n * sizeof *x;
+            size_t n_wrong = 0;
+            for (size_t i = 0; i < n; i++) host[i] = value_of(comm.rank, i + s);
+            if (n) CUDA(cudaMemcpyAsync(x, host, n_bytes, cudaMemcpyHostToDevice, compute));
+            assert_int_equal(comm.ops->exchange(&comm, partner, x, received, n), C3D_OK);
+            assert_int_equal(comm.ops->wait(&comm), C3D_OK);
+            if (n) CUDA(cudaMemcpyAsync(host, received, n_bytes, cudaMemcpyDeviceToHost, compute));
+            if (n) CUDA(cudaMemsetAsync(received, 0xFF, n_bytes, compute));
+            assert_int_equal(wait_and_poll(), C3D_OK);
+            for (size_t i = 0; i < n; i++) n_wrong += host[i] != value_of(partner, i + s);
+            assert_int_equal(n_wrong, 0);
+        }
+    }
+}
+
 /* More in flight than are counted one by one, each on the result of the one before. */
 static void many_follow_each_other(void **state)
 {
@@ -380,6 +405,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failed_initialisation_leads_by_way_of_the_host), /* the first: main */
         cmocka_unit_test(all_exchanges_are_right),
+        cmocka_unit_test(pairs_exchange),
         cmocka_unit_test(many_follow_each_other),
         cmocka_unit_test(a_bucket_does_not_wait_for_the_next),
         cmocka_unit_test(closing_finishes_what_is_enqueued),

@@ -270,6 +270,8 @@ typedef struct c3d_backend_ops {
     /* The 16-bit copy of n elements, rounded to the nearest, ties to even. C3D_EUNSUPPORTED with a
      * precision of 32 bits. */
     c3d_status (*to_low)(c3d_backend *self, size_t n, const float *from, uint16_t *to);
+    /* to += from, n elements that do not overlap; one rounding an element. */
+    c3d_status (*add)(c3d_backend *self, size_t n, const float *from, float *to);
     /* Sum of squares in double, in an order that depends on n alone (not on threads); infinite or
      * NaN when any element is. out is one double in backend memory. */
     c3d_status (*sum_squares)(c3d_backend *self, const float *x, size_t n, double *out);

@@ -40,6 +40,10 @@ typedef struct c3d_comm_ops {
     /* COLLECTIVE; every rank's share (n_bytes at rank * n_bytes) to all ranks, in place; enqueued.
      */
     c3d_status (*all_gather)(c3d_comm *self, void *all, size_t n_bytes);
+    /* n floats to another rank and n from it, which do not overlap; the partner calls it too.
+     * COLLECTIVE: all ranks in pairs, with the same n; enqueued. */
+    c3d_status (*exchange)(c3d_comm *self, int partner, const float *send, float *receive,
+                           size_t n);
     /* What the backend is given from now on sees the results of all that was enqueued; the host
      * waits only where the memory is the host's. C3D_ECOMM. */
     c3d_status (*wait)(c3d_comm *self);

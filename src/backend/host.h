@@ -57,6 +57,7 @@ void c3d_host_unpin(c3d_backend *self, void *memory);
 c3d_status c3d_host_adam(c3d_backend *self, const c3d_adam *adam, const c3d_adam_arrays *arrays);
 /* bf16, or C3D_EUNSUPPORTED. */
 c3d_status c3d_host_to_low(c3d_backend *self, size_t n, const float *from, uint16_t *to);
+c3d_status c3d_host_add(c3d_backend *self, size_t n, const float *from, float *to);
 c3d_status c3d_host_sum_squares(c3d_backend *self, const float *x, size_t n, double *out);
 c3d_status c3d_host_sum_doubles(c3d_backend *self, const double *x, size_t n, double *out);
 

@@ -48,6 +48,14 @@ c3d_status c3d_host_to_low(c3d_backend *self, size_t n, const float *from, uint1
     return C3D_OK;
 }
 
+c3d_status c3d_host_add(c3d_backend *self, size_t n, const float *from, float *to)
+{
+    (void)self;
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < n; i++) to[i] += from[i];
+    return C3D_OK;
+}
+
 /* Lanes let the compiler add several elements at once in an order that we fix. */
 #define LANES  8
 #define CHUNKS 1024

@@ -147,6 +147,17 @@ static c3d_status host_all_gather(mpi_state *state, void *all, size_t n_bytes)
     return C3D_OK;
 }
 
+static c3d_status host_exchange(mpi_state *state, int partner, const float *send, float *receive,
+                                size_t n)
+{
+    for (size_t done = 0; done < n; done += PIECE) {
+        const int count = (int)min_size(n - done, PIECE);
+        C3D_MPI(MPI_Sendrecv(send + done, count, MPI_FLOAT, partner, 0, receive + done, count,
+                             MPI_FLOAT, partner, 0, state->data, MPI_STATUS_IGNORE));
+    }
+    return C3D_OK;
+}
+
 /* ---- device memory, by way of the host ------------------------------------------------------- */
 
 static c3d_status staged_sum(c3d_comm *self, float *x, size_t n)
@@ -218,6 +229,23 @@ static c3d_status staged_all_gather(c3d_comm *self, char *all, size_t n_bytes)
     return C3D_OK;
 }
 
+static c3d_status staged_exchange(c3d_comm *self, int partner, const float *send, float *receive,
+                                  size_t n)
+{
+    const c3d_comm_device *device = self->device;
+    mpi_state *state = self->state;
+    const size_t half = PIECE / 2;
+    float *to = state->staging, *from = state->staging + half;
+
+    for (size_t done = 0; done < n; done += half) {
+        const size_t count = min_size(n - done, half);
+        C3D_TRY(device->download(device->context, to, send + done, count * sizeof *to));
+        C3D_TRY(host_exchange(state, partner, to, from, count));
+        C3D_TRY(device->upload(device->context, receive + done, from, count * sizeof *from));
+    }
+    return C3D_OK;
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 static c3d_status mpi_sum(c3d_comm *self, float *buffer, size_t n)
@@ -243,6 +271,13 @@ static c3d_status mpi_all_gather(c3d_comm *self, void *all, size_t n_bytes)
                         : host_all_gather(self->state, all, n_bytes);
 }
 
+static c3d_status mpi_exchange(c3d_comm *self, int partner, const float *send, float *receive,
+                               size_t n)
+{
+    return self->device ? staged_exchange(self, partner, send, receive, n)
+                        : host_exchange(self->state, partner, send, receive, n);
+}
+
 /* Calls return when they are done. */
 static c3d_status mpi_wait(c3d_comm *self)
 {
@@ -259,6 +294,7 @@ const c3d_comm_ops c3d_comm_mpi = {
     .broadcast = mpi_broadcast,
     .reduce_scatter = mpi_reduce_scatter,
     .all_gather = mpi_all_gather,
+    .exchange = mpi_exchange,
     .wait = mpi_wait,
     .poll = mpi_wait,
 };

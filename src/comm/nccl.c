@@ -151,12 +151,12 @@ static c3d_status end(c3d_comm *self, ncclResult_t code)
     return C3D_OK;
 }
 
-typedef enum exchange { SUM, BROADCAST, REDUCE_SCATTER, ALL_GATHER } exchange;
+typedef enum collective { SUM, BROADCAST, REDUCE_SCATTER, ALL_GATHER } collective;
 
 static const char *const names[] = { "sum", "broadcast", "reduce-scatter", "all-gather" };
 
 /* n: floats of a sum or of a share of it, else bytes. */
-static ncclResult_t call_nccl(const c3d_comm *self, exchange kind, char *x, size_t n)
+static ncclResult_t call_nccl(const c3d_comm *self, collective kind, char *x, size_t n)
 {
     const c3d_nccl *state = self->state;
     const size_t own = (size_t)self->rank * n;
@@ -172,7 +172,7 @@ static ncclResult_t call_nccl(const c3d_comm *self, exchange kind, char *x, size
     return ncclInvalidArgument;
 }
 
-static c3d_status enqueue_one(c3d_comm *self, exchange kind, void *x, size_t n)
+static c3d_status enqueue_one(c3d_comm *self, collective kind, void *x, size_t n)
 {
     const bool is_floats = kind == SUM || kind == REDUCE_SCATTER;
 
@@ -180,13 +180,34 @@ static c3d_status enqueue_one(c3d_comm *self, exchange kind, void *x, size_t n)
     return end(self, call_nccl(self, kind, x, n));
 }
 
-static c3d_status enqueue(c3d_comm *self, exchange kind, void *x, size_t n)
+static c3d_status enqueue(c3d_comm *self, collective kind, void *x, size_t n)
 {
     c3d_nccl *state = self->state;
 
     if (state->has_failed) return c3d_error_put(&state->error);
     if (n == 0 || enqueue_one(self, kind, x, n) == C3D_OK) return C3D_OK;
     return fail(state);
+}
+
+/* A pair that waits for each other: only a group of calls can do that. */
+static ncclResult_t call_both(const c3d_nccl *state, int partner, const float *send, float *receive,
+                              size_t n)
+{
+    ncclResult_t code = ncclGroupStart();
+
+    if (code != ncclSuccess) return code;
+    code = ncclSend(send, n, ncclFloat, partner, state->nccl, state->stream);
+    if (code == ncclSuccess || code == ncclInProgress)
+        code = ncclRecv(receive, n, ncclFloat, partner, state->nccl, state->stream);
+    const ncclResult_t ended = ncclGroupEnd();
+    return code == ncclSuccess || code == ncclInProgress ? ended : code;
+}
+
+static c3d_status exchange_once(c3d_comm *self, int partner, const float *send, float *receive,
+                                size_t n)
+{
+    C3D_TRY(begin(self->state, "exchange", n * sizeof *send));
+    return end(self, call_both(self->state, partner, send, receive, n));
 }
 
 /* ---- polling --------------------------------------------------------------------------------- */
@@ -285,6 +306,16 @@ static c3d_status nccl_all_gather(c3d_comm *self, void *all, size_t n_bytes)
     return enqueue(self, ALL_GATHER, all, n_bytes);
 }
 
+static c3d_status nccl_exchange(c3d_comm *self, int partner, const float *send, float *receive,
+                                size_t n)
+{
+    c3d_nccl *state = self->state;
+
+    if (state->has_failed) return c3d_error_put(&state->error);
+    if (n == 0 || exchange_once(self, partner, send, receive, n) == C3D_OK) return C3D_OK;
+    return fail(state);
+}
+
 const c3d_comm_ops c3d_comm_nccl = {
     .name = "nccl",
     .open = c3d_nccl_open,
@@ -294,6 +325,7 @@ const c3d_comm_ops c3d_comm_nccl = {
     .broadcast = nccl_broadcast,
     .reduce_scatter = nccl_reduce_scatter,
     .all_gather = nccl_all_gather,
+    .exchange = nccl_exchange,
     .wait = nccl_wait,
     .poll = nccl_poll,
 };

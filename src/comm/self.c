@@ -36,6 +36,13 @@ static c3d_status self_all_gather(c3d_comm *self, void *all, size_t n_bytes)
     return C3D_OK;
 }
 
+static c3d_status self_exchange(c3d_comm *self, int partner, const float *send, float *receive,
+                                size_t n)
+{
+    (void)self, (void)send, (void)receive, (void)n;
+    return C3D_FAIL(C3D_EINVAL, "exchange with rank %d: there is one rank", partner);
+}
+
 static c3d_status self_wait(c3d_comm *self)
 {
     (void)self;
@@ -51,6 +58,7 @@ const c3d_comm_ops c3d_comm_self = {
     .broadcast = self_broadcast,
     .reduce_scatter = self_reduce_scatter,
     .all_gather = self_all_gather,
+    .exchange = self_exchange,
     .wait = self_wait,
     .poll = self_wait,
 };

@@ -257,6 +257,10 @@ static void unlink_all()
     for (const std::string &name : to_unlink) shm_unlink(name.c_str());
 }
 
+// A send waits for the receive of its group. All ranks must do this at once, in pairs: what the
+// product's exchange is, and less than NCCL can.
+static operation half_of_exchange;
+
 } // namespace cuda_host
 
 using namespace cuda_host;
@@ -456,6 +460,30 @@ ncclResult_t ncclReduceScatter(const void *send, void *receive, size_t count, nc
 {
     return call("ncclReduceScatter", comm,
                 make(call_kind::reduce_scatter, send, receive, count, type, how, 0, stream));
+}
+
+ncclResult_t ncclSend(const void *send, size_t count, ncclDataType_t type, int peer, ncclComm_t,
+                      cudaStream_t stream)
+{
+    const guard held(lock());
+
+    if (group_depth == 0) return fail(ncclInvalidUsage, "a send without a group");
+    half_of_exchange = make(call_kind::exchange, send, nullptr, count, type, ncclSum, 0, stream);
+    half_of_exchange.partner = peer;
+    return ncclSuccess;
+}
+
+ncclResult_t ncclRecv(void *receive, size_t count, ncclDataType_t type, int peer, ncclComm_t comm,
+                      cudaStream_t stream)
+{
+    operation both = half_of_exchange;
+
+    if (!both.send || both.partner != peer || both.what.count != count ||
+        both.what.type != (uint32_t)type || both.stream != stream || peer == comm->rank)
+        return fail(ncclInvalidUsage, "a receive without its send");
+    half_of_exchange.send = nullptr;
+    both.receive = static_cast<char *>(receive);
+    return call("ncclRecv", comm, both);
 }
 
 ncclResult_t ncclAllGather(const void *send, void *receive, size_t count, ncclDataType_t type,

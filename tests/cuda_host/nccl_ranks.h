@@ -15,7 +15,14 @@ namespace cuda_host
 constexpr int max_ranks = 16;
 constexpr size_t slot_bytes = 1 << 18;
 
-enum class call_kind : uint32_t { all_reduce, broadcast, reduce, reduce_scatter, all_gather };
+enum class call_kind : uint32_t {
+    all_reduce,
+    broadcast,
+    reduce,
+    reduce_scatter,
+    all_gather,
+    exchange
+};
 
 // What every rank must say alike in one round.
 struct signature {
@@ -29,6 +36,7 @@ struct seat {
     uint32_t bus;
     uint64_t host;
     signature now;
+    int partner;                               // of an exchange
     std::atomic<uint64_t> published, consumed; // rounds
 };
 
@@ -43,7 +51,8 @@ struct operation {
     const char *send;
     char *receive;
     cudaStream_t stream;
-    size_t at = 0; // elements of a share that are done
+    int partner = -1; // of an exchange
+    size_t at = 0;    // elements of a share that are done
     bool published = false;
     bool hangs = false;
 };

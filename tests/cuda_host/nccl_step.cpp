@@ -111,6 +111,11 @@ static void take(const ncclComm &comm, operation &o)
         for (int r = 0; r < comm.n_ranks; r++)
             memcpy(to + (size_t)r * o.what.count * size, comm.shared->slots[r], n * size);
         break;
+    case call_kind::exchange:
+        if (comm.shared->seats[o.partner].partner != comm.rank)
+            fatal("NCCL: rank %d sends to one that sends to another", comm.rank);
+        memcpy(to, comm.shared->slots[o.partner], n * size);
+        break;
     }
 }
 
@@ -141,6 +146,7 @@ bool operation_step(ncclComm &comm, operation &o)
             if (!all_reached(comm, round, true)) return false; // slots are still being read
             publish(comm, o);
             own.now = o.what;
+            own.partner = o.partner;
             own.published.store(round + 1);
             o.published = true;
             continue;

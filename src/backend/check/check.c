@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Every entry of the table has its checked twin below. */
-_Static_assert(sizeof(c3d_backend_ops) == sizeof(char *) + sizeof(void *) * 32,
+_Static_assert(sizeof(c3d_backend_ops) == sizeof(char *) + sizeof(void *) * 33,
                "an entry came: check must wrap it");
 
 static c3d_status check_open(c3d_backend *self)
@@ -253,6 +253,15 @@ static c3d_status check_to_low(c3d_backend *self, size_t n, const float *from, u
     return k->inner.ops->to_low(&k->inner, n, from, to);
 }
 
+static c3d_status check_add(c3d_backend *self, size_t n, const float *from, float *to)
+{
+    check *k = check_of(self);
+
+    C3D_TRY(c3d_check_range(k, from, n * sizeof *from, "numbers to add"));
+    C3D_TRY(c3d_check_range(k, to, n * sizeof *to, "numbers that are added to"));
+    return k->inner.ops->add(&k->inner, n, from, to);
+}
+
 static c3d_status check_sum_squares(c3d_backend *self, const float *x, size_t n, double *out)
 {
     check *k = check_of(self);
@@ -303,6 +312,7 @@ static const c3d_backend_ops table = {
     .loss = c3d_check_loss,
     .adam = check_adam,
     .to_low = check_to_low,
+    .add = check_add,
     .sum_squares = check_sum_squares,
     .sum_doubles = check_sum_doubles,
 };

@@ -103,6 +103,7 @@ const c3d_backend_ops c3d_backend_cuda = {
     .loss = c3d_cuda_loss_entry,
     .adam = c3d_cuda_adam_entry,
     .to_low = c3d_cuda_to_low_entry,
+    .add = c3d_cuda_add_entry,
     .sum_squares = c3d_cuda_sum_squares_entry,
     .sum_doubles = c3d_cuda_sum_doubles_entry,
 };

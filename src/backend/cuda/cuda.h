@@ -323,6 +323,7 @@ c3d_status c3d_cuda_loss_entry(c3d_backend *self, c3d_activation *logits, const 
 c3d_status c3d_cuda_adam_entry(c3d_backend *self, const c3d_adam *adam,
                                const c3d_adam_arrays *arrays);
 c3d_status c3d_cuda_to_low_entry(c3d_backend *self, size_t n, const float *from, uint16_t *to);
+c3d_status c3d_cuda_add_entry(c3d_backend *self, size_t n, const float *from, float *to);
 c3d_status c3d_cuda_sum_squares_entry(c3d_backend *self, const float *x, size_t n, double *out);
 c3d_status c3d_cuda_sum_doubles_entry(c3d_backend *self, const double *x, size_t n, double *out);
 

@@ -82,6 +82,16 @@ c3d_status c3d_cuda_to_low_entry(c3d_backend *self, size_t n, const float *from,
     return C3D_OK;
 }
 
+c3d_status c3d_cuda_add_entry(c3d_backend *self, size_t n, const float *from, float *to)
+{
+    cuda *c = cuda_of(self);
+
+    C3D_TRY(c3d_cuda_use(c));
+    C3D_CUDA(c3d_cuda_add(c->stream, n, from, to));
+    c3d_cuda_note("a sum of gradients");
+    return C3D_OK;
+}
+
 c3d_status c3d_cuda_sum_squares_entry(c3d_backend *self, const float *x, size_t n, double *out)
 {
     cuda *c = cuda_of(self);

@@ -108,6 +108,12 @@ static c3d_status onednn_to_low(c3d_backend *self, size_t n, const float *from, 
     return c3d_host_to_low(self, n, from, to);
 }
 
+static c3d_status onednn_add(c3d_backend *self, size_t n, const float *from, float *to)
+{
+    c3d_onednn_use_threads(onednn_of(self));
+    return c3d_host_add(self, n, from, to);
+}
+
 static c3d_status onednn_sum_squares(c3d_backend *self, const float *x, size_t n, double *out)
 {
     c3d_onednn_use_threads(onednn_of(self));
@@ -146,6 +152,7 @@ const c3d_backend_ops c3d_backend_onednn = {
     .loss = onednn_loss,
     .adam = onednn_adam,
     .to_low = onednn_to_low,
+    .add = onednn_add,
     .sum_squares = onednn_sum_squares,
     .sum_doubles = c3d_host_sum_doubles,
 };

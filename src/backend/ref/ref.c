@@ -246,6 +246,7 @@ const c3d_backend_ops c3d_backend_ref = {
     .loss = ref_loss,
     .adam = c3d_ref_adam,
     .to_low = c3d_host_to_low,
+    .add = c3d_host_add,
     .sum_squares = c3d_ref_sum_squares,
     .sum_doubles = c3d_host_sum_doubles,
 };
