@@ -5,6 +5,8 @@
 #   C3D_BIN           folder of the programs (default build/release/bin)
 #   C3D_LAUNCH        srun, mpirun or auto: srun where it offers PMIx, else mpirun (default auto)
 #   C3D_MAX_RESTARTS  how often a job is queued again before it is left to you (default 50)
+#   C3D_SIGNAL_LEAD_S seconds between SLURM's signal and the time limit, which the programs compare
+#                     with the time they take to save (default: what the script's --signal says)
 set -u
 bin=${C3D_BIN:-build/release/bin}
 n_signals=0
@@ -29,6 +31,22 @@ on_signal() {
 }
 trap on_signal USR1
 
+# SBATCH_SIGNAL wins over the script as it does for sbatch; what sbatch itself was told on its command
+# line nobody can ask for.
+if [ -z "${C3D_SIGNAL_LEAD_S:-}" ]; then
+    signal=${SBATCH_SIGNAL:-$(sed -n 's/^#SBATCH .*--signal=\([^ ]*\).*/\1/p' "$0" | tail -1)}
+    case $signal in
+        *@*) export C3D_SIGNAL_LEAD_S=${signal##*@} ;;
+        ?*) export C3D_SIGNAL_LEAD_S=60 ;; # sbatch's own default
+    esac
+fi
+
+# mpirun finds out within half a minute that a node does not answer any more; by its own settings it
+# would wait for ever
+export OMPI_MCA_oob_tcp_keepalive_time=${OMPI_MCA_oob_tcp_keepalive_time-10}
+export OMPI_MCA_oob_tcp_keepalive_intvl=${OMPI_MCA_oob_tcp_keepalive_intvl-5}
+export OMPI_MCA_oob_tcp_keepalive_probes=${OMPI_MCA_oob_tcp_keepalive_probes-4}
+
 # srun does not take this from the job any more
 [ -z "${SLURM_CPUS_PER_TASK:-}" ] || export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
 
@@ -39,9 +57,9 @@ if [ "$launch" = auto ]; then
 fi
 case $launch in
     # tasks that are left alone by the others are ended after a minute
-    srun) launcher=(srun --mpi=pmix --wait=60) ;;
+    srun) launcher=(srun --mpi=pmix --wait=60 -n) ;;
     # the programs share a node's cores among its ranks themselves
-    mpirun) launcher=(mpirun -np "${SLURM_NTASKS:-1}" --bind-to none) ;;
+    mpirun) launcher=(mpirun --bind-to none -np) ;;
     *) fail 2 "C3D_LAUNCH=$launch: expected srun, mpirun or auto" ;;
 esac
 
@@ -101,5 +119,6 @@ must() { # COMMAND...
     [ "$code" = 0 ] || fail "$code" "exit $code: $(meaning "$code"); not queued again"
 }
 
-on_all_tasks() { must "${launcher[@]}" "$bin/$1" "${@:2}"; }
+on_tasks() { must "${launcher[@]}" "$1" "$bin/$2" "${@:3}"; } # NUMBER PROGRAM ARGUMENTS...
+on_all_tasks() { on_tasks "${SLURM_NTASKS:-1}" "$@"; }
 on_one_task() { must "$bin/$1" "${@:2}"; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# down.sh DIR: ends what up.sh started there, by its own pid files.
+# down.sh DIR: ends what up.sh started there, by its own pid files. On hosts of its own it runs on one.
 dir=$1
 export SLURM_CONF=$dir/slurm.conf
 is_alive() { [ -d "/proc/$1" ] && [ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null)" != Z ]; }
@@ -15,7 +15,7 @@ if [ -s "$dir/run/slurmctld.pid" ]; then
         sleep 0.1
     done
 fi
-for file in "$dir"/run/{slurmd,slurmctld,munged}.pid; do
+for file in "$dir"/run/slurmd-*.pid "$dir"/run/{slurmctld,munged}.pid; do
     [ -s "$file" ] || continue
     pid=$(cat "$file")
     kill "$pid" 2>/dev/null

@@ -9,12 +9,12 @@ stub() { # NAME, its script on standard input
     chmod +x "stubs/$1"
 }
 for program in c3d-train c3d-dataset c3d-evaluate c3d-report; do
-    stub $program <<<'echo "$(basename "$0") $*"; exit "${STUB_CODE:-0}"'
+    stub $program <<<'echo "$(basename "$0") $*"; echo "lead ${C3D_SIGNAL_LEAD_S-none}"; exit "${STUB_CODE:-0}"'
 done
-stub mpirun <<<'[ "$1" = -np ] && [ "$3 $4" = "--bind-to none" ] || exit 99
-echo -n "mpirun $2: "; shift 4; exec "$@"'
+stub mpirun <<<'[ "$1 $2 $3" = "--bind-to none -np" ] || exit 99
+echo -n "mpirun $4: "; shift 4; exec "$@"'
 stub srun <<<'[ "$1" = --mpi=list ] && { echo "pmi2 ${STUB_PMIX-pmix}" >&2; exit; }
-echo -n "srun $1: "; shift 2; exec "$@"'
+[ "$2 $3" = "--wait=60 -n" ] || exit 99; echo -n "srun $1 $4: "; shift 4; exec "$@"'
 stub scontrol <<'STUB' # as SLURM does: the script is ended
 echo "scontrol $*" >>calls.txt
 kill -TERM $PPID
@@ -29,13 +29,23 @@ job() { # CODE SCRIPT ARGUMENTS...: in a folder of its own that has slurm/
 [ -e slurm ] || ln -s "$C3D_SOURCE/slurm" slurm
 
 job 0 train my.yaml --set train.epochs=2
-says "srun --mpi=pmix: c3d-train my.yaml --set train.epochs=2"
+says "srun --mpi=pmix 3: c3d-train my.yaml --set train.epochs=2"
 STUB_PMIX= job 0 train my.yaml
 says "mpirun 3: c3d-train my.yaml"
 job 2 train
 says "usage: sbatch slurm/train.sbatch"
 expect 2 env -u SLURM_JOB_ID bash slurm/train.sbatch my.yaml
 says "this is a job script"
+
+# the time between the signal and the end, for the programs
+job 0 train my.yaml
+says "lead 300"
+SBATCH_SIGNAL=B:USR1@77 job 0 train my.yaml
+says "lead 77"
+C3D_SIGNAL_LEAD_S=9 SBATCH_SIGNAL=B:USR1 job 0 train my.yaml
+says "lead 9"
+job 0 evaluate run
+says "lead none"
 
 # 75 goes back to the queue, until it was often enough; nothing else does
 STUB_CODE=75 job 143 train my.yaml
@@ -49,11 +59,11 @@ for code in 1 2 3 4 5 137 143 205; do
 done
 
 job 0 dataset my.yaml data
-says "srun --mpi=pmix: c3d-dataset build my.yaml --out data"
+says "srun --mpi=pmix 3: c3d-dataset build my.yaml --out data"
 job 0 evaluate run --split validation
 says "c3d-evaluate run --split validation"
 job 0 demo
-says "srun --mpi=pmix: c3d-train configs/demo-3d.yaml"
+says "srun --mpi=pmix 3: c3d-train configs/demo-3d.yaml"
 says "c3d-report runs/demo/2d runs/demo/3d --out runs/demo/report.html"
 
 # every pair of network and seed once
