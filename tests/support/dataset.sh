@@ -1,10 +1,9 @@
 # Shared by tests/dataset_*.sh: working directory, expectations, what a store holds.
 set -uo pipefail
 tool=$C3D_BIN/c3d-dataset
-# Unwinding slowly at each allocation of GDAL and SQLite takes ten times as long, and with quick
-# stacks the leaks of MPI cannot be told by name: leaks are looked for by the unit tests and
-# train_store.
-export ASAN_OPTIONS=fast_unwind_on_malloc=1:detect_leaks=0
+# With GDAL and SQLite the leaks of MPI cannot be told by name: leaks are looked for by the unit tests
+# and train_store.
+export ASAN_OPTIONS=detect_leaks=0
 rm -rf ./* # the test's own working directory, from an earlier run
 
 fail() {
