@@ -85,13 +85,13 @@ run() { # COMMAND...
 # One line about an exit code of the programs, mpirun or srun.
 meaning() { # CODE
     case $1 in
-        1) echo "internal error, or mpirun was told to end (Ctrl-C, SIGTERM): see the lines above" ;;
+        1) echo "internal error, or mpirun was told to end or could not start: see the lines above" ;;
         2) echo "wrong usage or configuration" ;;
         3) echo "data or files: missing, unreadable, disk full" ;;
         4) echo "a device, MPI or another rank" ;;
         5) echo "training diverged" ;;
         137) echo "killed: most often out of memory (--mem), or the time limit" ;;
-        139) echo "a program crashed" ;;
+        134 | 139) echo "a program crashed" ;;
         143) echo "ended by SIGTERM: scancel or the time limit" ;;
         205) echo "mpirun could not reach or lost a node" ;;
         *) echo "see slurm/README.md" ;;
@@ -119,6 +119,5 @@ must() { # COMMAND...
     [ "$code" = 0 ] || fail "$code" "exit $code: $(meaning "$code"); not queued again"
 }
 
-on_tasks() { must "${launcher[@]}" "$1" "$bin/$2" "${@:3}"; } # NUMBER PROGRAM ARGUMENTS...
-on_all_tasks() { on_tasks "${SLURM_NTASKS:-1}" "$@"; }
+on_all_tasks() { must "${launcher[@]}" "${SLURM_NTASKS:-1}" "$bin/$1" "${@:2}"; }
 on_one_task() { must "$bin/$1" "${@:2}"; }

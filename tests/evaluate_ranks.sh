@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Scores are the same bytes on 1, 2, 3 and 7 ranks: for lists that no block divides, where there are
-# more ranks than blocks, and for the validation while training.
+# more ranks than blocks, and for the validation while training. Asked to stop (SIGUSR1), an
+# evaluation ends with 75 and leaves no files.
 . "$C3D_SOURCE/tests/support/check.sh"
 . "$C3D_SOURCE/tests/support/train.sh"
 train=$C3D_BIN/c3d-train
-rm -rf run still* files-*
+rm -rf run still* files-* wide stopped-*
 
 evaluate() { # SPLIT RANKS...
     local split=$1 n
@@ -37,4 +38,29 @@ for n in 1 2 3 7; do
     cmp still1/validation.csv still$n/validation.csv || fail "validation while training on $n ranks"
 done
 grep -q "^0\.[0-9]" still1/validation.csv || fail "no validation while training"
+
+# a network that takes seconds; stopped while it scores
+expect 0 "$train" "$config" --set run.dir=wide --set train.max_steps=1 --set model.width=48
+is_scoring() { # PROCESS...: whether one of them has the scenes open
+    local process
+    for process in "$@"; do
+        find "/proc/$process/fd" -lname '*/scenes-*' 2>/dev/null | grep -q . && return 0
+    done
+    return 1
+}
+stopped() { # NAME COMMAND...
+    local name=$1 pid code=0
+    shift
+    "$@" "$C3D_BIN/c3d-evaluate" wide --out "stopped-$name" --split train --checkpoint last >out.txt 2>&1 &
+    pid=$!
+    # shellcheck disable=SC2046 # a list
+    for _ in $(seq 400); do is_scoring $pid $(pgrep -P $pid) && break; sleep 0.02; done
+    kill -USR1 $pid
+    wait $pid || code=$?
+    [ $code = 75 ] || { fail "$name: exit $code after SIGUSR1, expected 75"; cat out.txt; }
+    says "run the same command again"
+    ! ls "stopped-$name"/*-train.* >/dev/null 2>&1 || fail "$name: files of an evaluation that was stopped"
+}
+stopped alone env
+stopped mpirun $mpi -np 2
 finish

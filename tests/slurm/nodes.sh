@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The job script for training on two nodes: hosts of their own, one rank on each, by srun and by
 # mpirun; one of them is signalled, saves and is queued again. Two numbers have one sum in any order,
-# so both end with the parameters of two ranks on one host, bit for bit.
+# so both end with the parameters of two ranks on one host, bit for bit. Then scaling.sbatch, first on
+# one of the nodes and then on both.
 . "$C3D_SOURCE/tests/support/check.sh"
 . "$C3D_SOURCE/tests/support/train.sh"
 . "$C3D_SOURCE/tests/support/jobs.sh"
@@ -11,11 +12,13 @@ trap 'on_host 1 "$C3D_SOURCE/tests/slurm/down.sh" "$slurm"; hosts_down; rm -rf "
 reason=$(hosts_up 2) || skip "$reason"
 "$C3D_SOURCE/tests/slurm/up.sh" "$slurm" 2 2 || exit $?
 on_cluster() { on_host 1 "$@"; }
-rm -rf one srun mpirun ./*.out
+rm -rf one srun mpirun scaling ./*.out
 
 by_srun=$(C3D_LAUNCH=srun train srun --nodes=2 --ntasks-per-node=1)
 by_mpirun=$(C3D_LAUNCH=mpirun train mpirun --nodes=2 --ntasks-per-node=1)
 signal_when "$by_mpirun" "$here/mpirun/checkpoints/*.safetensors"
+scaling=$(C3D_STEPS=8 C3D_CHECK_STEPS=2 submit --nodes=2 --ntasks-per-node=1 slurm/scaling.sbatch \
+    "$config" "$here/scaling")
 expect 0 ranks 2 "$C3D_BIN/c3d-train" "$config" --set run.dir=one --set train.epochs=12
 
 ends_with "$by_srun" COMPLETED 0 0
@@ -30,4 +33,12 @@ for run in srun mpirun; do
     "$C3D_TEST_BIN/compare_tensors" equal "$(last one)" "$(last $run)" ||
         fail "$run on two nodes ended with other parameters than one host"
 done
+
+ends_with "$scaling" COMPLETED 0 0
+grep -q "^measured,c3d,1,1,16,rank0,[0-9.]*,1.00,1.00,-,-,-$" scaling/scaling.csv || fail "scaling: one task"
+grep -qE "^measured,c3d,2,2,16,rank0,[0-9.]+,[0-9.]+,[0-9.]+,[-0-9.]+,[0-9.]+,(exact|rounding)$" scaling/scaling.csv ||
+    fail "scaling: two tasks on two nodes"
+[ "$(wc -l <scaling/scaling.csv)" = 3 ] || fail "scaling: not two rows"
+grep -q "^| measured | c3d | 2 | 2 |" scaling/scaling.md || fail "scaling.md is not a table"
+[ $failures = 0 ] || cat scaling/scaling.csv "$scaling.out"
 finish

@@ -34,6 +34,8 @@ STUB_PMIX= job 0 train my.yaml
 says "mpirun 3: c3d-train my.yaml"
 job 2 train
 says "usage: sbatch slurm/train.sbatch"
+job 2 scaling my.yaml
+says "usage: sbatch slurm/scaling.sbatch"
 expect 2 env -u SLURM_JOB_ID bash slurm/train.sbatch my.yaml
 says "this is a job script"
 
