@@ -5,7 +5,7 @@ set -euo pipefail
 
 packages=(
     git gcc libc6-dev make cmake ninja-build pkg-config
-    openmpi-bin libopenmpi-dev libgdal-dev gdal-bin libyaml-dev libhdf5-dev libdnnl-dev
+    openmpi-bin libopenmpi-dev libhwloc-dev libgdal-dev gdal-bin libyaml-dev libhdf5-dev libdnnl-dev
     libjansson-dev libxxhash-dev librandom123-dev libcmocka-dev gnuplot-nox
 )
 # only tests/run.sh needs these

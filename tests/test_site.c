@@ -18,11 +18,11 @@ static int make_ranks(c3d_site_rank *ranks)
         (void)snprintf(one->host, sizeof one->host, "node%d", r / 2);
         one->local_rank = r % 2;
         one->first_local_rank = r - r % 2;
-        one->n_host_cores = 4;
-        one->n_threads = 2;
+        one->place.n_host_cores = 4;
+        one->place.n_threads = 2;
         one->device_index = r % 2;
-        CPU_SET((size_t)(2 * (r % 2)), &one->cores);
-        CPU_SET((size_t)(2 * (r % 2) + 1), &one->cores);
+        CPU_SET((size_t)(2 * (r % 2)), &one->place.cores);
+        CPU_SET((size_t)(2 * (r % 2) + 1), &one->place.cores);
         (void)snprintf(one->device, sizeof one->device, "H200 (sm_90)");
         (void)snprintf(one->bus_id, sizeof one->bus_id, "0000:%d0:00.0", 1 + r % 2);
         (void)snprintf(one->versions, sizeof one->versions, "c3d-train 0.1.0, Open MPI v4.1.4");
@@ -58,21 +58,21 @@ static void cores(void **state)
     const int n = make_ranks(ranks);
 
     (void)state;
-    ranks[3].n_threads = 3;
+    ranks[3].place.n_threads = 3;
     expect(ranks, n, 1, C3D_OK, "node1: 2 ranks would take 5 threads on 4 cores (oversubscribed)");
     make_ranks(ranks);
     for (int r = 2; r < 4; r++) {
-        CPU_ZERO(&ranks[r].cores);
-        CPU_SET(0, &ranks[r].cores);
-        ranks[r].n_threads = 1;
+        CPU_ZERO(&ranks[r].place.cores);
+        CPU_SET(0, &ranks[r].place.cores);
+        ranks[r].place.n_threads = 1;
     }
-    ranks[2].n_host_cores = ranks[3].n_host_cores = 1;
+    ranks[2].place.n_host_cores = ranks[3].place.n_host_cores = 1;
     expect(ranks, n, 1, C3D_OK, "node1: 2 ranks share 1 core (oversubscribed)");
-    CPU_ZERO(&ranks[3].cores);
-    CPU_SET(1, &ranks[3].cores);
-    ranks[2].n_host_cores = ranks[3].n_host_cores = 2; /* both are used */
+    CPU_ZERO(&ranks[3].place.cores);
+    CPU_SET(1, &ranks[3].place.cores);
+    ranks[2].place.n_host_cores = ranks[3].place.n_host_cores = 2; /* both are used */
     expect(ranks, n, 0, C3D_OK, NULL);
-    ranks[2].n_host_cores = ranks[3].n_host_cores = 64;
+    ranks[2].place.n_host_cores = ranks[3].place.n_host_cores = 64;
     expect(ranks, n, 1, C3D_OK, "node1: every rank is bound to one core, and 62 of 64 are left");
 }
 
@@ -86,7 +86,7 @@ static void shared_gpus(void **state)
     expect(ranks, n, 1, C3D_OK, "node1: ranks 2 and 3 share one GPU (0000:10:00.0)");
     for (int r = 0; r < n; r++) {
         ranks[r].first_local_rank = 0;
-        ranks[r].n_threads = 1;
+        ranks[r].place.n_threads = 1;
         memcpy(ranks[r].bus_id, ranks[2].bus_id, sizeof ranks[r].bus_id);
     }
     expect(ranks, n, 1, C3D_OK, "ranks 0, 1 and 2 more share one GPU");

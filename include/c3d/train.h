@@ -9,6 +9,7 @@
 #include "c3d/config.h"
 #include "c3d/data.h"
 #include "c3d/nn.h"
+#include "c3d/place.h"
 
 /* ---- scores (local) ---------------------------------------------------------------------------
  */
@@ -191,10 +192,11 @@ typedef struct c3d_run {
     c3d_comm *comm;           /* borrowed */
     const c3d_config *config; /* borrowed */
     char dir[C3D_PATH_MAX];
-    int lock_fd;                  /* rank 0 holds DIR/lock */
-    char cache_dir[C3D_PATH_MAX]; /* of what may be kept between runs; empty: nowhere */
-    bool finished;                /* the checkpoint was the end of the run: nothing to do */
-    int n_threads;
+    int lock_fd;                        /* rank 0 holds DIR/lock */
+    char cache_dir[C3D_PATH_MAX];       /* of what may be kept between runs; empty: nowhere */
+    bool finished;                      /* the checkpoint was the end of the run: nothing to do */
+    c3d_place place;                    /* its cores */
+    int n_threads;                      /* place.n_threads */
     uint64_t held_bytes, planned_bytes; /* host memory: before anything large, and what follows */
 
     c3d_backend backend;

@@ -215,13 +215,15 @@ static c3d_status evaluate(c3d_comm *comm, const c3d_args *args, subject *s)
 {
     c3d_evaluator *evaluator = NULL;
     c3d_evaluation ev = { 0 };
+    c3d_place place;
     c3d_status st = c3d_comm_agree_status(comm, open_subject(s, args));
 
     if (st != C3D_OK) return st;
     const double threshold = c3d_args_given(args, "--threshold")
                                  ? c3d_args_real(args, "--threshold")
                                  : s->config.evaluation.threshold;
-    st = c3d_comm_agree_status(comm, open_evaluator(comm, args, s, &evaluator));
+    st = c3d_place_take(comm, s->config.evaluation.threads, NULL, &place);
+    if (st == C3D_OK) st = c3d_comm_agree_status(comm, open_evaluator(comm, args, s, &evaluator));
     if (st == C3D_OK) st = c3d_comm_agree_status(comm, c3d_evaluator_read(evaluator, s->file));
     if (st == C3D_OK) st = c3d_evaluator_run(evaluator, c3d_split_name(s->split), &ev);
     if (st == C3D_OK)

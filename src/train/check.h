@@ -4,15 +4,11 @@
 
 #include "c3d/train.h"
 
-#include <sched.h>
-
 /* What a rank tells rank 0 of itself. */
 typedef struct c3d_site_rank {
     char host[64];
     int local_rank, first_local_rank; /* as in c3d_comm; the latter tells hosts apart */
-    cpu_set_t cores;                  /* that it may use */
-    int n_host_cores;                 /* that its host has */
-    int n_threads;                    /* that it would take */
+    c3d_place place;                  /* its cores and threads */
     char numa[32];                    /* nodes of its cores, "0,1"; "-": not known */
     c3d_status status;                /* of opening its device */
     char device[256];                 /* as the backend describes it, or why it cannot be used */
@@ -37,8 +33,8 @@ void c3d_site_findings_free(c3d_site_findings *findings);
 
 /* This rank, with run->backend open if that can be. Local. */
 void c3d_site_look(c3d_run *run, c3d_site_rank *out);
-/* NUMA nodes of a set of cores, as listed in ROOT/sys; root: "" but for tests. */
-void c3d_site_numa(const char *root, const cpu_set_t *cores, char out[32]);
+/* NUMA nodes of a set of processors, as listed in ROOT/sys; root: "" but for tests. */
+void c3d_site_numa(const char *root, const cpu_set_t *cpus, char out[32]);
 void c3d_site_print_ranks(const c3d_site_rank *ranks, int n, c3d_text *out);
 /* Cores, devices and versions of n ranks, beside each other. */
 void c3d_site_judge(const c3d_site_rank *ranks, int n, c3d_site_findings *out);

@@ -54,9 +54,9 @@ static host_cores cores_of(const c3d_site_rank *ranks, int n, int first)
     for (int r = first; r < n; r++) {
         if (ranks[r].first_local_rank != ranks[first].first_local_rank) continue;
         h.n_ranks++;
-        h.n_threads += ranks[r].n_threads;
-        CPU_OR(&h.cores, &h.cores, &ranks[r].cores);
-        h.all_bound = h.all_bound && CPU_COUNT(&ranks[r].cores) == 1;
+        h.n_threads += ranks[r].place.n_threads;
+        CPU_OR(&h.cores, &h.cores, &ranks[r].place.cores);
+        h.all_bound = h.all_bound && CPU_COUNT(&ranks[r].place.cores) == 1;
     }
     return h;
 }
@@ -77,12 +77,12 @@ static void judge_cores(const c3d_site_rank *ranks, int n, int first, c3d_site_f
                       "%s: %d ranks would take %d threads on %d core%s (oversubscribed): use a "
                       "smaller distributed.threads, or leave it out",
                       r->host, h.n_ranks, h.n_threads, n_cores, n_cores == 1 ? "" : "s");
-    if (h.all_bound && n_cores < r->n_host_cores)
+    if (h.all_bound && n_cores < r->place.n_host_cores)
         c3d_site_warn(out,
                       "%s: every rank is bound to one core, and %d of %d are left unused: start "
                       "with mpirun --bind-to none, or give each task more with srun "
                       "--cpus-per-task",
-                      r->host, r->n_host_cores - n_cores, r->n_host_cores);
+                      r->host, r->place.n_host_cores - n_cores, r->place.n_host_cores);
 }
 
 /* One sentence a GPU: when its first rank comes up. */

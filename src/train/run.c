@@ -397,18 +397,22 @@ static c3d_status open_parts(c3d_run *run)
 static void print_start(c3d_run *run)
 {
     char device[256];
+    c3d_text place = { 0 };
 
     c3d_log_run("%zu training and %zu validation samples; %lld steps of %d an epoch",
                 run->train_list.n, run->validation_list.n,
                 (long long)c3d_loader_n_steps(run->loader), run->config->train.global_batch);
     c3d_log_run("device: %s; ranks: %d", run->backend.ops->describe(&run->backend, device),
                 run->comm->n_ranks);
+    c3d_place_describe(&run->place, &place);
+    c3d_log_run("threads: %s", place.text ? place.text : "");
+    c3d_text_free(&place);
 }
 
 c3d_status c3d_run_begin(c3d_run *run, c3d_comm *comm, const c3d_config *config)
 {
     *run = (c3d_run){ .comm = comm, .config = config, .lock_fd = -1 };
-    C3D_TRY(c3d_run_threads(config, comm, &run->n_threads));
+    C3D_TRY(c3d_run_take_place(run));
     c3d_network_from_config(config, &run->network);
     c3d_cache_dir(run->cache_dir);
     return C3D_OK;

@@ -4,9 +4,11 @@
 
 #include "c3d/train.h"
 
-/* distributed.threads, or the cores this rank may use divided by the ranks of its host that may use
- * the same ones. COLLECTIVE. */
-C3D_CHECKED c3d_status c3d_run_threads(const c3d_config *config, c3d_comm *comm, int *out);
+/* run->place: the cores of this rank and its number of threads, distributed.threads or what
+ * c3d_place_take finds. Before other threads are started. COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_run_take_place(c3d_run *run);
+/* Adds "8 of 16 cores a rank (cores 0-7, NUMA 0; ...)" for this rank. Local. */
+void c3d_place_describe(const c3d_place *place, c3d_text *out);
 
 /* Micro-batches before the last one that a device may still be reading. */
 #define C3D_TRAIN_HELD 2

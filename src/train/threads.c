@@ -1,45 +1,28 @@
+#include "train/check.h"
 #include "train/run.h"
 
-#include <sched.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* Identifies a set of cores of a host: ranks bound to cores of their own differ, unbound ones do
- * not. */
-static uint64_t cores_of(const c3d_comm *comm, int *n_cores)
+c3d_status c3d_run_take_place(c3d_run *run)
 {
-    cpu_set_t set;
-    struct {
-        cpu_set_t set;
-        char host[sizeof comm->host];
-    } key;
+    const c3d_comm_device device = { .index = run->comm->local_rank };
+    const bool may_use_gpu = run->config->run.device != C3D_CONFIG_DEVICE_CPU;
+    char bus_id[32];
+    const bool known = may_use_gpu && c3d_nccl_find_gpu(&device, bus_id) == C3D_OK;
 
-    memset(&key, 0, sizeof key);
-    *n_cores = 1;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) {
-        *n_cores = CPU_COUNT(&set);
-        key.set = set;
-    }
-    memcpy(key.host, comm->host, sizeof key.host);
-    return c3d_hash(&key, sizeof key);
+    C3D_TRY(c3d_place_take(run->comm, run->config->distributed.threads, known ? bus_id : NULL,
+                           &run->place));
+    run->n_threads = run->place.n_threads;
+    return C3D_OK;
 }
 
-c3d_status c3d_run_threads(const c3d_config *config, c3d_comm *comm, int *out)
+void c3d_place_describe(const c3d_place *place, c3d_text *out)
 {
-    const size_t n_bytes = (size_t)comm->n_ranks * sizeof(uint64_t);
-    int n_cores, n_others = 0;
-    const uint64_t mine = cores_of(comm, &n_cores);
-    void *gathered = NULL;
-    size_t n_gathered;
+    char cores[64], numa[32];
 
-    C3D_TRY(c3d_comm_gather(comm, &mine, sizeof mine, &gathered, &n_gathered));
-    uint64_t *all = gathered ? gathered : c3d_calloc(1, n_bytes);
-    c3d_status st = all ? c3d_comm_share(comm, all, n_bytes) : C3D_ENOMEM;
-    for (int r = 0; st == C3D_OK && r < comm->n_ranks; r++)
-        n_others += r != comm->rank && all[r] == mine;
-    free(all);
-    C3D_TRY(st);
-    const int share = n_cores / (1 + n_others);
-    *out = config->distributed.threads > 0 ? config->distributed.threads : share > 1 ? share : 1;
-    return C3D_OK;
+    c3d_site_numa("", &place->cpus, numa);
+    c3d_text_add(out, "%d of %d cores a rank (core%s %s, NUMA %s", place->n_threads,
+                 place->n_job_cores, place->n_cores == 1 ? "" : "s",
+                 c3d_place_list(&place->cores, cores), numa);
+    if (place->is_least) c3d_text_add(out, "; as many as on the rank with the fewest cores");
+    if (place->is_dealt) c3d_text_add(out, "; instead of mpirun's default binding");
+    c3d_text_add(out, ")");
 }

@@ -7,6 +7,7 @@ c3d_test(test_forecast LABELS unit LINKS c3d_train)
 c3d_test(test_cut LABELS unit LINKS c3d_train)
 c3d_test(test_debug LABELS unit LINKS c3d_train)
 c3d_test(test_site LABELS unit LINKS c3d_train)
+c3d_test(test_place LABELS unit LINKS c3d_comm)
 
 add_executable(compare_tensors compare_tensors.c)
 c3d_compile_options(compare_tensors)
@@ -41,3 +42,4 @@ c3d_script_test(train_sinop LABELS "slow;mpi;data" COMMAND bash ${CMAKE_CURRENT_
 foreach(kind stops kills)
   c3d_script_test(soak_${kind} LABELS "slow;mpi" COMMAND bash ${CMAKE_SOURCE_DIR}/tests/soak.sh ${kind} 2)
 endforeach()
+c3d_script_test(train_place LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_place.sh)
