@@ -223,6 +223,47 @@ static void json_keeps_order_and_rejects_duplicates(void **state)
     c3d_json_free(object);
 }
 
+typedef struct work {
+    int n, sum;
+    bool fails;
+} work;
+
+static c3d_status add_numbers(void *context)
+{
+    work *w = context;
+
+    for (int i = 1; i <= w->n; i++) w->sum += i;
+    return w->fails ? C3D_FAIL(C3D_EIO, "%d: cannot be written", w->sum) : C3D_OK;
+}
+
+/* Looked at while it runs; under ThreadSanitizer too. */
+static void a_job_runs_beside_the_caller(void **state)
+{
+    c3d_background *thread;
+    work w = { 0 };
+
+    (void)state;
+    assert_int_equal(c3d_background_create(&thread), C3D_OK);
+    assert_false(c3d_background_is_done(thread));
+    assert_int_equal(c3d_background_wait(thread), C3D_OK);
+    for (int round = 0; round < 50; round++) {
+        w = (work){ .n = 100 * round, .fails = round % 3 == 1 };
+        assert_int_equal(c3d_background_start(thread, add_numbers, &w), C3D_OK);
+        while (round % 2 && !c3d_background_is_done(thread)) (void)usleep(10);
+        if (round % 2) assert_int_equal(c3d_background_has_failed(thread), w.fails);
+        (void)C3D_FAIL(C3D_EDATA, "the caller's own");
+        assert_int_equal(c3d_background_wait(thread), w.fails ? C3D_EIO : C3D_OK);
+        assert_int_equal(w.sum, w.n * (w.n + 1) / 2);
+        assert_int_equal(strstr(c3d_error_last()->message, "cannot be written") != NULL, w.fails);
+        assert_false(c3d_background_is_done(thread) || c3d_background_has_failed(thread));
+        assert_int_equal(c3d_background_wait(thread), C3D_OK); /* its error is said once */
+    }
+    w = (work){ .n = 1000, .fails = true };
+    assert_int_equal(c3d_background_start(thread, add_numbers, &w), C3D_OK);
+    c3d_background_destroy(thread);
+    assert_int_equal(w.sum, 500500);
+}
+
 static void large_arrays_share_no_page(void **state)
 {
     enum { N = 4 };
@@ -248,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_travel_with_context),
         cmocka_unit_test(large_arrays_share_no_page),
+        cmocka_unit_test(a_job_runs_beside_the_caller),
         cmocka_unit_test(random_numbers_are_philox),
         cmocka_unit_test(permutations_are_bijections),
         cmocka_unit_test(permutations_are_fair),

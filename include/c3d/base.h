@@ -142,6 +142,24 @@ void c3d_stop_install(void);
 bool c3d_stop_requested(void);
 void c3d_stop_request(void); /* as if SIGUSR1 had come; for tests */
 
+/* ---- work beside the caller ------------------------------------------------------------------ */
+
+/* One job at a time on a thread of its own, for what waits for a disk. All calls come from one
+ * thread; the job reports errors as everybody does, and gets no signals. */
+typedef struct c3d_background c3d_background;
+C3D_CHECKED c3d_status c3d_background_create(c3d_background **out);
+/* Runs job(context) beside the caller, who waits for the one before first. The context is the job's
+ * until it is waited for. C3D_ENOMEM: no thread could be had. */
+C3D_CHECKED c3d_status c3d_background_start(c3d_background *self, c3d_status (*job)(void *context),
+                                            void *context);
+/* Without waiting: whether the job that was started has ended, or ended badly. False once it was
+ * waited for. */
+bool c3d_background_is_done(const c3d_background *self);
+bool c3d_background_has_failed(const c3d_background *self);
+/* Until the job has ended: its status, with its error as this thread's. C3D_OK without a job. */
+C3D_CHECKED c3d_status c3d_background_wait(c3d_background *self);
+void c3d_background_destroy(c3d_background *self); /* waits; NULL is fine */
+
 /* ---- random numbers -------------------------------------------------------------------------- */
 
 /* Every random number is a pure function of (seed, stream, index): Philox4x32-10 (Salmon et al.

@@ -187,6 +187,7 @@ typedef struct c3d_optimizer {
 } c3d_optimizer;
 
 typedef struct c3d_records c3d_records; /* metrics.csv, steps.jsonl, samples.jsonl of rank 0 */
+typedef struct c3d_saver c3d_saver;     /* writes checkpoints beside training, on rank 0 */
 
 typedef struct c3d_run {
     c3d_comm *comm;           /* borrowed */
@@ -220,6 +221,7 @@ typedef struct c3d_run {
     double step_ended_s;  /* likewise of the last step */
     int64_t n_given;      /* micro-batches that the loader gave since it was started */
     c3d_records *records; /* rank 0 */
+    c3d_saver *saver;     /* rank 0 */
 } c3d_run;
 
 /* A backend's memory as a communicator is told of it; borrows the backend. Local. */
@@ -311,11 +313,13 @@ C3D_CHECKED c3d_status c3d_run_debug(c3d_comm *comm, const c3d_config *config,
 /* ---- checkpoints
  * --------------------------------------------------------------------------------- */
 
-/* Rank 0 writes DIR/checkpoints/step-NNNNNNNN.safetensors and removes what keep_last and keep_every
- * do not keep. */
-C3D_CHECKED c3d_status c3d_checkpoint_save(c3d_run *run);
-/* Rank 0 writes DIR/best.safetensors: parameters and metadata, no moments. */
-C3D_CHECKED c3d_status c3d_checkpoint_save_best(c3d_run *run);
+/* Rank 0 copies what a checkpoint holds and writes it beside the training that goes on:
+ * DIR/checkpoints/step-NNNNNNNN.safetensors, before it with is_best DIR/best.safetensors
+ * (parameters and metadata, no moments); then it removes what keep_last and keep_every do not keep.
+ * Waits for the save before, and returns its failure. */
+C3D_CHECKED c3d_status c3d_checkpoint_save(c3d_run *run, bool is_best);
+/* Until what was saved is on disk: C3D_EIO, on all ranks, when it could not be written. */
+C3D_CHECKED c3d_status c3d_checkpoint_wait(c3d_run *run);
 /* Parameters on all ranks, moments on the rank that keeps them, position, sums, best,
  * patience. */
 C3D_CHECKED c3d_status c3d_checkpoint_load(c3d_run *run, const char *path);

@@ -29,6 +29,14 @@ C3D_CHECKED c3d_status c3d_checkpoint_read_best(c3d_tensor_file *file, c3d_best 
 /* The samples trained on and the dataset must be those of the checkpoint: C3D_ECONFIG otherwise. */
 C3D_CHECKED c3d_status c3d_checkpoint_check_data(c3d_tensor_file *file, const c3d_run *run);
 
+/* Local: a file of the run as it stands, with its metadata, and its tensors declared: parameters,
+ * with moments those of Adam, running statistics, with moments the epoch's sums. Their bytes come
+ * from a snapshot (train/saver.h), given to the writer later. */
+C3D_CHECKED c3d_status c3d_checkpoint_begin(c3d_run *run, const char *path, bool moments,
+                                            c3d_tensor_writer **out);
+
+/* Rank 0, before anything is saved: removes what saves that were killed left half written. */
+C3D_CHECKED c3d_status c3d_checkpoint_remove_parts(const char *dir);
 /* Rank 0: removes the files of DIR/checkpoints but the newest keep_last and, if every_steps > 0,
  * those whose step it divides. */
 C3D_CHECKED c3d_status c3d_checkpoint_prune(const char *dir, int keep_last, int64_t every_steps);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct step_list {
@@ -120,6 +121,37 @@ c3d_status c3d_checkpoint_set_aside(const char *dir, int64_t step)
     free(list.steps);
     if (st == C3D_OK && n > 0)
         c3d_log_run("%s: %zu checkpoints of later steps set aside (.aside)", folder, n);
+    return st;
+}
+
+/* Other things of that name were not made by a save. */
+static c3d_status remove_part(const char *folder, const char *name)
+{
+    char path[C3D_PATH_MAX];
+    struct stat facts;
+
+    C3D_TRY(c3d_path_join(path, folder, name));
+    if (lstat(path, &facts) != 0 || !S_ISREG(facts.st_mode)) return C3D_OK;
+    if (unlink(path) != 0)
+        return C3D_FAIL(C3D_EIO, "%s: cannot be removed: %s", path, strerror(errno));
+    c3d_log_run("%s: removed; a save that was cut off had begun it", path);
+    return C3D_OK;
+}
+
+c3d_status c3d_checkpoint_remove_parts(const char *dir)
+{
+    static const char end[] = ".safetensors.part";
+    char folder[C3D_PATH_MAX];
+    c3d_status st = remove_part(dir, "best.safetensors.part");
+
+    if (st == C3D_OK) st = c3d_path_join(folder, dir, "checkpoints");
+    DIR *files = st == C3D_OK ? opendir(folder) : NULL;
+    for (struct dirent *entry; st == C3D_OK && files && (entry = readdir(files));) {
+        const size_t n = strlen(entry->d_name);
+        if (n < sizeof end || strcmp(entry->d_name + n + 1 - sizeof end, end) != 0) continue;
+        st = remove_part(folder, entry->d_name);
+    }
+    if (files) (void)closedir(files);
     return st;
 }
 

@@ -164,120 +164,17 @@ static c3d_status declare(const c3d_run *run, writer *w, bool moments)
     return moments ? c3d_tensor_writer_declare(w, "epoch.sums", C3D_F64, 1, n_sums) : C3D_OK;
 }
 
-static c3d_status put_sums(const c3d_run *run, writer *w)
+c3d_status c3d_checkpoint_begin(c3d_run *run, const char *path, bool moments,
+                                c3d_tensor_writer **out)
 {
-    const size_t n = c3d_epoch_sums_n(run);
-    double *sums = c3d_calloc(n, sizeof *sums);
+    writer *w;
 
-    if (!sums) return C3D_ENOMEM;
-    c3d_epoch_sums_pack(run, sums);
-    const c3d_status st = c3d_tensor_writer_put(w, sums, n * sizeof *sums);
-    free(sums);
+    C3D_TRY(c3d_tensor_writer_create(path, &w));
+    c3d_status st = put_metadata(run, w, moments ? "checkpoint" : "best");
+    if (st == C3D_OK) st = declare(run, w, moments);
+    if (st == C3D_OK)
+        *out = w;
+    else
+        c3d_tensor_writer_discard(w);
     return st;
-}
-
-typedef struct file {
-    writer *w;        /* NULL but on rank 0 */
-    float *canonical; /* room for any parameter */
-} file;
-
-static c3d_status put_arena(c3d_run *run, const file *f, const float *arena)
-{
-    for (int p = 0; p < run->model.n_params; p++) {
-        C3D_TRY(c3d_model_export(&run->model, p, arena, f->canonical));
-        C3D_TRY(c3d_tensor_writer_put(f->w, f->canonical, run->model.params[p].n * sizeof(float)));
-    }
-    return C3D_OK;
-}
-
-/* Up to the parameters. */
-static c3d_status begin_file(c3d_run *run, const char *path, bool moments, file *f)
-{
-    f->canonical = c3d_calloc(c3d_model_largest_param(&run->model), sizeof *f->canonical);
-    if (!f->canonical) return C3D_ENOMEM;
-    C3D_TRY(c3d_tensor_writer_create(path, &f->w));
-    C3D_TRY(put_metadata(run, f->w, moments ? "checkpoint" : "best"));
-    C3D_TRY(declare(run, f->w, moments));
-    return put_arena(run, f, run->model.param);
-}
-
-/* What comes after the moments. */
-static c3d_status end_file(c3d_run *run, bool moments, file *f)
-{
-    for (int r = 0; r < run->model.n_running; r++) {
-        const c3d_running *running = &run->model.running[r];
-        C3D_TRY(c3d_tensor_writer_put(f->w, run->model.host_stats + running->offset,
-                                      running->n * sizeof(float)));
-    }
-    if (moments) C3D_TRY(put_sums(run, f->w));
-    writer *w = f->w;
-    f->w = NULL;
-    return c3d_tensor_writer_commit(w);
-}
-
-static void close_file(file *f)
-{
-    c3d_tensor_writer_discard(f->w);
-    free(f->canonical);
-}
-
-static c3d_status begin_checkpoint(c3d_run *run, file *f)
-{
-    char dir[C3D_PATH_MAX], path[C3D_PATH_MAX], name[64];
-
-    C3D_TRY(c3d_path_join(dir, run->dir, "checkpoints"));
-    C3D_TRY(c3d_make_dirs(dir));
-    (void)snprintf(name, sizeof name, "step-%08" PRId64 ".safetensors", run->position.step);
-    C3D_TRY(c3d_path_join(path, dir, name));
-    return begin_file(run, path, true, f);
-}
-
-/* A part of a checkpoint that rank 0 alone has written. */
-static c3d_status agree(c3d_run *run, c3d_status st)
-{
-    if (st != C3D_OK) st = c3d_error_while("saving a checkpoint; those saved before are whole");
-    return c3d_comm_agree_status(run->comm, st);
-}
-
-static c3d_status save(c3d_run *run, file *f)
-{
-    const bool writes = run->comm->rank == 0;
-
-    C3D_TRY(agree(run, writes ? begin_checkpoint(run, f) : C3D_OK));
-    for (c3d_moment moment = C3D_MOMENT_M; moment <= C3D_MOMENT_V; moment++) {
-        C3D_TRY(c3d_optimizer_gather(run, moment));
-        C3D_TRY(agree(run, writes ? put_arena(run, f, c3d_optimizer_whole(run, moment)) : C3D_OK));
-    }
-    C3D_TRY(agree(run, writes ? end_file(run, true, f) : C3D_OK));
-    if (!writes) return c3d_comm_agree_status(run->comm, C3D_OK);
-    return c3d_comm_agree_status(
-        run->comm,
-        c3d_checkpoint_prune(run->dir, run->config->train.keep_last,
-                             run->config->train.keep_every * c3d_loader_n_steps(run->loader)));
-}
-
-c3d_status c3d_checkpoint_save(c3d_run *run)
-{
-    file f = { 0 };
-    const c3d_status st = save(run, &f);
-
-    close_file(&f);
-    return st;
-}
-
-static c3d_status save_best(c3d_run *run)
-{
-    char path[C3D_PATH_MAX];
-    file f = { 0 };
-    c3d_status st = c3d_path_join(path, run->dir, "best.safetensors");
-
-    if (st == C3D_OK) st = begin_file(run, path, false, &f);
-    if (st == C3D_OK) st = end_file(run, false, &f);
-    close_file(&f);
-    return st;
-}
-
-c3d_status c3d_checkpoint_save_best(c3d_run *run)
-{
-    return c3d_comm_agree_status(run->comm, run->comm->rank == 0 ? save_best(run) : C3D_OK);
 }

@@ -8,19 +8,20 @@
 #include <math.h>
 #include <stdlib.h>
 
-c3d_status c3d_run_save(c3d_run *run)
+c3d_status c3d_run_save(c3d_run *run, bool is_best)
 {
     const c3d_status st = run->records ? c3d_records_flush(run->records) : C3D_OK;
 
     C3D_TRY(c3d_comm_agree_status(run->comm, st));
     C3D_TRY(c3d_run_settle(run));
-    C3D_TRY(c3d_checkpoint_save(run));
+    C3D_TRY(c3d_checkpoint_save(run, is_best));
     run->saved_s = c3d_now_s();
     return C3D_OK;
 }
 
-c3d_status c3d_run_stopped(const c3d_run *run)
+c3d_status c3d_run_stopped(c3d_run *run)
 {
+    C3D_TRY(c3d_checkpoint_wait(run));
     run->comm->agreed = true;
     return C3D_FAIL(C3D_ESTOPPED,
                     "stopped on request after step %" PRId64 "; everything is saved in %s; run the "
@@ -129,7 +130,7 @@ static c3d_status validate(c3d_run *run, c3d_evaluation *out)
     const c3d_status st = c3d_evaluator_run(run->evaluator, "validation", out);
     if (st != C3D_ESTOPPED) return st;
     /* at the end of the epoch's steps: the resumed run begins by validating */
-    C3D_TRY(c3d_run_save(run));
+    C3D_TRY(c3d_run_save(run, false));
     return c3d_run_stopped(run);
 }
 
@@ -152,12 +153,10 @@ c3d_status c3d_run_finish_epoch(c3d_run *run)
     C3D_TRY(c3d_comm_agree_status(run->comm, st));
     C3D_TRY(c3d_comm_share(run->comm, &value, sizeof value));
     c3d_patience_see(&run->patience, value);
-    if (value < run->best.value) {
-        run->best = (c3d_best){ .value = value, .step = run->position.step };
-        C3D_TRY(c3d_checkpoint_save_best(run));
-    }
+    const bool is_best = value < run->best.value;
+    if (is_best) run->best = (c3d_best){ .value = value, .step = run->position.step };
     run->position.epoch++;
     run->position.step_in_epoch = 0;
     c3d_run_reset_sums(run);
-    return c3d_run_save(run);
+    return c3d_run_save(run, is_best);
 }

@@ -2,6 +2,7 @@
 
 #include "train/optimizer.h"
 #include "train/run.h"
+#include "train/saver.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ static const struct {
                            "train.micro_batch, evaluation.batch, data.readers or "
                            "data.frame_size_px" },
     [C3D_NEED_EXCHANGE] = { "exchange between ranks", "(no key)" },
+    [C3D_NEED_SNAPSHOT] = { "copy for checkpoints", "model.width, model.fc or data.frame_size_px" },
     [C3D_NEED_COPIES] = { "a parameter on its way", "model.fc, model.width or data.frame_size_px" },
     [C3D_NEED_LIBRARIES] = { "code and libraries", "(no key)" },
 };
@@ -51,6 +53,7 @@ static c3d_status forecast_least(const c3d_run *run, c3d_forecast *out)
     out->bytes[C3D_NEED_PARAMETERS] = out->bytes[C3D_NEED_GRADIENTS] = arena;
     out->bytes[C3D_NEED_MOMENTS] =
         2 * sizeof(float) * (uint64_t)c3d_optimizer_moments(run, out->table.n_params);
+    if (run->comm->rank == 0) out->bytes[C3D_NEED_SNAPSHOT] = 3 * arena;
     for (int i = 0; i < out->table.n_layers; i++) {
         const c3d_layer_info *layer = &out->table.layers[i];
         if (layer->op.op == C3D_OP_CONV || layer->op.op == C3D_OP_LINEAR)
@@ -101,7 +104,8 @@ static c3d_status forecast_parts(const c3d_run *run, c3d_run *dry, c3d_forecast 
     if (evaluates) C3D_TRY(c3d_evaluator_measure(&evaluator, &run->input, &evaluation));
     bytes[C3D_NEED_EVALUATION] = evaluation.model;
     bytes[C3D_NEED_READING] = c3d_loader_bytes(&loader, &run->input) + evaluation.loader;
-    bytes[C3D_NEED_COPIES] = c3d_model_largest_param(&dry->model) * sizeof(float) + evaluation.copy;
+    bytes[C3D_NEED_SNAPSHOT] = c3d_saver_bytes(dry);
+    bytes[C3D_NEED_COPIES] = evaluation.copy;
     bytes[C3D_NEED_LIBRARIES] = LIBRARY_BYTES;
     if (run->comm->n_local_ranks > 1) /* one window for all of them */
         bytes[C3D_NEED_EXCHANGE] =

@@ -5,6 +5,7 @@
 #include "train/forecast.h"
 #include "train/optimizer.h"
 #include "train/records.h"
+#include "train/saver.h"
 
 #include <errno.h>
 #include <math.h>
@@ -337,6 +338,7 @@ static c3d_status cut_back(c3d_run *run)
     char best[C3D_PATH_MAX];
 
     C3D_TRY(write_config(run));
+    C3D_TRY(c3d_checkpoint_remove_parts(run->dir));
     C3D_TRY(c3d_checkpoint_set_aside(run->dir, run->position.step));
     C3D_TRY(c3d_path_join(best, run->dir, "best.safetensors"));
     if (c3d_path_exists(best)) C3D_TRY(set_best_aside(run, best));
@@ -391,6 +393,7 @@ static c3d_status open_parts(c3d_run *run)
     C3D_TRY(c3d_run_check_ending(run));
     C3D_TRY(open_network(run));
     C3D_TRY(c3d_pin_loader(&run->backend, run->loader));
+    if (run->comm->rank == 0) C3D_TRY(c3d_saver_create(run, &run->saver));
     return open_evaluator(run);
 }
 
@@ -442,6 +445,7 @@ c3d_status c3d_run_open(c3d_run *run, c3d_comm *comm, const c3d_config *config, 
 void c3d_run_close(c3d_run *run)
 {
     if (!run->comm) return;
+    c3d_saver_destroy(run->saver);
     c3d_records_close(run->records);
     c3d_comm_close(run->comm);
     c3d_evaluator_destroy(run->evaluator);

@@ -48,10 +48,11 @@ C3D_CHECKED c3d_status c3d_run_init_from(c3d_run *run);
 /* Parameters and running statistics of rank 0 to all. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_run_share_params(c3d_run *run);
 
-/* Records and a checkpoint of the run as it stands. COLLECTIVE. */
-C3D_CHECKED c3d_status c3d_run_save(c3d_run *run);
-/* C3D_ESTOPPED, to be returned on all ranks once the run is saved. */
-C3D_CHECKED c3d_status c3d_run_stopped(const c3d_run *run);
+/* Records and a checkpoint of the run as it stands, with is_best the best parameters too.
+ * COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_run_save(c3d_run *run, bool is_best);
+/* C3D_ESTOPPED, to be returned on all ranks, once what was saved is on disk. COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_run_stopped(c3d_run *run);
 /* All steps of the epoch are done: validation, the epoch's row, the best parameters; then the epoch
  * is over and saved. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_run_finish_epoch(c3d_run *run);

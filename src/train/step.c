@@ -3,6 +3,7 @@
 #include "train/optimizer.h"
 #include "train/records.h"
 #include "train/run.h"
+#include "train/saver.h"
 #include "train/schedule.h"
 
 #include <math.h>
@@ -205,10 +206,12 @@ static void put_counts(const c3d_counts *counts, int n_outputs, double *sums)
     }
 }
 
+/* A save that failed meanwhile is one to be looked at, too. */
 static bool is_save_time(const c3d_run *run)
 {
     const double every_s = run->config->train.checkpoint_every_s;
 
+    if (c3d_saver_has_failed(run->saver)) return true;
     return run->comm->rank == 0 && every_s > 0 && c3d_now_s() - run->saved_s >= every_s;
 }
 
@@ -263,6 +266,7 @@ static c3d_status record(c3d_run *run, const c3d_step *s, double seconds)
         .n = (int64_t)s->sums->n,
     };
     c3d_records_step(run->records, &row);
+    c3d_saver_look(run->saver, seconds);
     return C3D_OK;
 }
 

@@ -9,7 +9,8 @@ typedef struct c3d_step_sums {
     double loss, n;
     double n_bad;      /* losses that are not finite */
     double stop_votes; /* ranks that were asked to stop */
-    double save_votes; /* 1 when rank 0's clock says that train.checkpoint_every_s have passed */
+    double save_votes; /* 1 when rank 0's clock says that train.checkpoint_every_s have passed, or
+                          the last save has failed */
     double counts[];   /* [model.outputs][tp, fp, tn, fn] */
 } c3d_step_sums;
 

@@ -76,7 +76,7 @@ static c3d_status end_all(c3d_run *run, flight *f)
 static c3d_status save(c3d_run *run, flight *f)
 {
     f->is_save_asked = false;
-    C3D_TRY(c3d_run_save(run));
+    C3D_TRY(c3d_run_save(run, false));
     run->step_ended_s = c3d_now_s();
     return C3D_OK;
 }
@@ -117,7 +117,7 @@ static c3d_status train_epoch(c3d_run *run, flight *f)
     if (run->position.step_in_epoch == c3d_loader_n_steps(run->loader))
         C3D_TRY(c3d_run_finish_epoch(run));
     else
-        C3D_TRY(c3d_run_save(run));
+        C3D_TRY(c3d_run_save(run, false));
     return f->is_stop_asked && !c3d_run_is_over(run, why) ? c3d_run_stopped(run) : C3D_OK;
 }
 
@@ -137,6 +137,7 @@ c3d_status c3d_run_train(c3d_run *run)
     st = open_flight(run, &f);
     run->saved_s = c3d_now_s();
     while (st == C3D_OK && !c3d_run_is_over(run, why)) st = train_epoch(run, &f);
+    if (st == C3D_OK) st = c3d_checkpoint_wait(run);
     close_flight(&f);
     c3d_forecast_say(run);
     if (st == C3D_OK && run->position.epoch < run->config->train.epochs)
