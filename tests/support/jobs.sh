@@ -5,6 +5,7 @@ slurm=$(mktemp -d /tmp/c3d-slurm.XXXXXX)
 export SLURM_TEST_PORT=$((20000 + $$ % 10000 * 2)) SLURM_CONF=$slurm/slurm.conf
 export C3D_BIN C3D_LAUNCH
 here=$PWD
+n_epochs=12
 on_cluster() { "$@"; }
 
 submit() { # as from the folder of the job scripts
@@ -13,7 +14,7 @@ submit() { # as from the folder of the job scripts
 train() { # RUN OPTIONS...: of sbatch
     local run=$1
     shift
-    submit "$@" slurm/train.sbatch "$config" --set run.dir="$here/$run" --set train.epochs=12
+    submit "$@" slurm/train.sbatch "$config" --set run.dir="$here/$run" --set train.epochs=$n_epochs
 }
 field() { on_cluster scontrol -o show job "$1" 2>/dev/null | grep -oE "(^| )$2=[^ ]*" | head -1 | cut -d= -f2; }
 await() { # JOB: its state when it has ended
