@@ -241,6 +241,13 @@ static void rules_between_keys_name_a_place(void **state)
     expect_mistakes("train: {focal_gamma: 1}\n",
                     "a.yaml:1:22: train.focal_gamma: 1, but train.loss is cross_entropy\n");
     expect_mistakes("train: {loss: focal, focal_gamma: 1}\n", "");
+    expect_mistakes("data: {stage_groups: 4}\ntrain: {global_batch: 16, micro_batch: 4}\n", "");
+    expect_mistakes("data: {stage_groups: 3}\ntrain: {global_batch: 16, micro_batch: 4}\n",
+                    "a.yaml:1:22: data.stage_groups: 3 micro-batches of 4 are 12 samples, and "
+                    "train.global_batch (16) is no multiple of that\n");
+    expect_mistakes("data: {sampling: balanced, stage_groups: 2}\n",
+                    "a.yaml:1:42: data.stage_groups: 2, but data.sampling: balanced draws each "
+                    "class from all samples: use 1 group\n");
     expect_mistakes("data: {aoi: [3, 2, 1, 4]}\n",
                     "a.yaml:1:13: data.aoi: expected x_min, y_min, x_max, y_max with x_min < "
                     "x_max, y_min < y_max\n");
@@ -252,10 +259,10 @@ static void rules_between_keys_name_a_place(void **state)
 static void what_comes_later_is_refused(void **state)
 {
     (void)state;
-    expect_mistakes("data: {stage: node}\n",
-                    "a.yaml:1:15: data.stage: node comes with a later version; this one knows "
-                    "none\n");
-    expect_mistakes("data: {stage: none, mask_band: \"\"}\n", "");
+    expect_mistakes("data: {time: window}\n",
+                    "a.yaml:1:14: data.time: window comes with a later version; this one knows "
+                    "all\n");
+    expect_mistakes("data: {time: all, mask_band: \"\"}\n", "");
 }
 
 static void required_keys_depend_on_the_use(void **state)

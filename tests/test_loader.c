@@ -3,9 +3,12 @@
 #include "c3d/data.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "support/cm.h"
@@ -832,6 +835,102 @@ static void test_real_statistics(void **state)
     remove_store(&s);
 }
 
+/* ---- groups ---------------------------------------------------------------------------------- */
+
+static c3d_loader_desc grouped(int n_groups)
+{
+    c3d_loader_desc desc = desc_of();
+
+    desc.micro_batch = 2;
+    desc.n_groups = n_groups;
+    return desc;
+}
+
+static bool is_listed(const c3d_list *list, uint32_t index)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (list->index[i] == index) return true;
+    return false;
+}
+
+/* Micro-batch i of every epoch is of group i mod G; the groups are the list, cut by place. */
+static void check_groups(const epoch *e, int n_groups)
+{
+    const c3d_loader_desc desc = grouped(n_groups);
+    const int64_t *id = NULL;
+    size_t n = 0, least = SIZE_MAX, most = 0;
+
+    for (int g = 0; g < n_groups; g++) {
+        bool is_wanted[6] = { false };
+        c3d_list list;
+        is_wanted[g] = true;
+        OK(c3d_list_of_groups(&desc, is_wanted, &list));
+        for (size_t i = 0; i < e->n; i++)
+            assert_int_equal(is_listed(&list, e->index[i]), (int)(i / 2) % n_groups == g);
+        for (size_t i = 0; i < list.n; i++) { /* frames are stored by descending number */
+            const int64_t *next = &c3d_dataset_get_samples(dataset)->rows[list.index[i]].frame_id;
+            assert_true(!id || *next <= *id);
+            id = next;
+        }
+        n += list.n;
+        if (list.n < least) least = list.n;
+        if (list.n > most) most = list.n;
+        c3d_list_free(&list);
+    }
+    assert_int_equal(n, train.n);
+    assert_true(most - least <= 2);
+}
+
+static void test_groups(void **state)
+{
+    const epoch plain = collected(desc_of(), 1, 5);
+
+    (void)state;
+    for (int n_groups = 1; n_groups <= 6; n_groups++) {
+        if (6 % n_groups != 0) continue;
+        const epoch one = collected(grouped(n_groups), 1, 5);
+        const epoch next = collected(grouped(n_groups), 1, 6);
+        expect_each_once(&one);
+        expect_each_once(&next);
+        check_groups(&one, n_groups);
+        check_groups(&next, n_groups);
+        assert_int_equal(memcmp(one.index, plain.index, sizeof one.index) == 0, n_groups == 1);
+        assert_memory_not_equal(one.index, next.index, sizeof one.index);
+        for (int n_ranks = 2; n_ranks <= 7; n_ranks++) {
+            const epoch e = collected(grouped(n_groups), n_ranks, 5);
+            assert_memory_equal(&e, &one, sizeof e);
+        }
+    }
+}
+
+/* Fewer micro-batches than groups; a list that ends anywhere in a micro-batch. */
+static void test_groups_of_few(void **state)
+{
+    const c3d_list whole = train;
+
+    (void)state;
+    for (train.n = 1; train.n < whole.n; train.n++) {
+        const epoch e = collected(grouped(6), 2, 1);
+        expect_each_once(&e);
+    }
+    train = whole;
+}
+
+static void test_groups_refused(void **state)
+{
+    c3d_loader_desc desc = grouped(4);
+    c3d_loader *loader;
+
+    (void)state;
+    assert_int_equal(c3d_loader_create(&desc, &loader), C3D_EINVAL); /* 4 x 2 and 12 */
+    desc = grouped(3);
+    desc.balanced = true;
+    assert_int_equal(c3d_loader_create(&desc, &loader), C3D_EINVAL);
+    desc = grouped(3);
+    desc.shuffle = false;
+    assert_int_equal(c3d_loader_create(&desc, &loader), C3D_EINVAL);
+}
+
 /* ---- what can be wrong ----------------------------------------------------------------------- */
 
 static void expect_words(const char *words)
@@ -881,6 +980,7 @@ static void test_unreadable_sample(void **state)
             assert_int_equal(c3d_loader_next(loader, &batch), C3D_EIO);
             expect_words(name);
             expect_words("scenes-202009-00001.h5");
+            expect_words("reading scene ");
         }
     }
     c3d_loader_destroy(loader);
@@ -991,6 +1091,301 @@ static void test_lengths_differ(void **state)
     remove_store(&s);
 }
 
+/* ---- staging --------------------------------------------------------------------------------- */
+
+static c3d_stage_desc stage_of(const store *s, const c3d_list *list)
+{
+    return (c3d_stage_desc){ .list = list, .dir = s->dir, .key = "test" };
+}
+
+/* No scene can be read from the store any more. */
+static void cut_all(const store *s)
+{
+    static const char *const files[4] = { "scenes-202009-00000.h5", "scenes-202009-00001.h5",
+                                          "scenes-202102-00000.h5", "scenes-202102-00001.h5" };
+
+    for (int i = 0; i < 4; i++) cut(s, files[i], 4096);
+}
+
+static void expect_no_copy(const store *s)
+{
+    char path[C3D_PATH_MAX];
+
+    OK(c3d_path_join(path, s->dir, "c3d-stage-test"));
+    assert_false(c3d_path_exists(path));
+}
+
+/* Reads the samples of a list; the status of the first that cannot be read. */
+static c3d_status read_list(c3d_loader_desc desc, const c3d_dataset *own, const c3d_list *list)
+{
+    c3d_loader *loader;
+    c3d_batch batch;
+    c3d_status st = C3D_OK;
+
+    desc.dataset = own, desc.list = list, desc.micro_batch = 1;
+    desc.global_batch = (int)list->n;
+    OK(c3d_loader_create(&desc, &loader));
+    OK(c3d_loader_start(loader, 0, 0));
+    for (size_t i = 0; i < list->n && st == C3D_OK; i++) {
+        st = c3d_loader_next(loader, &batch);
+        if (st != C3D_OK) break;
+        const c3d_sample *sample = &c3d_dataset_get_samples(own)->rows[batch.index[0]];
+        if (desc.one_slice && desc.slice == C3D_SLICE_MEDIAN)
+            assert_true(is_median(batch.values, sample));
+        else if (desc.one_slice)
+            assert_in_range(matching_month(batch.values, sample), 0, N_SHOWN - 1);
+        else
+            check_values(&batch);
+    }
+    c3d_loader_destroy(loader);
+    return st;
+}
+
+/* What was staged is read from the copy, whatever becomes of the store; the rest is not. */
+static void check_staged(bool one_slice, c3d_slice slice, uint64_t *n_bytes)
+{
+    const store s = make_store(C3D_U16);
+    c3d_stage_desc stage = stage_of(&s, NULL);
+    c3d_loader_desc desc = desc_of();
+    c3d_dataset *own;
+    c3d_list list, others;
+
+    OK(c3d_dataset_open(s.dir, &own));
+    OK(c3d_list_make(own, C3D_SPLIT_TRAIN, 0, 1, &list));
+    OK(c3d_list_make(own, C3D_SPLIT_TEST, 0, 1, &others));
+    desc.one_slice = stage.one_slice = one_slice;
+    desc.slice = stage.slice = slice;
+    stage.list = &list;
+    OK(c3d_stage_bytes(own, &stage, n_bytes));
+    OK(c3d_dataset_stage(own, &stage, NULL));
+    expect_no_copy(&s);
+    assert_int_equal(c3d_dataset_stage(own, &stage, NULL), C3D_EINVAL);
+    OK(read_list(desc, own, &others));
+    cut_all(&s);
+    OK(read_list(desc, own, &list));
+    assert_int_equal(read_list(desc, own, &others), C3D_EIO);
+    c3d_stage_drop_cache(own);
+    OK(read_list(desc, own, &list));
+    c3d_dataset_unstage(own);
+    assert_int_equal(read_list(desc, own, &list), C3D_EIO);
+    c3d_list_free(&list);
+    c3d_list_free(&others);
+    c3d_dataset_close(own);
+    remove_store(&s);
+}
+
+static void test_staged(void **state)
+{
+    const uint64_t month = (uint64_t)N_BANDS * N_PIXELS * sizeof(uint16_t);
+    uint64_t n, all;
+    size_t n_frames = 0, n_twice = 0;
+
+    (void)state;
+    for (int frame = 0; frame < N_FRAMES; frame++) {
+        if (frame == DROPPED || split_of(frame) != C3D_SPLIT_TRAIN) continue;
+        n_frames++;
+        n_twice += frame % 3 == 0; /* months 1..6 and 2..7, the others 1..6 */
+    }
+    check_staged(false, C3D_SLICE_FIRST, &all);
+    assert_int_equal(all, month * (n_frames * 6 + n_twice));
+    check_staged(true, C3D_SLICE_FIRST, &n);
+    assert_int_equal(n, month * (n_frames + n_twice));
+    check_staged(true, C3D_SLICE_MIDDLE, &n);
+    check_staged(true, C3D_SLICE_LAST, &n);
+    check_staged(true, C3D_SLICE_RANDOM, &n);
+    assert_int_equal(n, all);
+    check_staged(true, C3D_SLICE_MEDIAN, &n);
+}
+
+typedef struct node {
+    pthread_barrier_t *meeting;
+    int *n_failed; /* of this meeting */
+    c3d_sharing sharing;
+    const store *s;
+    c3d_status st;
+} node;
+
+static c3d_status agree_node(void *context, c3d_status st)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    node *me = context;
+
+    pthread_mutex_lock(&lock);
+    *me->n_failed += st != C3D_OK;
+    pthread_mutex_unlock(&lock);
+    pthread_barrier_wait(me->meeting);
+    const bool has_failed = *me->n_failed > 0;
+    pthread_barrier_wait(me->meeting);
+    return st == C3D_OK && has_failed ? C3D_FAIL(C3D_ECOMM, "another rank") : st;
+}
+
+/* A rank with its own open dataset, as a process has; reads all that the others copied. */
+static void *run_rank(void *argument)
+{
+    node *me = argument;
+    c3d_stage_desc stage = stage_of(me->s, &train);
+    c3d_dataset *own;
+
+    OK(c3d_dataset_open(me->s->dir, &own));
+    me->st = c3d_dataset_stage(own, &stage, &me->sharing);
+    pthread_barrier_wait(me->meeting);
+    if (me->st == C3D_OK && me->sharing.rank == 0) cut_all(me->s);
+    pthread_barrier_wait(me->meeting);
+    if (me->st == C3D_OK) me->st = read_list(desc_of(), own, &train);
+    c3d_dataset_close(own);
+    return NULL;
+}
+
+static void stage_by_ranks(const store *s, int n_ranks, c3d_status *st)
+{
+    pthread_barrier_t meeting;
+    pthread_t threads[3];
+    node nodes[3];
+    int n_failed = 0;
+
+    pthread_barrier_init(&meeting, NULL, (unsigned)n_ranks);
+    for (int r = 0; r < n_ranks; r++) {
+        nodes[r] = (node){ .meeting = &meeting,
+                           .n_failed = &n_failed,
+                           .sharing = { r, n_ranks, agree_node, &nodes[r] },
+                           .s = s };
+        assert_int_equal(pthread_create(&threads[r], NULL, run_rank, &nodes[r]), 0);
+    }
+    for (int r = 0; r < n_ranks; r++) {
+        pthread_join(threads[r], NULL);
+        st[r] = nodes[r].st;
+    }
+    pthread_barrier_destroy(&meeting);
+    expect_no_copy(s);
+}
+
+static void test_staged_by_ranks(void **state)
+{
+    c3d_status st[3];
+
+    (void)state;
+    for (int n_ranks = 2; n_ranks <= 3; n_ranks++) {
+        const store s = make_store(C3D_U16);
+        stage_by_ranks(&s, n_ranks, st);
+        for (int r = 0; r < n_ranks; r++) assert_int_equal(st[r], C3D_OK);
+        remove_store(&s);
+    }
+}
+
+/* Of frame 30, in the second shard of the first period: of the values, or of the bits. */
+static void flip(const store *s, bool in_values)
+{
+    const int row = 30 - shard_begin[1];
+    char path[C3D_PATH_MAX];
+    c3d_shard *shard;
+
+    OK(c3d_path_join(path, s->dir, "scenes-202009-00001.h5"));
+    OK(c3d_shard_open(path, true, &shard));
+    c3d_scene scene = { c3d_calloc(c3d_scene_bytes(c3d_shard_get_shape(shard)), 1),
+                        c3d_calloc(c3d_valid_bytes(c3d_shard_get_shape(shard)), 1),
+                        c3d_calloc(N_FIRST, sizeof(float)), c3d_calloc(N_FIRST * N_BANDS, 8),
+                        c3d_calloc(N_FIRST * N_BANDS, 8) };
+    OK(c3d_shard_read_scene(shard, row, &scene));
+    if (in_values)
+        ((uint8_t *)scene.values)[77] ^= 16;
+    else
+        scene.valid[3] ^= 128;
+    OK(c3d_shard_write(shard, row, &scene));
+    c3d_shard_close(shard);
+    free(scene.values);
+    free(scene.valid);
+    free(scene.missing_share);
+    free(scene.sum);
+    free(scene.sum_squares);
+}
+
+static void test_flipped_bit(void **state)
+{
+    (void)state;
+    for (int in_values = 0; in_values < 2; in_values++) {
+        const store s = make_store(C3D_U16);
+        const c3d_stage_desc stage = stage_of(&s, &train);
+        c3d_status st[3];
+        c3d_dataset *own;
+        int n_told = 0;
+
+        OK(c3d_dataset_open(s.dir, &own));
+        flip(&s, in_values == 1);
+        assert_int_equal(c3d_dataset_stage(own, &stage, NULL), C3D_EDATA);
+        expect_words("scenes-202009-00001.h5: scene 9 (frame 790): checksum");
+        expect_no_copy(&s);
+        c3d_dataset_close(own);
+        stage_by_ranks(&s, 3, st); /* whoever finds it, all give up */
+        for (int r = 0; r < 3; r++) {
+            assert_int_not_equal(st[r], C3D_OK);
+            n_told += st[r] == C3D_EDATA;
+        }
+        assert_int_equal(n_told, 1);
+        remove_store(&s);
+    }
+}
+
+static void touch(const store *s, const char *name, int *fd_out)
+{
+    char path[C3D_PATH_MAX];
+
+    OK(c3d_path_join(path, s->dir, name));
+    *fd_out = open(path, O_RDWR | O_CREAT, 0600);
+    assert_true(*fd_out >= 0);
+}
+
+static bool is_there(const store *s, const char *name)
+{
+    char path[C3D_PATH_MAX];
+
+    OK(c3d_path_join(path, s->dir, name));
+    return c3d_path_exists(path);
+}
+
+/* What nobody holds is a killed program's; what another one is making, and other files, stay. */
+static void test_left_over(void **state)
+{
+    const store s = make_store(C3D_U16);
+    int left, held, other;
+
+    (void)state;
+    touch(&s, "c3d-stage-0123-0", &left);
+    touch(&s, "c3d-stage-4567-0", &held);
+    touch(&s, "c3d-other", &other);
+    close(left);
+    assert_int_equal(flock(held, LOCK_EX), 0);
+    c3d_stage_clean(s.dir);
+    assert_false(is_there(&s, "c3d-stage-0123-0"));
+    assert_true(is_there(&s, "c3d-stage-4567-0"));
+    assert_true(is_there(&s, "c3d-other"));
+    close(held);
+    c3d_stage_clean(s.dir);
+    assert_false(is_there(&s, "c3d-stage-4567-0"));
+    c3d_stage_clean("no such directory");
+    close(other);
+    remove_store(&s);
+}
+
+/* An unusable directory, and a request to stop. */
+static void test_not_staged(void **state)
+{
+    const store s = make_store(C3D_U16);
+    c3d_stage_desc stage = stage_of(&s, &train);
+    c3d_dataset *own;
+
+    (void)state;
+    OK(c3d_dataset_open(s.dir, &own));
+    stage.dir = "no such directory";
+    assert_int_equal(c3d_dataset_stage(own, &stage, NULL), C3D_EIO);
+    expect_words("no such directory/c3d-stage-test: cannot be made");
+    stage.dir = s.dir;
+    c3d_stop_request();
+    assert_int_equal(c3d_dataset_stage(own, &stage, NULL), C3D_ESTOPPED);
+    expect_no_copy(&s);
+    c3d_dataset_close(own);
+    remove_store(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1012,6 +1407,14 @@ int main(void)
         cmocka_unit_test(test_bad_samples),
         cmocka_unit_test(test_more_classes),
         cmocka_unit_test(test_lengths_differ),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_groups_of_few),
+        cmocka_unit_test(test_groups_refused),
+        cmocka_unit_test(test_staged),
+        cmocka_unit_test(test_staged_by_ranks),
+        cmocka_unit_test(test_flipped_bit),
+        cmocka_unit_test(test_left_over),
+        cmocka_unit_test(test_not_staged), /* last: it asks this process to stop */
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

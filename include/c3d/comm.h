@@ -80,8 +80,10 @@ struct c3d_comm {
     int local_rank, n_local_ranks; /* among the ranks of this host */
     int first_local_rank;          /* the smallest rank of this host */
     char host[64];
-    char *hosts;        /* [n_ranks][sizeof host], on rank 0; owned until leave */
-    int ranks_per_node; /* of a node; 0: all of a host. For tests, between join and open */
+    char *hosts; /* [n_ranks][sizeof host], on rank 0; owned until leave */
+    /* Of a node; 0: all of a host. For tests, between join and open; join takes it from the
+     * environment's C3D_RANKS_PER_NODE. */
+    int ranks_per_node;
     const c3d_comm_device *device; /* NULL: host memory */
     bool shares_gpu;               /* some GPU serves several ranks; for nccl */
     bool has_window;               /* mpi adds inside hosts through shared memory; set by open */

@@ -183,6 +183,8 @@ typedef struct c3d_config {
         } augment;
         int readers;
         c3d_config_stage stage;
+        char *stage_dir;
+        int stage_groups;
         int64_t seed;
     } data;
     struct {

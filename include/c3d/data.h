@@ -12,6 +12,14 @@
 
 #include "c3d/tensor.h"
 
+/* How work is shared: agree is called where all ranks must wait for each other, and carries a
+ * status so that they fail together; NULL for one rank. */
+typedef struct c3d_sharing {
+    int rank, n_ranks;
+    c3d_status (*agree)(void *context, c3d_status status); /* COLLECTIVE */
+    void *context;
+} c3d_sharing;
+
 /* ---- dates -------------------------------------------------------------------------------------
  */
 
@@ -217,6 +225,10 @@ typedef enum c3d_slice {
  * (seed, epoch), the same on any number of ranks and from wherever it is started.
  *   as listed  neither shuffle nor balanced
  *   shuffle    a keyed permutation of the list: each sample once
+ *   n_groups   G > 1: the list, in the order of the store, is cut into G groups, each shuffled by
+ *              itself, so that who reads few groups needs few of the files. Micro-batch i of an
+ *              epoch holds samples of group i mod G: groups are as large as that makes them, equal
+ *              to within a micro-batch, and each sample is shown once
  *   balanced   K classes occur in the list, class k with n_k samples. Position i of epoch e belongs
  *              to round r = i / K; a round shows each class once, in an order drawn by (seed, e, r)
  *              (the last round may be cut short). Class k is drawn without replacement until it is
@@ -228,8 +240,10 @@ typedef struct c3d_loader_desc {
     const c3d_dataset *dataset; /* borrowed until destroy */
     const c3d_list *list;       /* borrowed until destroy */
     bool shuffle;               /* order of the list by (seed, epoch), else as it is */
-    bool balanced;              /* every class equally often; needs shuffle */
-    bool one_slice;             /* one month, chosen by slice, else all of the sample's months */
+    bool balanced;              /* every class equally often; needs shuffle, one group */
+    int n_groups;   /* 0 and 1: one; more need shuffle, and n_groups * micro_batch must divide
+                       global_batch */
+    bool one_slice; /* one month, chosen by slice, else all of the sample's months */
     c3d_slice slice;
     bool augment_symmetry; /* flips and quarter turns, drawn by (seed, epoch, sample) */
     double jitter;         /* c3d_input.gain in 1 +- jitter, offset in +- jitter, of each band */
@@ -307,5 +321,40 @@ void *c3d_loader_buffer(const c3d_loader *loader, int i, size_t *n_bytes_out);
 double c3d_loader_waited_s(const c3d_loader *loader);
 /* Position i of the epoch's order -> row of samples.csv. */
 uint32_t c3d_loader_order(const c3d_loader *loader, int64_t epoch, uint64_t i);
+/* The samples of desc's list that are in one of the groups g with is_wanted[g] (n_groups of them).
+ * Given: c3d_list_free; its hash is 0. Looks at what orders an epoch only. */
+C3D_CHECKED c3d_status c3d_list_of_groups(const c3d_loader_desc *desc, const bool *is_wanted,
+                                          c3d_list *out);
+
+/* ---- staging -----------------------------------------------------------------------------------
+ */
+
+/* A copy, near the ranks of a node, of what they will read of a dataset: one file on the node's own
+ * disk, or in its memory (a file in /dev/shm). The scenes' months lie in it in the order of the
+ * store, one scene after the other. The file loses its name as soon as all ranks have opened it, so
+ * that its space is free again however the program ends. */
+typedef struct c3d_stage_desc {
+    const c3d_list *list; /* whose samples will be read; borrowed for the call */
+    bool one_slice;       /* as the loader's: only the months that it can ask for are copied */
+    c3d_slice slice;
+    const char *dir; /* an existing directory; one for all ranks of a node */
+    const char *key; /* told to all ranks of a node, and to no other node that shares dir */
+} c3d_stage_desc;
+/* Bytes that the copy would take; dir and key are not looked at. */
+C3D_CHECKED c3d_status c3d_stage_bytes(const c3d_dataset *dataset, const c3d_stage_desc *desc,
+                                       uint64_t *out);
+/* Removes what killed programs of this user left in dir; what cannot be removed is left. */
+void c3d_stage_clean(const char *dir);
+/* Copies, each rank of the node (sharing's rank and n_ranks) its part, and compares each scene with
+ * its checksum: C3D_EDATA names file and scene. From then on the dataset reads from the copy what
+ * is in it, the rest from the store. Not while a loader of the dataset reads; C3D_EINVAL when it is
+ * staged already. C3D_ESTOPPED when a rank was asked to stop. COLLECTIVE over all that agree waits
+ * for, which may be more than the node. */
+C3D_CHECKED c3d_status c3d_dataset_stage(c3d_dataset *dataset, const c3d_stage_desc *desc,
+                                         const c3d_sharing *sharing);
+/* Frees the copy; not while a loader reads. Closing the dataset does the same. */
+void c3d_dataset_unstage(c3d_dataset *dataset);
+/* So that the next reads come from the disk: for measuring. Best effort. */
+void c3d_stage_drop_cache(c3d_dataset *dataset);
 
 #endif

@@ -65,14 +65,6 @@ typedef struct c3d_dataset_desc {
     size_t memory_bytes;  /* a rank's limit for a spatial batch; 0: 512 MiB */
 } c3d_dataset_desc;
 
-/* How building is shared: barrier is called where all ranks must wait for each other, and carries
- * a status so that they fail together; NULL for one rank. */
-typedef struct c3d_sharing {
-    int rank, n_ranks;
-    c3d_status (*agree)(void *context, c3d_status status); /* COLLECTIVE */
-    void *context;
-} c3d_sharing;
-
 /* ---- archive: files of a pattern by month
  * ------------------------------------------------------------ */
 

@@ -186,6 +186,17 @@ typedef struct c3d_optimizer {
     int64_t n_good;    /* steps since it changed */
 } c3d_optimizer;
 
+/* Where a rank sits among nodes: hosts, or parts of them where comm->ranks_per_node says so. */
+typedef struct c3d_seat {
+    int n_nodes, node; /* in the order of their first ranks */
+    int rank, n_ranks; /* within the node */
+    /* Micro-batch i of a step is of the rank whose turn is i mod n_ranks: its number, but with
+     * data.stage_groups such that node k has the turns k, k + n_nodes, ..., where nodes are of one
+     * size and the order of sums does not follow from who had which micro-batch. */
+    int turn;
+    int *ranks, *turns; /* [n_ranks] of this node; owned by the run */
+} c3d_seat;
+
 typedef struct c3d_records c3d_records; /* metrics.csv, steps.jsonl, samples.jsonl of rank 0 */
 typedef struct c3d_saver c3d_saver;     /* writes checkpoints beside training, on rank 0 */
 
@@ -198,6 +209,7 @@ typedef struct c3d_run {
     bool finished;                      /* the checkpoint was the end of the run: nothing to do */
     c3d_place place;                    /* its cores */
     int n_threads;                      /* place.n_threads */
+    c3d_seat seat;                      /* its node, and its turn */
     uint64_t held_bytes, planned_bytes; /* host memory: before anything large, and what follows */
 
     c3d_backend backend;
@@ -205,6 +217,7 @@ typedef struct c3d_run {
     c3d_dataset *dataset;
     c3d_list train_list, validation_list;
     double mean[64], deviation[64]; /* of the training samples, by band */
+    uint64_t stage_bytes;           /* that a copy of what this node reads takes (data.stage) */
     float *class_weights;           /* [classes], train.class_weights; NULL: all 1 */
     c3d_network_desc network;
     c3d_loader_size input; /* what the loader delivers */

@@ -63,6 +63,16 @@ static c3d_status check_launch(c3d_comm *comm)
                     n_tasks ? n_tasks : "1");
 }
 
+/* For tests of programs: one host plays several nodes. */
+static void read_ranks_per_node(c3d_comm *comm)
+{
+    const char *wish = getenv("C3D_RANKS_PER_NODE");
+    long long n;
+
+    if (wish && c3d_parse_int(wish, &n) && n > 0 && n < comm->n_local_ranks)
+        comm->ranks_per_node = (int)n;
+}
+
 c3d_status c3d_comm_join(c3d_comm *comm, const char *program)
 {
     int provided;
@@ -83,6 +93,7 @@ c3d_status c3d_comm_join(c3d_comm *comm, const char *program)
         c3d_log_warn("this MPI serves one thread of a rank only (no MPI_THREAD_MULTIPLE): %s",
                      "no communication beside computing, no watch over ranks that hang");
     C3D_TRY(find_local_rank(comm));
+    read_ranks_per_node(comm);
     return gather_hosts(comm);
 }
 

@@ -67,7 +67,9 @@ const key_row c3d_config_keys[] = {
     REAL(data.augment.jitter, "0", 0, 1, "", REFUSE, "j: each band of a shown sample times 1 +- j, plus +- j of its deviation, the same for all months"),
     REAL(data.augment.month_dropout, "0", 0, 1, "", REFUSE, "share of months that are dropped from a shown sample; the last one kept before shows instead, as data.gaps: previous would fill"),
     INT(data.readers, "2", 1, 256, "threads", FREE, "threads that read samples ahead, a rank"),
-    CHOICE(data.stage, "none", "none|node|memory", REFUSE, "copy each node's share of the dataset to its disk or memory first"),
+    CHOICE(data.stage, "none", "none|node|memory", FREE, "copy what a node's ranks will read to its own disk or memory first, checked; no other order of samples"),
+    TEXT(data.stage_dir, FREE, "where that copy goes; empty: for node $SLURM_TMPDIR, $TMPDIR or /tmp, for memory /dev/shm"),
+    INT(data.stage_groups, "1", 1, 65535, "groups", REFUSE, "cut the training samples into this many groups, so that N nodes need to copy only 1/N each where N divides it; micro-batch i of an epoch is of group i mod groups"),
     LONG(data.seed, "1", 0, COUNTS, "", REFUSE, "all that is drawn is a function of it"),
 
     CHOICE(model.network, "c3d", "c3d|cnn2d|tcnn", REFUSE, "3x3x3 kernels, its 2D twin on one slice, or pixel by pixel in time"),

@@ -18,8 +18,6 @@ static const later coming[] = {
     { "data.fold", NULL },
     { "data.time", "window" },
     { "data.time", "stride" },
-    { "data.stage", "node" },
-    { "data.stage", "memory" },
     { "distributed.reduction", "ordered" },
 };
 
@@ -160,7 +158,28 @@ static bool months_to_drop(const c3d_config *c, char what[256])
     return c->data.augment.month_dropout == 0 || c->model.network != C3D_CONFIG_NETWORK_CNN2D;
 }
 
+static bool groups_natural(const c3d_config *c, char what[256])
+{
+    (void)snprintf(what, 256,
+                   "%d, but data.sampling: balanced draws each class from all samples: use 1 group",
+                   c->data.stage_groups);
+    return c->data.stage_groups == 1 || c->data.sampling == C3D_CONFIG_SAMPLING_NATURAL;
+}
+
+static bool groups_fit(const c3d_config *c, char what[256])
+{
+    const long long round = (long long)c->data.stage_groups * c->train.micro_batch;
+
+    (void)snprintf(what, 256,
+                   "%d micro-batches of %d are %lld samples, and train.global_batch (%d) is no "
+                   "multiple of that",
+                   c->data.stage_groups, c->train.micro_batch, round, c->train.global_batch);
+    return c->data.stage_groups == 1 || c->train.global_batch % round == 0;
+}
+
 static const rule rules[] = {
+    { { "data.stage_groups", "data.sampling" }, groups_natural },
+    { { "data.stage_groups", "train.micro_batch", "train.global_batch" }, groups_fit },
     { { "data.augment.month_dropout", "model.network" }, months_to_drop },
     { { "train.focal_gamma", "train.loss" }, gamma_used },
     { { "train.micro_batch", "train.global_batch" }, micro_fits },

@@ -10,6 +10,8 @@ typedef struct c3d_segment {
     int shard, row, first, n;
 } c3d_segment;
 
+typedef struct c3d_stage c3d_stage; /* stage.h */
+
 struct c3d_dataset {
     char *dir;
     c3d_dataset_info info;
@@ -17,6 +19,7 @@ struct c3d_dataset {
     c3d_shard **shards;    /* [info.n_shards] */
     c3d_segment *segments; /* of all samples, one after the other */
     size_t *first_segment; /* [samples.n + 1] */
+    c3d_stage *stage;      /* NULL: everything is read from the store */
 };
 
 #endif

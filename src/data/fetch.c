@@ -1,11 +1,26 @@
 #include "fetch.h"
 
+#include "stage.h"
+
 #include <inttypes.h>
 #include <string.h>
 
 static size_t plane_bytes(const c3d_dataset_info *info)
 {
     return (size_t)info->frame_size_px * (size_t)info->frame_size_px * c3d_dtype_size(info->dtype);
+}
+
+static c3d_status read_part(const c3d_dataset *dataset, const c3d_segment *months, void *to)
+{
+    c3d_shard *shard = dataset->shards[months->shard];
+    c3d_status st;
+
+    if (c3d_stage_holds(dataset->stage, months))
+        st = c3d_stage_read(dataset, months, to);
+    else
+        st = c3d_shard_read_months(shard, months->row, months->first, months->n, to);
+    if (st == C3D_OK) return st;
+    return c3d_error_while("reading scene %d of %s", months->row, c3d_shard_path(shard));
 }
 
 /* Months first .. first + n - 1 of the sample, [month, band, y, x] as stored. */
@@ -22,8 +37,8 @@ static c3d_status read_months(const c3d_dataset *dataset, uint32_t index, int fi
             continue;
         }
         if (n_here > n) n_here = n;
-        C3D_TRY(c3d_shard_read_months(dataset->shards[part->shard], part->row, part->first + first,
-                                      n_here, to));
+        const c3d_segment here = { part->shard, part->row, part->first + first, n_here };
+        C3D_TRY(read_part(dataset, &here, to));
         to += (size_t)n_here * month_bytes;
         n -= n_here;
         first = 0;
@@ -110,6 +125,15 @@ static int slice_month(c3d_slice slice, int n_months, int chosen)
     case C3D_SLICE_MEDIAN: break;
     }
     return 0;
+}
+
+void c3d_fetch_range(const c3d_fetch_desc *desc, int n_months, int *first_out, int *n_out)
+{
+    const bool is_fixed =
+        desc->one_slice && desc->slice != C3D_SLICE_MEDIAN && desc->slice != C3D_SLICE_RANDOM;
+
+    *first_out = is_fixed ? slice_month(desc->slice, n_months, 0) : 0;
+    *n_out = is_fixed ? 1 : n_months;
 }
 
 /* As stored, and for the median a column of doubles in front. */

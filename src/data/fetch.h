@@ -14,5 +14,7 @@ typedef struct c3d_fetch_desc {
 size_t c3d_fetch_scratch_bytes(size_t month_bytes, int n_months_most);
 C3D_CHECKED c3d_status c3d_fetch_sample(const c3d_fetch_desc *desc, uint32_t index, int chosen,
                                         void *scratch, void *to);
+/* The months that a sample of n_months may be asked for. */
+void c3d_fetch_range(const c3d_fetch_desc *desc, int n_months, int *first_out, int *n_out);
 
 #endif

@@ -161,6 +161,13 @@ static c3d_status check_desc(const c3d_loader_desc *desc)
                         desc->depth, desc->n_held);
     if (desc->balanced && !desc->shuffle)
         return C3D_FAIL(C3D_EINVAL, "loader: balanced, but not shuffled");
+    if (desc->n_groups > 1 &&
+        (desc->balanced || !desc->shuffle ||
+         desc->global_batch % ((int64_t)desc->micro_batch * desc->n_groups) != 0))
+        return C3D_FAIL(C3D_EINVAL,
+                        "loader: %d groups of micro-batches of %d in a global batch of %d%s",
+                        desc->n_groups, desc->micro_batch, desc->global_batch,
+                        desc->balanced || !desc->shuffle ? ", in another order than shuffled" : "");
     if (!(desc->jitter >= 0 && desc->jitter <= 1) ||
         !(desc->month_dropout >= 0 && desc->month_dropout <= 1))
         return C3D_FAIL(C3D_EINVAL, "loader: jitter %g, month dropout %g, expected 0 to 1",

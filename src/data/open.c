@@ -218,6 +218,7 @@ fail:
 void c3d_dataset_close(c3d_dataset *dataset)
 {
     if (!dataset) return;
+    c3d_dataset_unstage(dataset);
     for (int i = 0; dataset->shards && i < dataset->info.n_shards; i++)
         c3d_shard_close(dataset->shards[i]);
     free(dataset->shards);

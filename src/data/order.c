@@ -1,17 +1,24 @@
 #include "order.h"
 
-#include <stdlib.h>
+#include "dataset_open.h"
 
-/* The list by class: samples of class k are index[begin[k]] .. index[begin[k + 1] - 1]. */
+#include <stdlib.h>
+#include <string.h>
+
+/* The list by class or by group: samples of part k are index[begin[k]] .. index[begin[k + 1] - 1].
+ */
 struct c3d_order {
     const c3d_list *list;
     bool shuffle, balanced;
     uint64_t seed;
+    uint64_t n_groups, micro_batch;
     uint64_t n_classes; /* that occur in the list */
     int *labels;        /* [n_classes] ascending */
-    size_t *begin;      /* [n_classes + 1] */
+    size_t *begin;      /* [n_classes + 1] or [n_groups + 1] */
     uint32_t *index;    /* [list->n] */
 };
+
+/* ---- classes --------------------------------------------------------------------------------- */
 
 typedef struct labelled {
     int label;
@@ -62,28 +69,115 @@ static c3d_status group_by_class(c3d_order *order, const c3d_samples *samples)
     return C3D_OK;
 }
 
+/* ---- groups ---------------------------------------------------------------------------------- */
+
+typedef struct placed {
+    int shard, row, first; /* of the sample's first month */
+    uint32_t index;
+} placed;
+
+static int by_place(const void *a, const void *b)
+{
+    const placed *x = a, *y = b;
+
+    if (x->shard != y->shard) return x->shard < y->shard ? -1 : 1;
+    if (x->row != y->row) return x->row < y->row ? -1 : 1;
+    if (x->first != y->first) return x->first < y->first ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+/* The samples of micro-batches g, g + G, ... of an epoch, of which the last may be short. */
+static size_t group_size(const c3d_order *order, uint64_t g)
+{
+    const uint64_t m = order->micro_batch, n_micro = (order->list->n + m - 1) / m;
+
+    if (g >= n_micro) return 0;
+    const uint64_t n_here = (n_micro - g - 1) / order->n_groups + 1;
+    const uint64_t n_missing =
+        (n_micro - 1) % order->n_groups == g ? n_micro * m - order->list->n : 0;
+    return n_here * m - n_missing;
+}
+
+static c3d_status group_by_place(c3d_order *order, const c3d_dataset *dataset)
+{
+    const size_t n = order->list->n;
+    placed *rows = c3d_calloc(n, sizeof *rows);
+
+    order->begin = c3d_calloc(order->n_groups + 1, sizeof *order->begin);
+    order->index = c3d_calloc(n, sizeof *order->index);
+    if (!rows || !order->begin || !order->index) {
+        free(rows);
+        return C3D_ENOMEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t index = order->list->index[i];
+        const c3d_segment *at = &dataset->segments[dataset->first_segment[index]];
+        rows[i] = (placed){ at->shard, at->row, at->first, index };
+    }
+    qsort(rows, n, sizeof *rows, by_place);
+    for (size_t i = 0; i < n; i++) order->index[i] = rows[i].index;
+    free(rows);
+    for (uint64_t g = 0; g < order->n_groups; g++)
+        order->begin[g + 1] = order->begin[g] + group_size(order, g);
+    C3D_ASSERT(order->begin[order->n_groups] == n);
+    return C3D_OK;
+}
+
+c3d_status c3d_list_of_groups(const c3d_loader_desc *desc, const bool *is_wanted, c3d_list *out)
+{
+    const size_t n = desc->list->n;
+    c3d_order *order = NULL;
+    c3d_list list = { .index = c3d_calloc(n, sizeof *list.index) };
+    c3d_status st = list.index ? c3d_order_create(desc, &order) : C3D_ENOMEM;
+
+    if (st != C3D_OK) {
+        c3d_list_free(&list);
+        return st;
+    }
+    if (order->n_groups == 1 && is_wanted[0]) {
+        memcpy(list.index, desc->list->index, n * sizeof *list.index);
+        list.n = n;
+    }
+    for (uint64_t g = 0; order->n_groups > 1 && g < order->n_groups; g++) {
+        if (!is_wanted[g]) continue;
+        const size_t begin = order->begin[g], n_here = order->begin[g + 1] - begin;
+        memcpy(list.index + list.n, order->index + begin, n_here * sizeof *list.index);
+        list.n += n_here;
+    }
+    c3d_order_destroy(order);
+    *out = list;
+    return C3D_OK;
+}
+
+/* ---- the order ------------------------------------------------------------------------------- */
+
 size_t c3d_order_bytes(const c3d_loader_desc *desc)
 {
-    const size_t a_sample = sizeof(int) + sizeof(size_t) + sizeof(uint32_t);
+    const size_t of_class = sizeof(int) + sizeof(size_t) + sizeof(uint32_t);
 
-    return desc->balanced ? desc->list->n * a_sample : 0;
+    if (desc->balanced) return desc->list->n * of_class;
+    return desc->n_groups > 1 ? desc->list->n * (sizeof(placed) + sizeof(uint32_t)) : 0;
 }
 
 c3d_status c3d_order_create(const c3d_loader_desc *desc, c3d_order **out)
 {
     c3d_order *order = c3d_calloc(1, sizeof *order);
+    c3d_status st = C3D_OK;
 
     if (!order) return C3D_ENOMEM;
     order->list = desc->list;
     order->shuffle = desc->shuffle;
     order->balanced = desc->balanced;
     order->seed = desc->seed;
-    if (desc->balanced) {
-        const c3d_status st = group_by_class(order, c3d_dataset_get_samples(desc->dataset));
-        if (st != C3D_OK) {
-            c3d_order_destroy(order);
-            return st;
-        }
+    order->n_groups = desc->n_groups > 1 ? (uint64_t)desc->n_groups : 1;
+    order->micro_batch = (uint64_t)desc->micro_batch;
+    if (desc->balanced)
+        st = group_by_class(order, c3d_dataset_get_samples(desc->dataset));
+    else if (order->n_groups > 1)
+        st = group_by_place(order, desc->dataset);
+    if (st != C3D_OK) {
+        c3d_order_destroy(order);
+        return st;
     }
     *out = order;
     return C3D_OK;
@@ -121,11 +215,25 @@ static c3d_place balanced_place(const c3d_order *order, int64_t epoch, uint64_t 
                         .turn = (uint32_t)(draw / n - first / n) };
 }
 
+/* Micro-batch i / m of the epoch is number i / m / G of its group. */
+static c3d_place grouped_place(const c3d_order *order, int64_t epoch, uint64_t i)
+{
+    const uint64_t m = order->micro_batch, n_groups = order->n_groups, g = i / m % n_groups;
+    const uint64_t at = i / m / n_groups * m + i % m;
+    const uint64_t stream = C3D_STREAM(C3D_PURPOSE_EPOCH, (uint64_t)epoch | g << 32);
+    const uint64_t n = order->begin[g + 1] - order->begin[g];
+
+    return (c3d_place){
+        .index = order->index[order->begin[g] + c3d_random_permute(order->seed, stream, n, at)]
+    };
+}
+
 c3d_place c3d_order_at(const c3d_order *order, int64_t epoch, uint64_t i)
 {
     const c3d_list *list = order->list;
 
     if (order->balanced) return balanced_place(order, epoch, i);
+    if (order->n_groups > 1) return grouped_place(order, epoch, i);
     if (!order->shuffle) return (c3d_place){ .index = list->index[i] };
     return (c3d_place){ .index = list->index[c3d_random_permute(
                             order->seed, C3D_STREAM(C3D_PURPOSE_EPOCH, epoch), list->n, i)] };

@@ -2,7 +2,7 @@
 #ifndef C3D_DATA_SHARING_H
 #define C3D_DATA_SHARING_H
 
-#include "c3d/dataset.h"
+#include "c3d/data.h"
 
 static inline int c3d_sharing_rank(const c3d_sharing *sharing)
 {

@@ -20,6 +20,8 @@ static const struct {
     [C3D_NEED_READING] = { "samples read ahead",
                            "train.micro_batch, evaluation.batch, data.readers or "
                            "data.frame_size_px" },
+    [C3D_NEED_STAGE] = { "samples staged in memory", "data.stage or data.max_per_class, or more of "
+                                                     "data.stage_groups on more nodes" },
     [C3D_NEED_EXCHANGE] = { "exchange between ranks", "(no key)" },
     [C3D_NEED_SNAPSHOT] = { "copy for checkpoints", "model.width, model.fc or data.frame_size_px" },
     [C3D_NEED_COPIES] = { "a parameter on its way", "model.fc, model.width or data.frame_size_px" },
@@ -104,6 +106,8 @@ static c3d_status forecast_parts(const c3d_run *run, c3d_run *dry, c3d_forecast 
     if (evaluates) C3D_TRY(c3d_evaluator_measure(&evaluator, &run->input, &evaluation));
     bytes[C3D_NEED_EVALUATION] = evaluation.model;
     bytes[C3D_NEED_READING] = c3d_loader_bytes(&loader, &run->input) + evaluation.loader;
+    if (run->config->data.stage == C3D_CONFIG_STAGE_MEMORY) /* one copy for all of them */
+        bytes[C3D_NEED_STAGE] = run->stage_bytes / (uint64_t)run->seat.n_ranks;
     bytes[C3D_NEED_SNAPSHOT] = c3d_saver_bytes(dry);
     bytes[C3D_NEED_COPIES] = evaluation.copy;
     bytes[C3D_NEED_LIBRARIES] = LIBRARY_BYTES;

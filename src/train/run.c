@@ -6,6 +6,7 @@
 #include "train/optimizer.h"
 #include "train/records.h"
 #include "train/saver.h"
+#include "train/stage.h"
 
 #include <errno.h>
 #include <math.h>
@@ -119,7 +120,7 @@ c3d_status c3d_run_open_data(c3d_run *run)
     const c3d_loader_desc loader = c3d_run_loader_desc(run);
     C3D_TRY(c3d_loader_size_of(&loader, &run->input));
     run->network.model.x = run->input.shape;
-    return C3D_OK;
+    return c3d_run_measure_stage(run);
 }
 
 /* Every rank must get a micro-batch of a full step, or it would only wait for the others. */
@@ -154,7 +155,8 @@ c3d_loader_desc c3d_run_loader_desc(const c3d_run *run)
         .seed = (uint64_t)config->data.seed,
         .global_batch = config->train.global_batch,
         .micro_batch = config->train.micro_batch,
-        .rank = run->comm->rank,
+        .n_groups = config->data.stage_groups,
+        .rank = run->seat.turn,
         .n_ranks = run->comm->n_ranks,
         .n_readers = config->data.readers,
         .depth = 8,
@@ -382,7 +384,7 @@ static c3d_status check_memory(c3d_run *run)
 
     C3D_TRY(c3d_forecast_make(run, &forecast, NULL));
     if (forecast.is_least) return C3D_OK;
-    run->planned_bytes = forecast.host;
+    run->planned_bytes = forecast.host - forecast.bytes[C3D_NEED_STAGE]; /* of no process */
     run->held_bytes = c3d_held_memory_now().now;
     return C3D_OK;
 }
@@ -416,6 +418,7 @@ c3d_status c3d_run_begin(c3d_run *run, c3d_comm *comm, const c3d_config *config)
 {
     *run = (c3d_run){ .comm = comm, .config = config, .lock_fd = -1 };
     C3D_TRY(c3d_run_take_place(run));
+    C3D_TRY(c3d_run_take_seat(run));
     c3d_network_from_config(config, &run->network);
     c3d_cache_dir(run->cache_dir);
     return C3D_OK;
@@ -439,7 +442,8 @@ c3d_status c3d_run_open(c3d_run *run, c3d_comm *comm, const c3d_config *config, 
     C3D_TRY(c3d_run_open_comm(run));
     C3D_TRY(c3d_comm_agree_status(comm, check_ranks_alike(run)));
     print_start(run);
-    return c3d_comm_agree_status(comm, start_or_resume(run, checkpoint));
+    C3D_TRY(c3d_comm_agree_status(comm, start_or_resume(run, checkpoint)));
+    return run->finished ? C3D_OK : c3d_run_stage(run);
 }
 
 void c3d_run_close(c3d_run *run)
@@ -456,6 +460,8 @@ void c3d_run_close(c3d_run *run)
     c3d_list_free(&run->validation_list);
     c3d_dataset_close(run->dataset);
     free(run->class_weights);
+    free(run->seat.ranks);
+    free(run->seat.turns);
     free(run->sums.counts);
     c3d_directory_close(run->lock_fd);
     *run = (c3d_run){ 0 };

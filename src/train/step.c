@@ -127,7 +127,7 @@ static void remember(const c3d_run *run, const c3d_batch *batch, int micro, c3d_
     const c3d_samples *rows = c3d_dataset_get_samples(run->dataset);
     const int stride = run->config->train.micro_batch * run->comm->n_ranks;
     const int64_t first =
-        (int64_t)micro * stride + (int64_t)run->comm->rank * run->config->train.micro_batch;
+        (int64_t)micro * stride + (int64_t)run->seat.turn * run->config->train.micro_batch;
 
     for (int i = 0; i < batch->n; i++, s->n_samples++) {
         const c3d_sample *row = &rows->rows[batch->index[i]];

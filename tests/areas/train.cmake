@@ -5,6 +5,7 @@ add_test(NAME test_optimizer_onednn COMMAND test_optimizer ${optimizer_fixture} 
 c3d_test_environment(test_optimizer_onednn parity)
 c3d_test(test_forecast LABELS unit LINKS c3d_train)
 c3d_test(test_cut LABELS unit LINKS c3d_train)
+c3d_test(test_stage LABELS unit LINKS c3d_train)
 c3d_test(test_debug LABELS unit LINKS c3d_train)
 c3d_test(test_site LABELS unit LINKS c3d_train)
 c3d_test(test_place LABELS unit LINKS c3d_comm)
@@ -22,7 +23,8 @@ target_link_libraries(plant_infinity PRIVATE c3d_data c3d_base)
 
 foreach(name train_store train_bf16 train_resume train_ranks train_errors train_practice
              train_diverged train_readers train_classes train_plan plan_memory train_debug
-             train_syscalls train_save train_norm train_check train_state evaluate_ranks)
+             train_syscalls train_save train_norm train_check train_state evaluate_ranks
+             train_stage)
   c3d_script_test(${name} LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
     "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"

@@ -1,0 +1,105 @@
+/* Which groups of samples a node reads and copies (data.stage_groups), against the dealing of
+ * micro-batches played through. */
+#include "train/stage.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/cm.h"
+
+enum { N_MOST = 64 };
+
+typedef struct cluster {
+    int n_nodes, n_ranks, n_groups;
+    bool by_node; /* turns: node k has k, k + n_nodes, ... */
+} cluster;
+
+static c3d_stage_share share_of(const cluster *c, int node)
+{
+    int ranks[N_MOST], turns[N_MOST];
+    const int n_local = c->n_ranks / c->n_nodes;
+    c3d_seat seat = {
+        .n_nodes = c->n_nodes, .node = node, .n_ranks = n_local, .ranks = ranks, .turns = turns
+    };
+    c3d_stage_share share;
+
+    for (int i = 0; i < n_local; i++) {
+        ranks[i] = node * n_local + i;
+        turns[i] = c->by_node ? i * c->n_nodes + node : ranks[i];
+    }
+    assert_int_equal(c3d_stage_share_of(&seat, c->n_ranks, c->n_groups, &share), C3D_OK);
+    return share;
+}
+
+/* The groups of the node's micro-batches; a step has as many as there can be without either number
+ * dividing it too well. */
+static void play(const cluster *c, int node, bool *is_read)
+{
+    const int n_micro = c->n_ranks * c->n_groups, n_local = c->n_ranks / c->n_nodes;
+
+    memset(is_read, 0, N_MOST);
+    for (int i = 0; i < n_micro; i++) {
+        const int turn = i % c->n_ranks;
+        const int owner = c->by_node ? turn % c->n_nodes : turn / n_local;
+        if (owner == node) is_read[i % c->n_groups] = true;
+    }
+}
+
+static void check(const cluster *c)
+{
+    const int n_most = (c->n_groups - 1) / c->n_nodes + 1;
+    int n_copies[N_MOST] = { 0 };
+
+    for (int node = 0; node < c->n_nodes; node++) {
+        c3d_stage_share share = share_of(c, node);
+        bool is_read[N_MOST];
+        int n_read = 0, n_copied = 0;
+        play(c, node, is_read);
+        for (int g = 0; g < c->n_groups; g++) {
+            assert_int_equal(share.is_read[g], is_read[g]);
+            assert_true(share.is_read[g] || !share.is_copied[g]);
+            n_read += share.is_read[g];
+            n_copied += share.is_copied[g];
+            n_copies[g] += share.is_copied[g];
+        }
+        assert_int_equal(share.n_read, n_read);
+        assert_int_equal(share.n_copied, n_copied);
+        assert_int_equal(n_copied, n_read < n_most ? n_read : n_most);
+        /* the promise: where nodes divide the groups, all that a node reads is its own share */
+        if (c->by_node && c->n_groups % c->n_nodes == 0)
+            assert_int_equal(n_read, c->n_groups / c->n_nodes);
+        c3d_stage_share_free(&share);
+    }
+    if (!c->by_node || c->n_groups % c->n_nodes != 0) return;
+    for (int g = 0; g < c->n_groups; g++) assert_int_equal(n_copies[g], 1);
+}
+
+static void every_cluster(void **state)
+{
+    (void)state;
+    for (int n_nodes = 1; n_nodes <= 6; n_nodes++)
+        for (int n_local = 1; n_local <= 4; n_local++)
+            for (int n_groups = 1; n_groups <= 12; n_groups++)
+                for (int by_node = 0; by_node < 2; by_node++)
+                    check(&(cluster){ n_nodes, n_nodes * n_local, n_groups, by_node });
+}
+
+/* One group is everything, wherever. */
+static void one_group_is_all(void **state)
+{
+    (void)state;
+    for (int node = 0; node < 4; node++) {
+        c3d_stage_share share = share_of(&(cluster){ 4, 8, 1, false }, node);
+        assert_true(share.n_read == 1 && share.n_copied == 1 && share.is_copied[0]);
+        c3d_stage_share_free(&share);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_cluster),
+        cmocka_unit_test(one_group_is_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
