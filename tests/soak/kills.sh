@@ -24,20 +24,22 @@ await_part() { # a checkpoint that is being written
     done
 }
 await_moment() { # MOMENT
+    local begun="device:"
+    [ "$at" = 0 ] || begun="resumed from"
     case $1 in
         starting)
             until [ -n "$(victims)" ] || ! is_running "$pid"; do :; done
             draw 400
             ;;
         saving)
-            await_word "device:"
+            await_word "$begun"
             draw 200
             nap "$drawn"
             await_part
             draw 2
             ;;
         running)
-            await_word "device:"
+            await_word "$begun"
             draw 500
             ;;
     esac
@@ -59,7 +61,7 @@ for round in $(seq "$count"); do
     await
     [ "$code" != 0 ] || wrong "round $round: exit 0 although a rank was killed"
     [ "$at" = 0 ] || [ "$moment" = starting ] || grep -q "resumed from" "$log" ||
-        { tail -20 "$log" >&2; wrong "round $round: did not continue"; }
+        { tail -20 "$log" >&2; wrong "round $round: did not go on from the last checkpoint"; }
     for _ in $(seq 100); do is_left || break; sleep 0.1; done
     is_left && { pgrep -af -- "run.dir=$dir/killed" >&2; wrong "round $round: a process is left"; }
     before=$at
