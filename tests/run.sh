@@ -75,8 +75,8 @@ run_tests() { # PRESET CTEST-ARGUMENTS...
         -j "$((jobs < 4 ? jobs : 4))" "$@"
 }
 
-# what runs threads of its own
-threaded="test_loader test_base"
+# what runs threads of its own; test_comm also on two ranks
+threaded="test_loader test_base test_comm"
 before=$(git status --porcelain 2>/dev/null)
 stage "packages" jobs/setup.sh --tests || summary
 stage "python readers" readers && export C3D_PYTHON=$PWD/build/venv/bin/python
@@ -87,7 +87,7 @@ stage "build debug (ASan, UBSan)" build debug || summary
 stage "build $optimised" build "$optimised" || summary
 stage "build tsan" build tsan $threaded || summary
 stage "clang-tidy" tests/tidy.sh "build/$optimised"
-stage "tests tsan (threads)" run_tests tsan -R "^(${threaded// /|})\$"
+stage "tests tsan (threads)" run_tests tsan -R "^(${threaded// /|})(_2)?\$"
 stage "tests debug" run_tests debug -LE 'slow|style|slurm'
 stage "tests $optimised" run_tests "$optimised" -LE style
 untracked() {

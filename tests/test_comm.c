@@ -158,6 +158,7 @@ static void sums_are_in_rank_order(void **state)
     (void)state;
     for (size_t i = 0; i < n; i++) x[i] = value_of(comm.rank, i);
     assert_int_equal(comm.ops->sum(&comm, where(x), n), C3D_OK);
+    assert_int_equal(comm.ops->wait(&comm), C3D_OK);
     assert_same_on_all(x, n * sizeof *x);
     if (n_nodes() <= 2) /* the order of more is MPI's */
         for (size_t i = 0; i < n; i++) assert_true(x[i] == sum_in_order(i)); /* NOLINT: exact */
@@ -173,6 +174,7 @@ static void broadcast_comes_from_rank_0(void **state)
         const size_t n = 4 * sizes[s] + s % 4;
         for (size_t i = 0; i < n; i++) bytes[i] = (char)((i + s) % 113 + (size_t)comm.rank);
         assert_int_equal(comm.ops->broadcast(&comm, where(bytes), n), C3D_OK);
+        assert_int_equal(comm.ops->wait(&comm), C3D_OK);
         size_t n_wrong = 0;
         for (size_t i = 0; i < n; i++) n_wrong += bytes[i] != (char)((i + s) % 113);
         assert_int_equal(n_wrong, 0);
@@ -222,6 +224,7 @@ static void all_gather_takes_any_bytes(void **state)
         memset(all, -1, n * n_ranks);
         for (size_t i = 0; i < n; i++) all[own * n + i] = (char)((i + s) % 89 + own);
         assert_int_equal(comm.ops->all_gather(&comm, where(all), n), C3D_OK);
+        assert_int_equal(comm.ops->wait(&comm), C3D_OK);
         size_t n_wrong = 0;
         for (size_t r = 0; r < n_ranks; r++)
             for (size_t i = 0; i < n; i++) n_wrong += all[r * n + i] != (char)((i + s) % 89 + r);
@@ -287,6 +290,7 @@ static void hurried_ranks_do_no_harm(void **state)
             x[i] = (float)((i + round) % 999) + (float)comm.rank;
         if ((int)(round % 7) == comm.rank) (void)usleep(3000);
         assert_int_equal(exchange(kind, x, n_share), C3D_OK);
+        assert_int_equal(comm.ops->wait(&comm), C3D_OK);
         size_t n_wrong = 0;
         for (size_t i = begin; i < end; i++) {
             const float of_0 = (float)((i + round) % 999);
@@ -346,6 +350,12 @@ static void without_shared_memory_mpi_adds(void **state)
     reopen(NULL, 0, 60);
 }
 
+static c3d_status sum_and_wait(float *x, size_t n)
+{
+    C3D_TRY(comm.ops->sum(&comm, x, n));
+    return comm.ops->wait(&comm);
+}
+
 static void a_rank_that_never_comes_is_named(void **state)
 {
     const int last = comm.n_ranks - 1;
@@ -357,9 +367,54 @@ static void a_rank_that_never_comes_is_named(void **state)
     reopen(NULL, 0, 0.5); /* long enough that on a busy machine no other rank is late */
     if (comm.rank != last) {
         (void)snprintf(who, sizeof who, "rank %d ", last);
-        assert_int_equal(comm.ops->sum(&comm, x, 5), C3D_ECOMM);
+        assert_int_not_equal(sum_and_wait(x, 5), C3D_OK);
+        assert_non_null(strstr(c3d_error_last()->message, who));
+        assert_int_equal(comm.ops->poll(&comm), C3D_ECOMM);
+        assert_int_equal(sum_and_wait(x, 5), C3D_ECOMM); /* and is told again */
         assert_non_null(strstr(c3d_error_last()->message, who));
     }
+    reopen(NULL, 0, 60);
+}
+
+/* Many more than the queue holds, of which every three are only right one after the other, given
+ * while numbers of the next ones are still being written; the ranks come to them in turn. */
+static void calls_are_made_in_their_order(void **state)
+{
+    enum { N_CHUNKS = 100, N_SHARE = 700 };
+    const int n = comm.n_ranks;
+    const size_t n_chunk = N_SHARE * (size_t)n, own = (size_t)comm.rank * N_SHARE;
+    float *all = take_memory(N_CHUNKS * n_chunk * sizeof *all);
+
+    (void)state;
+    for (size_t c = 0; c < N_CHUNKS; c++) {
+        float *x = all + c * n_chunk;
+        for (size_t i = 0; i < n_chunk; i++) x[i] = (float)(c + i) + (float)comm.rank;
+        if (c % 20 == (size_t)(5 * comm.rank)) (void)usleep(2000);
+        assert_int_equal(comm.ops->reduce_scatter(&comm, where(x), N_SHARE), C3D_OK);
+        assert_int_equal(comm.ops->all_gather(&comm, where(x), N_SHARE * sizeof *x), C3D_OK);
+        assert_int_equal(comm.ops->sum(&comm, where(x), n_chunk), C3D_OK);
+    }
+    assert_int_equal(comm.ops->wait(&comm), C3D_OK);
+    for (size_t c = 0; c < N_CHUNKS; c++)
+        for (size_t i = own; i < own + N_SHARE; i++) {
+            const float sum = (float)(n * (int)(c + i)) + (float)(n * (n - 1) / 2);
+            assert_true(all[c * n_chunk + i] == (n > 1 ? (float)n : 1) * sum); /* NOLINT: exact */
+        }
+    give_back_memory();
+}
+
+/* A rank that leaves does not wait for the others in what it has given. */
+static void what_was_given_can_be_given_up(void **state)
+{
+    float x[1000] = { 0 };
+
+    (void)state;
+    reopen(NULL, 0, 1e9);
+    for (int i = 0; i < 5 && comm.rank != comm.n_ranks - 1; i++)
+        (void)comm.ops->sum(&comm, x, comm.n_ranks > 1 && comm.has_threads ? 1000 : 0);
+    c3d_comm_give_up(&comm);
+    assert_false(comm.is_stuck);
+    comm.given_up = false;
     reopen(NULL, 0, 60);
 }
 
@@ -372,6 +427,7 @@ static void everything_is_right(void)
     all_gather_takes_any_bytes(NULL);
     pairs_exchange(NULL);
     hurried_ranks_do_no_harm(NULL);
+    calls_are_made_in_their_order(NULL);
     assert_int_equal(comm.ops->poll(&comm), C3D_OK);
 }
 
@@ -405,6 +461,7 @@ static void a_device_by_way_of_the_host(void **state)
         scattered_and_gathered_is_the_sum(NULL);
         all_gather_takes_any_bytes(NULL);
         pairs_exchange(NULL);
+        calls_are_made_in_their_order(NULL);
     }
     reopen(NULL, 0, 60);
     assert_int_equal(fake.n_pinned, 0);
@@ -513,6 +570,7 @@ int main(void)
         cmocka_unit_test(a_device_by_way_of_the_host),
         cmocka_unit_test(without_shared_memory_mpi_adds),
         cmocka_unit_test(a_rank_that_never_comes_is_named),
+        cmocka_unit_test(what_was_given_can_be_given_up),
         cmocka_unit_test(the_roll_is_called),
         cmocka_unit_test(who_misses_the_roll_is_named),
         cmocka_unit_test(the_window_is_small),

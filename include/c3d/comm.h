@@ -12,7 +12,9 @@
  * memory, and with one rank a host, MPI_Allreduce adds over all ranks in its own order. A broadcast
  * goes from rank 0 to the first ranks of nodes, and on through shared memory. reduce_scatter and
  * then all_gather give the bits of sum, always (over several nodes reduce_scatter is a sum, and
- * costs what that costs); so does device memory the bits of host memory.
+ * costs what that costs); so does device memory the bits of host memory. Calls on host memory are
+ * made in their order by a thread of their own, while the one that gave them goes on; without
+ * MPI_THREAD_MULTIPLE, and on device memory, they are done when they return.
  *
  * How "nccl" adds: on a stream of its own beside the backend's, in NCCL's order: every rank gets
  * the same bits, and with `deterministic` a run on the same machines gets them again.
@@ -25,7 +27,7 @@
 typedef struct c3d_comm c3d_comm;
 
 typedef struct c3d_comm_ops {
-    const char *name;                                     /* "self", "mpi" */
+    const char *name;                                     /* "self", "mpi", "nccl" */
     c3d_status (*open)(c3d_comm *self, double timeout_s); /* COLLECTIVE */
     void (*close)(c3d_comm *self);                        /* COLLECTIVE */
     /* Gives up what is enqueued and lets go of the device; afterwards only close. Local. */
@@ -74,6 +76,12 @@ typedef struct c3d_comm_device {
     void (*unpin)(void *context, void *memory);
 } c3d_comm_device;
 
+/* Of the data plane since it was opened, as of the last wait. */
+typedef struct c3d_comm_times {
+    double busy_s;   /* exchanging numbers, or waiting for other ranks to do so */
+    double waited_s; /* of these, while this rank's computing stood still */
+} c3d_comm_times;
+
 struct c3d_comm {
     const c3d_comm_ops *ops;
     int rank, n_ranks;
@@ -88,8 +96,10 @@ struct c3d_comm {
     bool shares_gpu;               /* some GPU serves several ranks; for nccl */
     bool has_window;               /* mpi adds inside hosts through shared memory; set by open */
     bool has_threads;              /* MPI serves several threads of a rank at once; set by join */
+    c3d_comm_times times;          /* "mpi" only */
     bool agreed;   /* set by agree_status on failure: every rank fails with the same error */
     bool given_up; /* c3d_comm_give_up */
+    bool is_stuck; /* set by abort: a call goes on, and what it works on may not be freed */
     void *state;   /* owned by open and close */
 };
 
@@ -123,7 +133,8 @@ C3D_CHECKED c3d_status c3d_nccl_find_gpu(const c3d_comm_device *device, char bus
  * nothing where it is closed. */
 void c3d_comm_close(c3d_comm *comm);
 /* On the way out of a failure, this rank's or everybody's: what is enqueued is waited for no
- * longer, and the device may be closed. Afterwards only close, leave and abort. Local. */
+ * longer, and the memory it works on may be freed and the device closed. Afterwards only close,
+ * leave and abort. Where a call of MPI does not return it ends all ranks, as abort does. Local. */
 void c3d_comm_give_up(c3d_comm *comm);
 /* Ends well: closes the data plane if it is open, and MPI_Finalize. COLLECTIVE. Does nothing on a
  * zeroed object. */

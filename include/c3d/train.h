@@ -230,11 +230,13 @@ typedef struct c3d_run {
     c3d_epoch_sums sums;
     c3d_best best;
     c3d_patience patience;
-    double saved_s;       /* c3d_now_s() of the last checkpoint, or of the start */
-    double step_ended_s;  /* likewise of the last step */
-    int64_t n_given;      /* micro-batches that the loader gave since it was started */
-    c3d_records *records; /* rank 0 */
-    c3d_saver *saver;     /* rank 0 */
+    double saved_s;            /* c3d_now_s() of the last checkpoint, or of the start */
+    double step_ended_s;       /* likewise of the last step */
+    c3d_comm_times comm_seen;  /* comm->times when it ended */
+    c3d_comm_times comm_epoch; /* of the epoch's steps done by this process */
+    int64_t n_given;           /* micro-batches that the loader gave since it was started */
+    c3d_records *records;      /* rank 0 */
+    c3d_saver *saver;          /* rank 0 */
 } c3d_run;
 
 /* A backend's memory as a communicator is told of it; borrows the backend. Local. */

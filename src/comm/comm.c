@@ -157,10 +157,21 @@ void c3d_comm_close(c3d_comm *comm)
     if (!comm->given_up) close_data_plane(comm);
 }
 
+/* Ends all ranks at once. */
+static void end_all(const c3d_comm *comm, const c3d_error *error)
+{
+    if (comm->rank == 0 || !comm->agreed) c3d_log_error(error);
+    (void)fflush(NULL);
+    (void)MPI_Abort(MPI_COMM_WORLD, c3d_exit_code(error->status));
+}
+
 void c3d_comm_give_up(c3d_comm *comm)
 {
+    const c3d_error error = *c3d_error_last(); /* why we are here */
+
     if (comm->state && !comm->given_up) comm->ops->abort(comm);
     comm->given_up = true;
+    if (comm->is_stuck) end_all(comm, &error);
 }
 
 void c3d_comm_leave(c3d_comm *comm)
@@ -176,11 +187,7 @@ void c3d_comm_abort(c3d_comm *comm, const c3d_error *error)
     const int code = c3d_exit_code(error->status);
 
     c3d_comm_give_up(comm);
-    if (comm->n_ranks > 1 && !comm->agreed) {
-        c3d_log_error(error);
-        (void)fflush(NULL);
-        (void)MPI_Abort(MPI_COMM_WORLD, code);
-    }
+    if (comm->n_ranks > 1 && !comm->agreed) end_all(comm, error);
     if (comm->rank == 0) c3d_log_error(error);
     c3d_comm_leave(comm);
     exit(code);

@@ -1,7 +1,8 @@
 /* Over MPI; inside a node through shared memory (node.c); device memory piece by piece through host
- * memory. The calls block, so that wait has nothing to wait for. A communicator of its own keeps
- * sums apart from the control plane's messages. */
+ * memory. Calls on host memory are made by a thread of their own (queue.c), in a communicator of
+ * their own. */
 #include "comm/node.h"
+#include "comm/queue.h"
 
 #include <stdlib.h>
 
@@ -13,6 +14,7 @@
 typedef struct mpi_state {
     MPI_Comm data;
     c3d_node node;
+    c3d_queue queue;
     int n_ranks;
     bool has_window; /* the same on every rank */
     float *staging;  /* [PIECE], pinned if it can be; with device memory only */
@@ -66,40 +68,6 @@ static void unpin(c3d_comm *self)
 
     if (state->is_pinned) self->device->unpin(self->device->context, state->staging);
     state->is_pinned = false;
-}
-
-static c3d_status open_state(c3d_comm *self, mpi_state *state, double timeout_s)
-{
-    C3D_TRY(c3d_comm_agree_status(self, open_staging(self->device, state)));
-    C3D_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &state->data));
-    return agree_on_window(
-        self, state, c3d_node_open(&state->node, state->data, self->ranks_per_node, timeout_s));
-}
-
-static void mpi_close(c3d_comm *self)
-{
-    mpi_state *state = self->state;
-
-    if (!state) return;
-    c3d_node_close(&state->node);
-    if (state->data != MPI_COMM_NULL) (void)MPI_Comm_free(&state->data);
-    unpin(self);
-    free(state->staging);
-    free(state);
-    self->state = NULL;
-}
-
-static c3d_status mpi_open(c3d_comm *self, double timeout_s)
-{
-    mpi_state *state = c3d_calloc(1, sizeof *state);
-
-    if (!state) return C3D_ENOMEM;
-    state->data = state->node.ranks = state->node.leaders = MPI_COMM_NULL;
-    state->n_ranks = self->n_ranks;
-    self->state = state;
-    const c3d_status st = open_state(self, state, timeout_s);
-    if (st != C3D_OK) mpi_close(self);
-    return st;
 }
 
 /* ---- host memory ----------------------------------------------------------------------------- */
@@ -248,53 +216,150 @@ static c3d_status staged_exchange(c3d_comm *self, int partner, const float *send
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
+static c3d_status make_on_host(c3d_comm *self, const c3d_call *call)
+{
+    mpi_state *state = self->state;
+
+    switch (call->kind) {
+    case C3D_CALL_SUM: return host_sum(state, call->x, call->n);
+    case C3D_CALL_BROADCAST: return host_broadcast(state, call->x, call->n);
+    case C3D_CALL_REDUCE_SCATTER: return host_reduce_scatter(state, call->x, call->n);
+    case C3D_CALL_ALL_GATHER: return host_all_gather(state, call->x, call->n);
+    case C3D_CALL_EXCHANGE:
+        return host_exchange(state, call->partner, call->from, call->x, call->n);
+    }
+    return C3D_FAIL(C3D_EINTERNAL, "a call of the data plane of kind %d", (int)call->kind);
+}
+
+static c3d_status make_on_device(c3d_comm *self, const c3d_call *call)
+{
+    switch (call->kind) {
+    case C3D_CALL_SUM: return staged_sum(self, call->x, call->n);
+    case C3D_CALL_BROADCAST: return staged_broadcast(self, call->x, call->n);
+    case C3D_CALL_REDUCE_SCATTER: return staged_reduce_scatter(self, call->x, call->n);
+    case C3D_CALL_ALL_GATHER: return staged_all_gather(self, call->x, call->n);
+    case C3D_CALL_EXCHANGE:
+        return staged_exchange(self, call->partner, call->from, call->x, call->n);
+    }
+    return C3D_FAIL(C3D_EINTERNAL, "a call of the data plane of kind %d", (int)call->kind);
+}
+
+/* A device's transfers are the main thread's. */
+static c3d_status open_queue(c3d_comm *self, mpi_state *state)
+{
+    const bool on_host = !self->device;
+
+    state->node.window.is_given_up = &state->queue.is_given_up;
+    return c3d_queue_open(&state->queue, self, on_host ? make_on_host : make_on_device,
+                          on_host && self->has_threads);
+}
+
+static c3d_status give(c3d_comm *self, c3d_call call)
+{
+    mpi_state *state = self->state;
+
+    return c3d_queue_add(&state->queue, &call);
+}
+
 static c3d_status mpi_sum(c3d_comm *self, float *buffer, size_t n)
 {
-    return self->device ? staged_sum(self, buffer, n) : host_sum(self->state, buffer, n);
+    return give(self, (c3d_call){ .kind = C3D_CALL_SUM, .x = buffer, .n = n });
 }
 
 static c3d_status mpi_broadcast(c3d_comm *self, void *buffer, size_t n_bytes)
 {
-    return self->device ? staged_broadcast(self, buffer, n_bytes)
-                        : host_broadcast(self->state, buffer, n_bytes);
+    return give(self, (c3d_call){ .kind = C3D_CALL_BROADCAST, .x = buffer, .n = n_bytes });
 }
 
 static c3d_status mpi_reduce_scatter(c3d_comm *self, float *all, size_t n_share)
 {
-    return self->device ? staged_reduce_scatter(self, all, n_share)
-                        : host_reduce_scatter(self->state, all, n_share);
+    return give(self, (c3d_call){ .kind = C3D_CALL_REDUCE_SCATTER, .x = all, .n = n_share });
 }
 
 static c3d_status mpi_all_gather(c3d_comm *self, void *all, size_t n_bytes)
 {
-    return self->device ? staged_all_gather(self, all, n_bytes)
-                        : host_all_gather(self->state, all, n_bytes);
+    return give(self, (c3d_call){ .kind = C3D_CALL_ALL_GATHER, .x = all, .n = n_bytes });
 }
 
 static c3d_status mpi_exchange(c3d_comm *self, int partner, const float *send, float *receive,
                                size_t n)
 {
-    return self->device ? staged_exchange(self, partner, send, receive, n)
-                        : host_exchange(self->state, partner, send, receive, n);
+    return give(
+        self,
+        (c3d_call){
+            .kind = C3D_CALL_EXCHANGE, .x = receive, .n = n, .from = send, .partner = partner });
 }
 
-/* Calls return when they are done. */
 static c3d_status mpi_wait(c3d_comm *self)
 {
-    (void)self;
-    return C3D_OK;
+    mpi_state *state = self->state;
+
+    return c3d_queue_wait(&state->queue);
+}
+
+static c3d_status mpi_poll(c3d_comm *self)
+{
+    mpi_state *state = self->state;
+
+    return c3d_queue_poll(&state->queue);
+}
+
+static void mpi_abort(c3d_comm *self)
+{
+    mpi_state *state = self->state;
+
+    self->is_stuck = !c3d_queue_give_up(&state->queue);
+    unpin(self);
+}
+
+/* ---- opening and closing --------------------------------------------------------------------- */
+
+static c3d_status open_state(c3d_comm *self, mpi_state *state, double timeout_s)
+{
+    C3D_TRY(c3d_comm_agree_status(self, open_staging(self->device, state)));
+    C3D_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &state->data));
+    C3D_TRY(agree_on_window(
+        self, state, c3d_node_open(&state->node, state->data, self->ranks_per_node, timeout_s)));
+    return c3d_comm_agree_status(self, open_queue(self, state));
+}
+
+static void mpi_close(c3d_comm *self)
+{
+    mpi_state *state = self->state;
+
+    if (!state) return;
+    c3d_queue_close(&state->queue);
+    c3d_node_close(&state->node);
+    if (state->data != MPI_COMM_NULL) (void)MPI_Comm_free(&state->data);
+    unpin(self);
+    free(state->staging);
+    free(state);
+    self->state = NULL;
+}
+
+static c3d_status mpi_open(c3d_comm *self, double timeout_s)
+{
+    mpi_state *state = c3d_calloc(1, sizeof *state);
+
+    if (!state) return C3D_ENOMEM;
+    state->data = state->node.ranks = state->node.leaders = MPI_COMM_NULL;
+    state->n_ranks = self->n_ranks;
+    self->state = state;
+    const c3d_status st = open_state(self, state, timeout_s);
+    if (st != C3D_OK) mpi_close(self);
+    return st;
 }
 
 const c3d_comm_ops c3d_comm_mpi = {
     .name = "mpi",
     .open = mpi_open,
     .close = mpi_close,
-    .abort = unpin,
+    .abort = mpi_abort,
     .sum = mpi_sum,
     .broadcast = mpi_broadcast,
     .reduce_scatter = mpi_reduce_scatter,
     .all_gather = mpi_all_gather,
     .exchange = mpi_exchange,
     .wait = mpi_wait,
-    .poll = mpi_wait,
+    .poll = mpi_poll,
 };

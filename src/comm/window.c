@@ -181,6 +181,8 @@ static c3d_status wait_for_end(const c3d_window *window, uint32_t meeting)
         if (atomic_load_explicit(n_met, memory_order_acquire) != meeting) return C3D_OK;
     while (atomic_load_explicit(n_met, memory_order_acquire) == meeting) {
         int has_message;
+        if (window->is_given_up && atomic_load(window->is_given_up))
+            return C3D_FAIL(C3D_ECOMM, "given up");
         if (!nap(n_met, meeting)) continue;
         C3D_MPI(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, window->ranks, &has_message,
                            MPI_STATUS_IGNORE));

@@ -4,6 +4,8 @@
 
 #include "comm/mpi_call.h"
 
+#include <stdatomic.h>
+
 /* What is exchanged goes through the window in pieces of this many floats: 256 KiB, so that what a
  * rank has just written is still in a cache when the others read it. */
 #define C3D_WINDOW_FLOATS ((size_t)64 * 1024)
@@ -17,7 +19,8 @@ typedef struct c3d_window {
     MPI_Comm ranks; /* of the node; borrowed */
     int rank, n_ranks;
     double timeout_s;
-    c3d_window_head *head; /* NULL when closed */
+    const atomic_bool *is_given_up; /* once true nobody waits any longer; borrowed, or NULL */
+    c3d_window_head *head;          /* NULL when closed */
     float *slots, *results;
     size_t n_bytes;
 } c3d_window;
@@ -34,7 +37,8 @@ float *c3d_window_slot(const c3d_window *window, int rank, uint64_t turn);
 float *c3d_window_result(const c3d_window *window, uint64_t turn);
 
 /* COLLECTIVE: returns when all ranks of the window have called it; what a rank wrote before, all
- * see afterwards. C3D_ECOMM names the rank that has not come within timeout_s. */
+ * see afterwards. C3D_ECOMM names the rank that has not come within timeout_s, or says that it was
+ * given up. */
 C3D_CHECKED c3d_status c3d_window_meet(c3d_window *window);
 
 #endif

@@ -122,6 +122,16 @@ static void say_epoch(const c3d_run *run, const c3d_epoch_record *row)
     c3d_text_free(&line);
 }
 
+/* Rank 0's, of the epoch's steps; a rank that waits for a slower one communicates. */
+static void say_communication(const c3d_run *run)
+{
+    const c3d_comm_times *times = &run->comm_epoch;
+
+    if (run->comm->n_ranks == 1 || times->busy_s <= 0) return;
+    c3d_log_run("communication: %.1f s, %.0f %% hidden behind computing", times->busy_s,
+                100 * fmax(0, 1 - times->waited_s / times->busy_s));
+}
+
 /* Scores of the parameters as they are; none without validation samples. */
 static c3d_status validate(c3d_run *run, c3d_evaluation *out)
 {
@@ -147,6 +157,7 @@ c3d_status c3d_run_finish_epoch(c3d_run *run)
         st = fill_record(run, &ev, &row);
         if (st == C3D_OK) c3d_records_epoch(run->records, &row);
         if (st == C3D_OK) say_epoch(run, &row);
+        say_communication(run);
         value = value_of(run, &row);
     }
     c3d_evaluation_free(&ev);

@@ -100,9 +100,10 @@ void c3d_records_step(c3d_records *records, const c3d_step_record *row)
     (void)fprintf(records->steps,
                   "{\"step\": %" PRId64 ", \"epoch\": %" PRId64
                   ", \"loss\": %.9g, \"learning_rate\": %.9g, \"grad_norm\": %s, \"n\": %" PRId64
-                  ", \"seconds\": %.4f, \"waited_s\": %.4f}\n",
+                  ", \"seconds\": %.4f, \"waited_s\": %.4f, \"comm_s\": %.4f, "
+                  "\"comm_waited_s\": %.4f}\n",
                   row->step, row->epoch, row->loss, row->learning_rate, norm, row->n, row->seconds,
-                  row->waited_s);
+                  row->waited_s, row->comm.busy_s, row->comm.waited_s);
 }
 
 void c3d_records_samples(c3d_records *records, int64_t step, const int64_t *ids, size_t n)

@@ -11,6 +11,7 @@ typedef struct c3d_step_record {
     double learning_rate;
     double grad_norm;         /* not finite: the step was left out for a smaller loss scale */
     double seconds, waited_s; /* since the step before; of rank 0 for samples to be read */
+    c3d_comm_times comm;      /* of these, of rank 0 */
     int64_t n;                /* samples of the global batch */
 } c3d_step_record;
 

@@ -233,16 +233,41 @@ static void sum_up(const c3d_run *run, c3d_step *s)
     put_counts(s->counts, n_outputs, s->sums->counts);
 }
 
-static void add_to_epoch(c3d_run *run, const c3d_step *s, double seconds)
+void c3d_step_start_clock(c3d_run *run)
+{
+    run->step_ended_s = c3d_now_s();
+    run->comm_seen = run->comm->times;
+}
+
+/* What a step took since the one before ended; the two may have overlapped. */
+typedef struct duration {
+    double seconds;
+    c3d_comm_times comm;
+} duration;
+
+static duration duration_of(c3d_run *run)
+{
+    const double ended_s = run->step_ended_s;
+    const c3d_comm_times before = run->comm_seen;
+
+    c3d_step_start_clock(run);
+    return (duration){ .seconds = run->step_ended_s - ended_s,
+                       .comm = { .busy_s = run->comm_seen.busy_s - before.busy_s,
+                                 .waited_s = run->comm_seen.waited_s - before.waited_s } };
+}
+
+static void add_to_epoch(c3d_run *run, const c3d_step *s, const duration *took)
 {
     run->sums.loss += s->sums->loss;
     run->sums.n += s->sums->n;
     for (int i = 0; i < 4 * run->config->model.outputs; i++)
         run->sums.counts[i] += s->sums->counts[i];
-    run->sums.seconds += seconds;
+    run->sums.seconds += took->seconds;
+    run->comm_epoch.busy_s += took->comm.busy_s;
+    run->comm_epoch.waited_s += took->comm.waited_s;
 }
 
-static c3d_status record(c3d_run *run, const c3d_step *s, double seconds)
+static c3d_status record(c3d_run *run, const c3d_step *s, const duration *took)
 {
     if (run->config->run.log_samples) {
         c3d_step_sample *all = NULL;
@@ -261,22 +286,14 @@ static c3d_status record(c3d_run *run, const c3d_step *s, double seconds)
         .loss = s->sums->loss / s->sums->n,
         .learning_rate = s->rate,
         .grad_norm = s->grad_norm,
-        .seconds = seconds,
+        .seconds = took->seconds,
         .waited_s = s->waited_s,
+        .comm = took->comm,
         .n = (int64_t)s->sums->n,
     };
     c3d_records_step(run->records, &row);
-    c3d_saver_look(run->saver, seconds);
+    c3d_saver_look(run->saver, took->seconds);
     return C3D_OK;
-}
-
-/* Seconds since the step before ended; they may have overlapped. */
-static double seconds_of(c3d_run *run)
-{
-    const double now_s = c3d_now_s(), seconds = now_s - run->step_ended_s;
-
-    run->step_ended_s = now_s;
-    return seconds;
 }
 
 c3d_status c3d_step_finish(c3d_run *run, c3d_step *s)
@@ -301,7 +318,7 @@ c3d_status c3d_step_finish(c3d_run *run, c3d_step *s)
 
     run->position.step++;
     run->position.step_in_epoch++;
-    const double seconds = seconds_of(run);
-    add_to_epoch(run, s, seconds);
-    return record(run, s, seconds);
+    const duration took = duration_of(run);
+    add_to_epoch(run, s, &took);
+    return record(run, s, &took);
 }

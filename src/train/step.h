@@ -52,6 +52,8 @@ typedef struct c3d_step {
     c3d_running_step running;
 } c3d_step;
 
+/* The next step is timed from here. Local. */
+void c3d_step_start_clock(c3d_run *run);
 C3D_CHECKED c3d_status c3d_step_open(const c3d_run *run, int mark, c3d_step *s);
 void c3d_step_close(c3d_step *s);
 /* Local but for the sums: this rank's micro-batches, the gradients' sums over ranks as they become

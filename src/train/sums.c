@@ -12,6 +12,7 @@ void c3d_run_reset_sums(c3d_run *run)
 {
     run->sums = (c3d_epoch_sums){ .counts = run->sums.counts };
     memset(run->sums.counts, 0, n_counts(run) * sizeof(double));
+    run->comm_epoch = (c3d_comm_times){ 0 };
 }
 
 size_t c3d_epoch_sums_n(const c3d_run *run)

@@ -77,7 +77,7 @@ static c3d_status save(c3d_run *run, flight *f)
 {
     f->is_save_asked = false;
     C3D_TRY(c3d_run_save(run, false));
-    run->step_ended_s = c3d_now_s();
+    c3d_step_start_clock(run);
     return C3D_OK;
 }
 
@@ -111,7 +111,7 @@ static c3d_status train_epoch(c3d_run *run, flight *f)
     progress.end_is_said = true; /* by the epoch's line */
     C3D_TRY(c3d_loader_start(run->loader, run->position.epoch, run->position.step_in_epoch));
     run->n_given = 0;
-    run->step_ended_s = c3d_now_s();
+    c3d_step_start_clock(run);
     C3D_TRY(run_steps(run, f, &progress));
     c3d_progress_end(&progress);
     if (run->position.step_in_epoch == c3d_loader_n_steps(run->loader))
