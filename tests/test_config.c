@@ -404,6 +404,21 @@ static void differences_have_both_values_and_a_policy(void **state)
     c3d_config_free(&b);
 }
 
+static void every_warning_says_what_it_means(void **state)
+{
+    c3d_json *keys = c3d_config_describe();
+
+    (void)state;
+    for (size_t i = 0; i < c3d_json_length(keys); i++) {
+        const c3d_json *key = c3d_json_at(keys, i);
+        const char *policy = "", *warning = "";
+        assert_true(c3d_json_get_string(key, "resume", &policy));
+        const bool has_warning = c3d_json_get_string(key, "warning", &warning);
+        assert_int_equal(has_warning && warning[0], strcmp(policy, "warn") == 0);
+    }
+    c3d_json_free(keys);
+}
+
 /* ---- command line ---------------------------------------------------------------------------- */
 
 static const c3d_option train_options[] = {
@@ -589,6 +604,7 @@ int main(void)
         cmocka_unit_test(at_most_twenty_are_listed),
         cmocka_unit_test(printing_and_reading_is_the_identity),
         cmocka_unit_test(differences_have_both_values_and_a_policy),
+        cmocka_unit_test(every_warning_says_what_it_means),
         cmocka_unit_test(options_are_read_anywhere),
         cmocka_unit_test(wrong_command_lines_are_refused),
         cmocka_unit_test(programs_tell_about_themselves),

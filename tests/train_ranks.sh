@@ -38,7 +38,9 @@ head -c 200000 $checkpoint | grep -aq '"ranks_of_host": "2"' || fail "the checkp
 sed -i 's/"ranks_of_host": "2"/"ranks_of_host": "1"/; s/"header_checksum"/"no_header_check"/' $checkpoint
 expect 0 ranks 2 "$train" "$config" --set run.dir=first2 --set train.max_steps=2
 says "saved with 1 of the 2 ranks on the first host, continued with 2"
-expect 0 ranks 2 "$train" "$config" --set run.dir=first2 --set train.max_steps=3
+expect 0 ranks 2 "$train" "$config" --set run.dir=first2 --set train.max_steps=3 \
+    --set distributed.bucket_mb=10
+says "distributed.bucket_mb changed since the checkpoint: 25 -> 10: over several ranks"
 ! grep -q "on the first host" out.txt || fail "the same hosts are not another condition"
 
 # evaluation: the same bytes on any number of ranks

@@ -289,7 +289,8 @@ typedef enum c3d_config_policy {
 typedef struct c3d_config_change {
     const char *key; /* static storage */
     c3d_config_policy policy;
-    char *from, *to; /* as printed; owned */
+    const char *warning; /* of C3D_CONFIG_WARN: what it means; static storage */
+    char *from, *to;     /* as printed; owned */
 } c3d_config_change;
 typedef struct c3d_config_changes {
     int n;

@@ -36,9 +36,12 @@ c3d_status c3d_log_set_file(const char *path)
     if (logger.file) (void)fclose(logger.file);
     logger.file = NULL;
     if (!path || logger.rank != 0) return C3D_OK;
-    logger.file = fopen(path, "a");
+    logger.file = fopen(path, "a+");
     if (!logger.file) return C3D_FAIL(C3D_EIO, "%s: %s", path, strerror(errno));
     (void)setvbuf(logger.file, NULL, _IOLBF, 0);
+    const bool is_cut = fseek(logger.file, -1, SEEK_END) == 0 && getc(logger.file) != '\n';
+    (void)fseek(logger.file, 0, SEEK_END);
+    if (is_cut) (void)putc('\n', logger.file); /* the end of a line that a kill cut off */
     return C3D_OK;
 }
 

@@ -74,7 +74,8 @@ void c3d_config_markdown(c3d_text *out)
         put_cell(out, domain.text);
         c3d_text_add(out, " | %s | ", row->standard);
         put_cell(out, row->help);
-        c3d_text_add(out, " | %s |\n", meanings[row->policy]);
+        c3d_text_add(out, " | %s%s%s |\n", meanings[row->policy], row->warning ? ": " : "",
+                     row->warning ? row->warning : "");
         c3d_text_free(&domain);
     }
 }
@@ -113,6 +114,7 @@ c3d_json *c3d_config_describe(void)
         c3d_json_set(key, "unit", c3d_json_string(row->unit));
         c3d_json_set(key, "help", c3d_json_string(row->help));
         c3d_json_set(key, "resume", c3d_json_string(policy_names[row->policy]));
+        if (row->warning) c3d_json_set(key, "warning", c3d_json_string(row->warning));
         c3d_json_append(keys, key);
     }
     return keys;

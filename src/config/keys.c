@@ -3,29 +3,30 @@
 
 #include <string.h>
 
+/* The last argument is the help; WARN adds .warning, what a change means to a run that goes on. */
 #define KEY(member, key_type_, ...)                                                                \
     {                                                                                              \
         .key = #member, .type = (key_type_), .offset = offsetof(c3d_config, member), __VA_ARGS__   \
     }
-#define INT(member, def, lo, hi, unit_, policy_, help_)                                            \
+#define INT(member, def, lo, hi, unit_, policy_, ...)                                              \
     KEY(member, KEY_INT, .standard = (def), .min = (lo), .max = (hi), .unit = (unit_),             \
-        .policy = C3D_CONFIG_##policy_, .help = (help_))
-#define LONG(member, def, lo, hi, unit_, policy_, help_)                                           \
+        .policy = C3D_CONFIG_##policy_, .help = __VA_ARGS__)
+#define LONG(member, def, lo, hi, unit_, policy_, ...)                                             \
     KEY(member, KEY_LONG, .standard = (def), .min = (lo), .max = (hi), .unit = (unit_),            \
-        .policy = C3D_CONFIG_##policy_, .help = (help_))
-#define REAL(member, def, lo, hi, unit_, policy_, help_)                                           \
+        .policy = C3D_CONFIG_##policy_, .help = __VA_ARGS__)
+#define REAL(member, def, lo, hi, unit_, policy_, ...)                                             \
     KEY(member, KEY_REAL, .standard = (def), .min = (lo), .max = (hi), .unit = (unit_),            \
-        .policy = C3D_CONFIG_##policy_, .help = (help_))
-#define BOOL(member, def, policy_, help_)                                                          \
+        .policy = C3D_CONFIG_##policy_, .help = __VA_ARGS__)
+#define BOOL(member, def, policy_, ...)                                                            \
     KEY(member, KEY_BOOL, .standard = (def), .unit = "", .policy = C3D_CONFIG_##policy_,           \
-        .help = (help_))
-#define CHOICE(member, def, words, policy_, help_)                                                 \
+        .help = __VA_ARGS__)
+#define CHOICE(member, def, words, policy_, ...)                                                   \
     KEY(member, KEY_CHOICE, .standard = (def), .choices = (words), .unit = "",                     \
-        .policy = C3D_CONFIG_##policy_, .help = (help_))
-#define OTHER(member, kind, def, count, policy_, help_)                                            \
+        .policy = C3D_CONFIG_##policy_, .help = __VA_ARGS__)
+#define OTHER(member, kind, def, count, policy_, ...)                                              \
     KEY(member, kind, .standard = (def), .min = (count), .unit = "",                               \
-        .policy = C3D_CONFIG_##policy_, .help = (help_))
-#define TEXT(member, policy_, help_) OTHER(member, KEY_TEXT, "", 0, policy_, help_)
+        .policy = C3D_CONFIG_##policy_, .help = __VA_ARGS__)
+#define TEXT(member, policy_, ...) OTHER(member, KEY_TEXT, "", 0, policy_, __VA_ARGS__)
 
 #define MANY   2147483647.0
 #define COUNTS 9007199254740992.0 /* 2^53: exact in every reader of JSON */
@@ -59,7 +60,7 @@ const key_row c3d_config_keys[] = {
     INT(data.folds, "0", 0, 100, "", FREE, "number of folds for cross-validation; 0: none"),
     INT(data.fold, "-1", -1, 99, "", REFUSE, "the fold left out for validation; -1: none"),
     LONG(data.max_per_class, "0", 0, COUNTS, "samples", REFUSE, "train on at most this many of each class, drawn by seed; 0: all"),
-    BOOL(data.allow_leaking_split, "false", WARN, "train although frames of two splits overlap or touch"),
+    BOOL(data.allow_leaking_split, "false", WARN, "train although frames of two splits overlap or touch", .warning = "scores may say little about new places"),
     CHOICE(data.sampling, "natural", "natural|balanced", REFUSE, "natural: each sample once an epoch; balanced: as many steps, every class equally often"),
     CHOICE(data.time, "all", "all|window|stride", REFUSE, "which months of a sample a 3D network sees"),
     CHOICE(data.slice, "middle", "first|middle|last|random|median", REFUSE, "which month of a sample a 2D network sees"),
@@ -81,7 +82,7 @@ const key_row c3d_config_keys[] = {
     BOOL(model.pool5_padding, "true", REFUSE, "1 px of space before the last pool, as published"),
     TEXT(model.init_from, REFUSE, "checkpoint, or directory of a run (its best), whose parameters a new run starts from; a last layer with another number of outputs is drawn anew"),
     CHOICE(model.precision, "fp32", "fp32|tf32|bf16|fp16", REFUSE, "of activations and products; weights, their gradients and sums stay fp32. On a CPU bf16 where it has avx512_bf16 or amx"),
-    BOOL(model.autotune, "false", WARN, "try several algorithms before the first step and keep the fastest"),
+    BOOL(model.autotune, "false", WARN, "try several algorithms before the first step and keep the fastest", .warning = "other algorithms may be taken, so bits may differ from an undisturbed run"),
 
     INT(train.epochs, "10", 1, 1e6, "", FREE, "times all samples are seen"),
     LONG(train.max_steps, "0", 0, COUNTS, "steps", FREE, "end after this many steps; 0: after train.epochs"),
@@ -90,7 +91,7 @@ const key_row c3d_config_keys[] = {
     CHOICE(train.loss, "cross_entropy", "cross_entropy|focal", REFUSE, "what is minimised, and what evaluation reports as loss; focal: (1 - p)^gamma times the cross entropy, p the probability of the label"),
     REAL(train.focal_gamma, "2", 0, 100, "", REFUSE, "how far the focal loss turns away from samples it gets right; 0: the cross entropy"),
     CHOICE(train.class_weights, "none", "none|balanced", REFUSE, "weight of a class in the training loss; balanced: n / (K n_c) with n_c of n training samples in it and K classes"),
-    INT(train.early_stop, "0", 0, 1e6, "epochs", WARN, "end after this many epochs in a row without a better one by evaluation.best_by; 0: never"),
+    INT(train.early_stop, "0", 0, 1e6, "epochs", WARN, "end after this many epochs in a row without a better one by evaluation.best_by; 0: never", .warning = "the run may end after another number of epochs"),
     LONG(train.checkpoint_every_steps, "0", 0, COUNTS, "steps", FREE, "save this often; 0: at the end of each epoch only"),
     REAL(train.checkpoint_every_s, "0", 0, 1e9, "s", FREE, "save this often; 0: not by the clock"),
     INT(train.keep_last, "2", 1, 1e6, "", FREE, "checkpoints kept besides the best"),
@@ -106,19 +107,19 @@ const key_row c3d_config_keys[] = {
     REAL(optimizer.clip_norm, "0", 0, 1e6, "", REFUSE, "gradients with a larger norm over all parameters are scaled down to it; 0: never"),
     CHOICE(optimizer.state, "rank0", "rank0|replicated|sharded", FREE, "where the moments of Adam live: all on rank 0, all on every rank, or a share on each"),
 
-    REAL(distributed.bucket_mb, "25", 0.001, 65536, "MB", FREE, "gradients are summed over ranks in pieces of this size"),
-    CHOICE(distributed.reduction, "fast", "fast|ordered", FREE, "ordered: the same bits on any number of ranks, slower"),
+    REAL(distributed.bucket_mb, "25", 0.001, 65536, "MB", WARN, "gradients are summed over ranks in pieces of this size", .warning = "over several ranks sums and norms are made of other pieces, so bits may differ from an undisturbed run"),
+    CHOICE(distributed.reduction, "fast", "fast|ordered", WARN, "ordered: the same bits on any number of ranks, slower", .warning = "gradients are added in another order, so bits differ from an undisturbed run"),
     REAL(distributed.timeout_s, "600", 1, 86400, "s", FREE, "a rank that lets the others wait longer ends the run"),
     INT(distributed.threads, "0", 0, 4096, "threads", FREE, "threads a rank; 0: the host's cores shared by its ranks"),
 
-    REAL(evaluation.threshold, "0.9", 0, 1, "", WARN, "a score above it counts as positive; of K classes the largest score decides"),
+    REAL(evaluation.threshold, "0.9", 0, 1, "", WARN, "a score above it counts as positive; of K classes the largest score decides", .warning = "figures of epochs before and after are at different thresholds"),
     CHOICE(evaluation.best_by, "val_loss", "val_loss|val_accuracy|val_f1|val_auc", REFUSE, "what makes a checkpoint the best; of K classes F1 and AUC are means over the classes"),
-    INT(evaluation.batch, "8", 1, 65536, "samples", WARN, "samples of one forward pass when scoring"),
-    INT(evaluation.threads, "1", 1, 4096, "threads", WARN, "threads a rank when scoring; a fixed number, so that scores do not depend on the number of ranks"),
+    INT(evaluation.batch, "8", 1, 65536, "samples", WARN, "samples of one forward pass when scoring", .warning = "scores may differ in their last bits"),
+    INT(evaluation.threads, "1", 1, 4096, "threads", WARN, "threads a rank when scoring; a fixed number, so that scores do not depend on the number of ranks", .warning = "scores may differ in their last bits"),
 
     TEXT(run.dir, FREE, "directory of the run: curves, checkpoints, log"),
     CHOICE(run.device, "auto", "auto|cpu|cuda", FREE, "what computes; auto says what it took"),
-    BOOL(run.deterministic, "false", FREE, "the same bits each time on a GPU, slower"),
+    BOOL(run.deterministic, "false", WARN, "the same bits each time on a GPU, slower", .warning = "on a GPU bits may differ from an undisturbed run"),
     BOOL(run.log_samples, "false", FREE, "write the samples of each step to samples.jsonl"),
     REAL(run.log_every_s, "10", 0.1, 86400, "s", FREE, "a line of progress this often"),
 };

@@ -165,9 +165,11 @@ void c3d_config_diff(const c3d_config *from, const c3d_config *to, c3d_config_ch
             c3d_text_free(&b);
             continue;
         }
-        out->items[out->n++] = (c3d_config_change){
-            .key = row->key, .policy = row->policy, .from = a.text, .to = b.text
-        };
+        out->items[out->n++] = (c3d_config_change){ .key = row->key,
+                                                    .policy = row->policy,
+                                                    .warning = row->warning,
+                                                    .from = a.text,
+                                                    .to = b.text };
     }
 }
 

@@ -27,6 +27,7 @@ typedef struct key_row {
     const char *unit;     /* "" when none */
     const char *help;
     c3d_config_policy policy;
+    const char *warning; /* of C3D_CONFIG_WARN: what a change means to a run that goes on */
 } key_row;
 
 extern const key_row c3d_config_keys[];

@@ -142,7 +142,9 @@ static c3d_status checkpoint_bytes(const c3d_run *run, double *out)
 static c3d_status check_space(site *s, c3d_text *text)
 {
     const c3d_config *config = s->run->config;
-    const int n_kept = config->train.keep_last;
+    const int n_kept =
+        config->train.keep_last +
+        (config->train.keep_every ? config->train.epochs / config->train.keep_every : 0);
     char n[3][32];
     uint64_t n_free;
     double one;
@@ -164,7 +166,7 @@ static c3d_status check_space(site *s, c3d_text *text)
     else if ((double)n_free < all)
         c3d_site_warn(&s->findings,
                       "run.dir %s: %s are free, checkpoints will take %s: make room, or use a "
-                      "smaller train.keep_last",
+                      "smaller train.keep_last or a larger train.keep_every",
                       config->run.dir, n[0], n[2]);
     return C3D_OK;
 }

@@ -13,7 +13,12 @@ typedef struct c3d_conditions {
     long long n_local_ranks; /* of rank 0's host; 0: not known */
     long long n_steps;       /* c3d_run_n_steps; 0: not known */
     char device[256];
+    char software[256], adder[256]; /* c3d_checkpoint_adder; "": not known */
 } c3d_conditions;
+
+#define C3D_CHECKPOINT_SOFTWARE "c3d-train " C3D_VERSION
+/* The library with its version that sums over ranks; "" for one rank. Local. */
+void c3d_checkpoint_adder(const c3d_run *run, char out[256]);
 
 /* Local: reads them, and the configuration (given), from an open checkpoint. C3D_EDATA when it is
  * not one of ours or too new. */

@@ -64,6 +64,8 @@ c3d_status c3d_checkpoint_read_conditions(c3d_tensor_file *file, c3d_conditions 
 {
     const char *ranks, *threads, *device;
     const char *n_steps = c3d_tensor_file_metadata(file, "n_steps");
+    const char *software = c3d_tensor_file_metadata(file, "software");
+    const char *adder = c3d_tensor_file_metadata(file, "adder");
     const char *n_local_ranks = c3d_tensor_file_metadata(file, "ranks_of_host");
     long long n_ranks, n_threads;
 
@@ -79,6 +81,8 @@ c3d_status c3d_checkpoint_read_conditions(c3d_tensor_file *file, c3d_conditions 
     out->n_ranks = (int)n_ranks;
     out->n_threads = (int)n_threads;
     (void)snprintf(out->device, sizeof out->device, "%s", device);
+    (void)snprintf(out->software, sizeof out->software, "%s", software ? software : "");
+    (void)snprintf(out->adder, sizeof out->adder, "%s", adder ? adder : "");
     return C3D_OK;
 }
 

@@ -110,10 +110,22 @@ static c3d_json *early_stop_json(const c3d_patience *patience)
     return json;
 }
 
+void c3d_checkpoint_adder(const c3d_run *run, char out[256])
+{
+    c3d_text text = { 0 };
+
+    if (run->comm->ops == &c3d_comm_nccl)
+        c3d_comm_versions(&text);
+    else if (run->comm->n_ranks > 1)
+        c3d_comm_mpi_version(&text);
+    (void)snprintf(out, 256, "%s", text.text ? text.text : "");
+    c3d_text_free(&text);
+}
+
 static c3d_status put_metadata(c3d_run *run, writer *w, const char *kind)
 {
     const c3d_dataset_info *info = c3d_dataset_get_info(run->dataset);
-    char device[256], now[24];
+    char device[256], adder[256], now[24];
     c3d_text config = { 0 };
     c3d_config_print(run->config, &config);
     c3d_now_text(now);
@@ -124,7 +136,9 @@ static c3d_status put_metadata(c3d_run *run, writer *w, const char *kind)
     C3D_TRY(c3d_tensor_writer_metadata(w, "format", C3D_CHECKPOINT_FORMAT));
     C3D_TRY(put_int(w, "schema", C3D_CHECKPOINT_SCHEMA));
     C3D_TRY(c3d_tensor_writer_metadata(w, "kind", kind));
-    C3D_TRY(c3d_tensor_writer_metadata(w, "software", "c3d-train " C3D_VERSION));
+    C3D_TRY(c3d_tensor_writer_metadata(w, "software", C3D_CHECKPOINT_SOFTWARE));
+    c3d_checkpoint_adder(run, adder);
+    C3D_TRY(c3d_tensor_writer_metadata(w, "adder", adder));
     C3D_TRY(c3d_tensor_writer_metadata(w, "saved", now));
     C3D_TRY(
         c3d_tensor_writer_metadata(w, "device", run->backend.ops->describe(&run->backend, device)));

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct c3d_records {
     char dir[C3D_PATH_MAX];
@@ -53,6 +54,7 @@ static c3d_status continue_file(c3d_records *r, const char *name, int64_t step,
 
     C3D_TRY(c3d_path_join(path, r->dir, name));
     C3D_TRY(cut_back(path, step, step_of));
+    if (!out) return C3D_OK;
     *out = fopen(path, "a");
     if (!*out) return C3D_FAIL(C3D_EIO, "%s: %s", path, strerror(errno));
     return C3D_OK;
@@ -62,7 +64,8 @@ static c3d_status open_files(c3d_records *r, int64_t step, bool with_samples)
 {
     C3D_TRY(continue_file(r, "steps.jsonl", step, step_of_json, &r->steps));
     C3D_TRY(continue_file(r, "metrics.csv", step, step_of_csv, &r->metrics));
-    if (with_samples) C3D_TRY(continue_file(r, "samples.jsonl", step, step_of_json, &r->samples));
+    C3D_TRY(
+        continue_file(r, "samples.jsonl", step, step_of_json, with_samples ? &r->samples : NULL));
     if (fseeko(r->metrics, 0, SEEK_END) == 0 && ftello(r->metrics) == 0)
         (void)fputs(metrics_header, r->metrics);
     return c3d_records_flush(r);
@@ -141,5 +144,16 @@ c3d_status c3d_records_flush(c3d_records *records)
         if (files[i] && (fflush(files[i]) != 0 || ferror(files[i])))
             return C3D_FAIL(C3D_EIO, "%s: its records could not be written: %s", records->dir,
                             strerror(errno ? errno : EIO));
+    return C3D_OK;
+}
+
+c3d_status c3d_records_sync(const c3d_records *records)
+{
+    FILE *const files[] = { records->steps, records->metrics, records->samples };
+
+    for (size_t i = 0; i < C3D_COUNT(files); i++)
+        if (files[i] && fsync(fileno(files[i])) != 0 && errno != EINVAL && errno != ENOSYS)
+            return C3D_FAIL(C3D_EIO, "%s: its records could not be written: %s", records->dir,
+                            strerror(errno));
     return C3D_OK;
 }

@@ -23,7 +23,9 @@ typedef struct c3d_epoch_record {
     double learning_rate, scenes_per_s;
 } c3d_epoch_record;
 
-/* Continues the files of DIR, cut back to what was written up to `step`. */
+/* Continues the files of DIR, cut back to what was written up to `step`: whole lines of later steps
+ * go, and so does a half line that a kill left; samples.jsonl is cut with or without with_samples.
+ */
 C3D_CHECKED c3d_status c3d_records_open(const char *dir, int64_t step, bool with_samples,
                                         c3d_records **out);
 void c3d_records_close(c3d_records *records); /* NULL is fine */
@@ -33,5 +35,7 @@ void c3d_records_samples(c3d_records *records, int64_t step, const int64_t *ids,
 void c3d_records_epoch(c3d_records *records, const c3d_epoch_record *row);
 /* To be called before a checkpoint is saved; C3D_EIO when something written before was lost. */
 C3D_CHECKED c3d_status c3d_records_flush(c3d_records *records);
+/* Until what was flushed is on disk; from any thread. */
+C3D_CHECKED c3d_status c3d_records_sync(const c3d_records *records);
 
 #endif

@@ -15,7 +15,8 @@ static c3d_status compare_config(const c3d_run *run, const c3d_config *saved, co
         if (c->policy == C3D_CONFIG_REFUSE)
             c3d_text_add(&refused, "\n  %s: %s -> %s", c->key, c->from, c->to);
         else if (c->policy == C3D_CONFIG_WARN)
-            c3d_log_warn("%s changed since the checkpoint: %s -> %s", c->key, c->from, c->to);
+            c3d_log_warn("%s changed since the checkpoint: %s -> %s: %s", c->key, c->from, c->to,
+                         c->warning);
     }
     c3d_status st = C3D_OK;
     if (refused.text)
@@ -68,6 +69,20 @@ static void compare_conditions(const c3d_run *run, const c3d_conditions *saved)
                  run->n_threads, device);
 }
 
+static void compare_versions(const c3d_run *run, const c3d_conditions *saved)
+{
+    static const char differ[] = "bits may differ from an undisturbed run";
+    char adder[sizeof saved->adder];
+
+    c3d_checkpoint_adder(run, adder);
+    if (saved->software[0] && strcmp(saved->software, C3D_CHECKPOINT_SOFTWARE) != 0)
+        c3d_log_warn("saved by %s, continued by %s: %s", saved->software, C3D_CHECKPOINT_SOFTWARE,
+                     differ);
+    if (saved->adder[0] && adder[0] && strcmp(saved->adder, adder) != 0)
+        c3d_log_warn("saved where %s summed over ranks, continued with %s: %s", saved->adder, adder,
+                     differ);
+}
+
 /* Ranks of a host are added first, so that the order of sums follows from who is where. */
 static void compare_hosts(const c3d_run *run, const c3d_conditions *saved)
 {
@@ -101,6 +116,7 @@ c3d_status c3d_resume_check(c3d_run *run, const char *path)
     if (st == C3D_OK) st = c3d_checkpoint_read_conditions(file, &conditions);
     if (st == C3D_OK) compare_conditions(run, &conditions);
     if (st == C3D_OK) compare_hosts(run, &conditions);
+    if (st == C3D_OK) compare_versions(run, &conditions);
     if (st == C3D_OK) compare_course(run, &conditions);
     c3d_tensor_file_close(file);
     return st == C3D_OK ? st : c3d_error_while("resuming from %s", path);

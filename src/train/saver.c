@@ -3,6 +3,7 @@
 #include "train/checkpoint.h"
 #include "train/optimizer.h"
 #include "train/plan.h"
+#include "train/records.h"
 #include "train/run.h"
 
 #include <inttypes.h>
@@ -191,6 +192,7 @@ static c3d_status write_files(c3d_saver *self)
     for (int arena = 0; arena < 3; arena++) C3D_TRY(put_params(self, job->checkpoint, arena));
     C3D_TRY(put_running(self, job->checkpoint));
     C3D_TRY(c3d_tensor_writer_put(job->checkpoint, self->sums, self->n_sums * sizeof *self->sums));
+    if (self->run->records) C3D_TRY(c3d_records_sync(self->run->records)); /* they reach its step */
     C3D_TRY(commit(&job->checkpoint));
     return c3d_checkpoint_prune(job->dir, job->keep_last, job->keep_every);
 }

@@ -6,6 +6,7 @@ c3d_test_environment(test_optimizer_onednn parity)
 c3d_test(test_forecast LABELS unit LINKS c3d_train)
 c3d_test(test_cut LABELS unit LINKS c3d_train)
 c3d_test(test_stage LABELS unit LINKS c3d_train)
+c3d_test(test_run_files LABELS unit LINKS c3d_train)
 c3d_test(test_debug LABELS unit LINKS c3d_train)
 c3d_test(test_site LABELS unit LINKS c3d_train)
 c3d_test(test_place LABELS unit LINKS c3d_comm)
@@ -23,7 +24,7 @@ target_link_libraries(plant_infinity PRIVATE c3d_data c3d_base)
 
 foreach(name train_store train_bf16 train_resume train_ranks train_errors train_practice
              train_diverged train_readers train_classes train_plan plan_memory train_debug
-             train_syscalls train_save train_norm train_check train_state evaluate_ranks
+             train_syscalls train_save train_elastic train_norm train_check train_state evaluate_ranks
              train_stage)
   c3d_script_test(${name} LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
@@ -35,7 +36,7 @@ foreach(name train_store train_bf16 train_resume train_ranks train_errors train_
     set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED train_store)
   endif()
 endforeach()
-set_tests_properties(plan_memory train_syscalls evaluate_ranks PROPERTIES LABELS "slow;mpi")
+set_tests_properties(plan_memory train_syscalls train_elastic evaluate_ranks PROPERTIES LABELS "slow;mpi")
 
 c3d_script_test(train_time LABELS "slow;mpi" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_time.sh)
 c3d_script_test(train_sinop LABELS "slow;mpi;data" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_sinop.sh)
