@@ -1,5 +1,6 @@
 /* Which groups of samples a node reads and copies (data.stage_groups), against the dealing of
- * micro-batches played through. */
+ * micro-batches played through; and what is said of needed and measured speeds. */
+#include "train/feed.h"
 #include "train/stage.h"
 
 #include <stdlib.h>
@@ -95,11 +96,46 @@ static void one_group_is_all(void **state)
     }
 }
 
+/* ---- needed against measured ----------------------------------------------------------------- */
+
+/* 16 devices on 2 nodes that need 20 GB/s; speeds in GB/s. */
+static void judge(c3d_config_stage used, double store, double node, double memory, bool is_slow,
+                  const char *words)
+{
+    c3d_comm comm = { .n_ranks = 16 };
+    c3d_config config = { .data.stage = used };
+    const c3d_run run = { .comm = &comm, .config = &config, .seat = { .n_nodes = 2 } };
+    const c3d_feed feed = { .needed = 20e9, .speed = { store * 1e9, node * 1e9, memory * 1e9 } };
+    c3d_text text = { 0 };
+
+    assert_int_equal(c3d_feed_judge(&run, &feed, &text), is_slow);
+    if (!strstr(text.text, words)) fail_msg("\"%s\" is not in: %s", words, text.text);
+    c3d_text_free(&text);
+}
+
+static void what_would_help(void **state)
+{
+    (void)state;
+    judge(C3D_CONFIG_STAGE_NONE, 21, 5, 30, false,
+          "16 devices on 2 nodes need 20 GB/s (1.25 a device, 10 a node), and 21 are read from the "
+          "store: enough");
+    judge(C3D_CONFIG_STAGE_NONE, 4, 22, 80, true, "data.stage: node would be enough");
+    judge(C3D_CONFIG_STAGE_NONE, 4, 12, 80, true, "data.stage: memory would be enough");
+    judge(C3D_CONFIG_STAGE_NONE, 4, 12, 8, true, "data.stage: node would help, and not be enough");
+    judge(C3D_CONFIG_STAGE_NONE, 4, 0, 0, true, "no data.stage would");
+    judge(C3D_CONFIG_STAGE_NONE, 4, 4.5, 4, true, "no data.stage would");
+    judge(C3D_CONFIG_STAGE_NODE, 4, 12, 80, true,
+          "12 are read from copies: reading limits the run; data.stage: memory would be enough");
+    judge(C3D_CONFIG_STAGE_MEMORY, 4, 12, 80, false, "80 are read from copies: enough");
+    judge(C3D_CONFIG_STAGE_MEMORY, 4, 0, 0, true, "4 are read from the store");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_cluster),
         cmocka_unit_test(one_group_is_all),
+        cmocka_unit_test(what_would_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,9 @@ says "communicator: mpi, inside a host through shared memory; a sum over 2 ranks
 [ "$(grep -cE '^ *(64 B|64 KiB|1 MiB|16 MiB) +[0-9.]+ +[0-9.]+$' out.txt)" = 4 ] || fail "no 4 sums"
 grep -qE '^store: .*/store: [0-9.]*[1-9][0-9.]* MB/s in all, with 1 reader a rank' out.txt ||
     fail "no speed of the store"
+grep -qE '^copies of it: data.stage: node \(.*\) [0-9].* GB/s, data.stage: memory \(/dev/shm\) ' out.txt ||
+    fail "no speed of copies"
+says "2 devices on 1 node need "
 grep -qE '^run.dir: .*/new/run: .* free; a checkpoint takes .* MiB, 2 and the best' out.txt ||
     fail "no free space"
 [ "$(ls -A)" = out.txt ] || fail "--check left $(ls -A)"

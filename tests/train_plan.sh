@@ -13,11 +13,17 @@ cd .. && rmdir empty
 for text in "conv5b" "parameters" "FLOP" "moments of Adam" ": fits" "B an epoch" "measured" \
     "kB of gradients" "a micro-batch of 4" "GB/s needed"; do says "$text"; done
 [ "$(grep -cE '^ +[124] .* (ms|s)$' out.txt)" = 3 ] || fail "no rows for 1, 2 and 4 devices"
+grep -qE '^copies of it: data.stage: node \(.*\) [0-9].* GB/s, data.stage: memory \(/dev/shm\) ' out.txt ||
+    fail "no speed of copies"
+says "1 device on 1 node needs "
 expect 0 "$train" "$config" --plan --set model.network=cnn2d
 says "conv5b"
 
 # both ranks of the host count
-expect 0 ranks 2 "$train" "$config" --plan
+expect 0 ranks 2 "$train" "$config" --plan --set data.stage=memory
+says "samples staged in memory"
+says "2 devices on 1 node need "
+says "are read from copies"
 says "2 ranks,"
 says "exchange as measured with 2 ranks"
 [ "$(grep -c '^conv1 ' out.txt)" = 1 ] || fail "more than rank 0 speaks"

@@ -261,10 +261,10 @@ C3D_CHECKED c3d_status c3d_run_plan(c3d_comm *comm, const c3d_config *config, FI
 
 /* What a run would find where it runs, for a person, on `out` (rank 0): ranks with their cores and
  * devices, versions, how fast sums over the ranks are and whether they are right, how fast
- * data.store is read, where run.dir would lie and what is free there; what of it is set up badly,
- * as a warning each. Without data.store or run.dir those are left out. Writes no file that stays.
- * C3D_EUNSUPPORTED or C3D_ECOMM when a run could not run so, C3D_EDATA or C3D_EIO when it could not
- * read or write. */
+ * data.store and copies of it are read, against what the devices use up, where run.dir would lie
+ * and what is free there; what of it is set up badly, as a warning each. Without data.store or
+ * run.dir those are left out. Writes no file that stays. C3D_EUNSUPPORTED or C3D_ECOMM when a run
+ * could not run so, C3D_EDATA or C3D_EIO when it could not read or write. */
 C3D_CHECKED c3d_status c3d_run_check(c3d_comm *comm, const c3d_config *config, FILE *out);
 
 /* From run->position to the end. C3D_ESTOPPED after a stop request (a checkpoint was saved),

@@ -2,9 +2,11 @@
 #include "train/check.h"
 
 #include "train/plan.h"
+#include "train/probe.h"
 #include "train/run.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct site {
     c3d_run *run;
@@ -70,7 +72,8 @@ static c3d_status read_some(c3d_run *run, reading *out)
 
     if (st == C3D_OK && run->dataset) {
         out->hash = c3d_dataset_get_info(run->dataset)->hash;
-        st = c3d_probe_reading(run, &out->bytes_per_s);
+        const c3d_loader_desc desc = c3d_run_loader_desc(run);
+        st = c3d_feed_read(run, &desc, &out->bytes_per_s);
     }
     return st == C3D_OK ? C3D_OK : c3d_error_while("looking at the samples on %s", run->comm->host);
 }
@@ -102,7 +105,32 @@ static void print_reading(const c3d_run *run, const reading *all, c3d_text *out)
         c3d_text_add(out, "%5d %10.1f\n", r, all[r].bytes_per_s * 1e-6);
 }
 
-static c3d_status check_store(site *s)
+/* Whether the devices would wait for samples; computes only where all have a device that works. */
+static c3d_status check_feeding(site *s, double bytes_per_s, bool can_compute)
+{
+    c3d_run *run = s->run;
+    c3d_feed feed = { .speed = { [C3D_CONFIG_STAGE_NONE] = bytes_per_s } };
+    c3d_text text = { 0 }, sentence = { 0 };
+    c3d_status st = C3D_OK;
+
+    C3D_TRY(c3d_comm_sum_f64(run->comm, &feed.speed[C3D_CONFIG_STAGE_NONE], 1));
+    C3D_TRY(c3d_feed_try_copies(run, &feed));
+    if (can_compute) st = c3d_probe_need(run, &feed.needed);
+    C3D_TRY(c3d_comm_agree_status(run->comm, st));
+    C3D_TRY(c3d_comm_sum_f64(run->comm, &feed.needed, 1));
+    if (run->comm->rank == 0) {
+        c3d_feed_print_copies(run, &feed, &text);
+        const bool is_slow = can_compute && c3d_feed_judge(run, &feed, &sentence);
+        if (is_slow)
+            c3d_site_warn(&s->findings, "%.*s", (int)strcspn(sentence.text, "\n"), sentence.text);
+        else if (can_compute)
+            c3d_text_add(&text, "%s", sentence.text);
+    }
+    c3d_text_free(&sentence);
+    return say(s, &text);
+}
+
+static c3d_status check_store(site *s, bool can_compute)
 {
     c3d_run *run = s->run;
     reading mine = { .bytes_per_s = 0 };
@@ -119,7 +147,8 @@ static c3d_status check_store(site *s)
         judge_stores(all, run->comm->n_ranks, run->config->data.store, &s->findings);
     }
     free(all);
-    return say(s, &text);
+    C3D_TRY(say(s, &text));
+    return check_feeding(s, mine.bytes_per_s, can_compute);
 }
 
 /* ---- the run directory ----------------------------------------------------------------------- */
@@ -210,7 +239,7 @@ static c3d_status look(site *s)
 
     C3D_TRY(check_ranks(s, &can_sum));
     if (can_sum) C3D_TRY(check_sums(s));
-    if (config->data.store[0] || has_sizes) C3D_TRY(check_store(s));
+    if (config->data.store[0] || has_sizes) C3D_TRY(check_store(s, can_sum));
     return config->run.dir[0] ? check_run_dir(s) : C3D_OK;
 }
 

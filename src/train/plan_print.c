@@ -163,9 +163,9 @@ static rate rate_on(const c3d_run *run, const c3d_forecast *f, const c3d_probe *
     r.samples_per_s = global / r.step_s;
     r.read_bytes_per_s = r.samples_per_s * sample_bytes;
     if (!run->dataset) return r;
-    r.reading_limits = r.read_bytes_per_s > p->read_bytes_per_s;
+    r.reading_limits = r.read_bytes_per_s > c3d_feed_speed(run, &p->feed);
     r.epoch_s = rounded_up(n_samples, global) * r.step_s;
-    if (r.reading_limits) r.epoch_s = n_samples * sample_bytes / p->read_bytes_per_s;
+    if (r.reading_limits) r.epoch_s = n_samples * sample_bytes / c3d_feed_speed(run, &p->feed);
     r.epoch_s += rounded_up(n_blocks, n) * p->block_s;
     return r;
 }
@@ -197,8 +197,9 @@ static void print_reading(const c3d_run *run, const c3d_probe *p, c3d_text *out)
                  "\nreading: %sB a sample, %sB an epoch of %zu samples; measured %sB/s with %d "
                  "reader%s a rank\n(files read lately may have come from memory)\n",
                  count_text(bytes, n[0]), count_text(bytes * (double)run->train_list.n, n[1]),
-                 run->train_list.n, count_text(p->read_bytes_per_s, n[2]),
+                 run->train_list.n, count_text(p->feed.speed[C3D_CONFIG_STAGE_NONE], n[2]),
                  run->config->data.readers, plural(run->config->data.readers));
+    c3d_feed_print_copies(run, &p->feed, out);
 }
 
 static void print_trial(const c3d_run *run, const c3d_forecast *f, const c3d_probe *p,
@@ -249,4 +250,8 @@ void c3d_plan_print_time(const c3d_run *run, const c3d_forecast *forecast, const
     else
         c3d_text_add(out, "exchange between devices taken as %.1f GB/s\n",
                      EXCHANGE_BYTES_PER_S / 1e9);
+    if (!run->dataset) return;
+    c3d_feed here = probe->feed;
+    here.needed = rate_on(run, forecast, probe, ours).read_bytes_per_s;
+    (void)c3d_feed_judge(run, &here, out);
 }

@@ -9,7 +9,7 @@
 /* Seconds that a micro-batch, and a block of the evaluation, may take: each is run a few times. */
 #define MICRO_S   4.0
 #define BLOCK_S   2.0
-#define READ_S    1.0
+#define NEED_S    0.5
 #define MEASURE_S 1.0
 #define TIMES     5
 
@@ -219,30 +219,20 @@ static c3d_status time_computing(c3d_run *run, c3d_probe *out)
     return time_micro_batch(run, sample_s, out);
 }
 
-c3d_status c3d_probe_reading(const c3d_run *run, double *bytes_per_s)
+c3d_status c3d_probe_need(const c3d_run *run, double *bytes_per_s)
 {
-    const c3d_loader_desc desc = c3d_run_loader_desc(run);
-    const double sample_bytes = (double)c3d_loader_sample_bytes(&desc, &run->input);
-    c3d_loader *loader = NULL;
-    double n = 0;
+    const c3d_loader_desc loader = c3d_run_loader_desc(run);
+    double seconds;
+    int n = 1;
 
-    C3D_TRY(c3d_loader_create(&desc, &loader));
-    int64_t n_left = 0;
-    for (int64_t s = 0; s < c3d_loader_n_steps(loader); s++)
-        n_left += c3d_loader_n_micro(loader, s);
-    const double start_s = c3d_now_s();
-    c3d_status st = c3d_loader_start(loader, 0, 0);
-    while (st == C3D_OK && n_left-- > 0 && c3d_now_s() - start_s < READ_S) {
-        c3d_batch batch;
-        st = c3d_loader_next(loader, &batch);
-        if (st == C3D_OK) n += batch.n;
-    }
-    *bytes_per_s = n * sample_bytes / (c3d_now_s() - start_s);
-    c3d_loader_destroy(loader);
-    return st;
+    C3D_TRY(time_forward(run, n, run->n_threads, &seconds));
+    n = that_fit(run->config->train.micro_batch, seconds, NEED_S);
+    if (n > 1) C3D_TRY(time_forward(run, n, run->n_threads, &seconds));
+    *bytes_per_s = n * (double)c3d_loader_sample_bytes(&loader, &run->input) / (3 * seconds);
+    return C3D_OK;
 }
 
-/* The slowest rank's times, and the sum of what they read. */
+/* The slowest rank's times. */
 static c3d_status over_ranks(const c3d_run *run, c3d_probe *p)
 {
     double *const times[] = { &p->micro_s, &p->update_s, &p->sum_s, &p->block_s };
@@ -252,16 +242,25 @@ static c3d_status over_ranks(const c3d_run *run, c3d_probe *p)
         C3D_TRY(c3d_comm_agree_max(run->comm, &ns));
         *times[i] = (double)ns * 1e-9;
     }
-    return c3d_comm_sum_f64(run->comm, &p->read_bytes_per_s, 1);
+    return C3D_OK;
+}
+
+static c3d_status measure_reading(c3d_run *run, c3d_feed *feed)
+{
+    const c3d_loader_desc desc = c3d_run_loader_desc(run);
+    double *store = &feed->speed[C3D_CONFIG_STAGE_NONE];
+
+    C3D_TRY(c3d_comm_agree_status(run->comm, c3d_feed_read(run, &desc, store)));
+    C3D_TRY(c3d_comm_sum_f64(run->comm, store, 1));
+    return c3d_feed_try_copies(run, feed);
 }
 
 c3d_status c3d_probe_run(c3d_run *run, c3d_probe *out)
 {
     c3d_probe p = { 0 };
-    c3d_status st = C3D_OK;
+    c3d_status st;
 
-    if (run->dataset) st = c3d_probe_reading(run, &p.read_bytes_per_s);
-    C3D_TRY(c3d_comm_agree_status(run->comm, st));
+    if (run->dataset) C3D_TRY(measure_reading(run, &p.feed));
     st = c3d_comm_agree_status(run->comm, time_computing(run, &p));
     if (st == C3D_OK) st = c3d_run_open_comm(run);
     if (st == C3D_OK) st = c3d_comm_agree_status(run->comm, time_exchange(run, &p));
