@@ -19,7 +19,7 @@ train() { # RUN OPTIONS...: of sbatch
 field() { on_cluster scontrol -o show job "$1" 2>/dev/null | grep -oE "(^| )$2=[^ ]*" | head -1 | cut -d= -f2; }
 await() { # JOB: its state when it has ended
     local state
-    for _ in $(seq 1200); do
+    for _ in $(seq 3000); do
         state=$(field "$1" JobState)
         case $state in
             COMPLETED | FAILED | CANCELLED | TIMEOUT | NODE_FAIL) break ;;
@@ -37,7 +37,7 @@ job_says() { grep -qF -- "$2" "$here/$1.out" || { fail "job $1 does not say: $2"
 when() { # PATTERN COMMAND...: once there is such a file
     local pattern=$1
     shift
-    for _ in $(seq 1200); do compgen -G "$pattern" >/dev/null && break; sleep 0.05; done
+    for _ in $(seq 4000); do compgen -G "$pattern" >/dev/null && break; sleep 0.05; done
     on_cluster "$@"
 }
 signal_when() { when "$2" scancel --batch --signal=USR1 "$1"; } # JOB PATTERN: as --signal=B:USR1@... does
