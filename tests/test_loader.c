@@ -303,7 +303,9 @@ static void collect(const c3d_loader_desc *desc, int64_t number, int64_t first_s
             OK(c3d_loader_next(loader, &batch));
             const size_t at =
                 (size_t)(step * desc->global_batch) +
-                (size_t)(desc->rank + nth * desc->n_ranks) * (size_t)desc->micro_batch;
+                (size_t)c3d_loader_micro(loader, step, nth) * (size_t)desc->micro_batch;
+            assert_true(desc->deal == C3D_DEAL_BLOCKS ||
+                        c3d_loader_micro(loader, step, nth) == desc->rank + nth * desc->n_ranks);
             assert_int_equal(batch.step, step);
             assert_int_equal(batch.last_of_step, nth == n_micro - 1);
             assert_true(batch.n > 0 && batch.n <= desc->micro_batch);
@@ -464,6 +466,35 @@ static void test_ranks(void **state)
         const epoch e = collected(desc_of(), n_ranks, 5);
         assert_memory_equal(&e, &one, sizeof e);
     }
+}
+
+/* Neighbours together: the same micro-batches, each of one rank alone, with blocks that are halves
+ * of those of half as many ranks. */
+static void test_blocks(void **state)
+{
+    const epoch one = collected(desc_of(), 1, 5);
+    c3d_loader_desc desc = desc_of();
+    c3d_loader *loader;
+
+    (void)state;
+    desc.deal = C3D_DEAL_BLOCKS;
+    for (int n_ranks = 1; n_ranks <= 8; n_ranks *= 2) {
+        const epoch e = collected(desc, n_ranks, 5);
+        assert_memory_equal(&e, &one, sizeof e);
+    }
+    for (int n = 0; n < 40; n++)
+        for (int n_ranks = 2, end = 0; n_ranks <= 16; n_ranks *= 2, end = 0)
+            for (int r = 0; r < n_ranks; r++) {
+                const c3d_block mine = c3d_deal_block(n, r, n_ranks);
+                const c3d_block both = c3d_deal_block(n, r / 2, n_ranks / 2);
+                assert_int_equal(mine.begin, end);
+                assert_int_equal(mine.n, (both.n + (r % 2 == 0)) / 2);
+                assert_in_range(mine.n, n / n_ranks, (n + n_ranks - 1) / n_ranks);
+                end += mine.n;
+                assert_true(r < n_ranks - 1 || end == n);
+            }
+    desc.n_ranks = 3;
+    assert_int_equal(c3d_loader_create(&desc, &loader), C3D_EINVAL);
 }
 
 static void test_order(void **state)
@@ -1391,6 +1422,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shape),
         cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_middle_of_epoch),
         cmocka_unit_test(test_readers),

@@ -221,6 +221,20 @@ typedef enum c3d_slice {
                          number the lower of the two in the middle */
 } c3d_slice;
 
+/* Which micro-batches of a global batch a rank reads. */
+typedef enum c3d_deal {
+    C3D_DEAL_IN_TURN, /* micro-batch j belongs to rank j mod n_ranks */
+    C3D_DEAL_BLOCKS   /* neighbours belong together: c3d_deal_block */
+} c3d_deal;
+
+typedef struct c3d_block {
+    int begin, n;
+} c3d_block;
+/* n micro-batches are halved, the first half the larger if they differ, and the halves halved until
+ * there is a block for each of n_ranks, a power of two; rank r gets block r, which may be empty. So
+ * the blocks of twice as many ranks are the halves of these. */
+c3d_block c3d_deal_block(int n, int rank, int n_ranks);
+
 /* An epoch has as many positions as the list has samples, n, and its order is a pure function of
  * (seed, epoch), the same on any number of ranks and from wherever it is started.
  *   as listed  neither shuffle nor balanced
@@ -251,7 +265,8 @@ typedef struct c3d_loader_desc {
     const float *class_weights; /* by label, of all labels in the list; or NULL; borrowed */
     uint64_t seed;
     int global_batch, micro_batch;
-    int rank, n_ranks;    /* micro-batch j of a global batch belongs to rank j mod n_ranks */
+    int rank, n_ranks;
+    c3d_deal deal;
     int n_readers, depth; /* threads (0: 2), micro-batches in memory (0: 8) */
     int n_held;           /* batches before the last one given that stay valid too; part of depth */
 } c3d_loader_desc;
@@ -307,6 +322,10 @@ int64_t c3d_loader_n_steps(const c3d_loader *loader);
 /* Micro-batches of this rank in step `step` (0 possible in the last, short one, and always when
  * there are more ranks than micro-batches in a global batch). */
 int c3d_loader_n_micro(const c3d_loader *loader, int64_t step);
+/* The same of all ranks. */
+int c3d_loader_n_micro_global(const c3d_loader *loader, int64_t step);
+/* Which micro-batch of the global batch this rank's nth in that step is. */
+int c3d_loader_micro(const c3d_loader *loader, int64_t step, int nth);
 /* Begins an epoch (0..2^31-1) at a step; readers start to read ahead. May be called at any time;
  * what was read ahead before is forgotten, an error too. */
 C3D_CHECKED c3d_status c3d_loader_start(c3d_loader *loader, int64_t epoch, int64_t first_step);

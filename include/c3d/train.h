@@ -197,6 +197,18 @@ typedef struct c3d_seat {
     int *ranks, *turns; /* [n_ranks] of this node; owned by the run */
 } c3d_seat;
 
+/* distributed.reduction: ordered (train/ordered.h). */
+#define C3D_ORDERED_ARENAS 32
+typedef struct c3d_ordered {
+    float *held[C3D_ORDERED_ARENAS]; /* [n_arenas] backend memory; the first n_held are sums */
+    int n_arenas, n_held;
+    float *received; /* backend memory: from another rank */
+    int n_micro;     /* micro-batches of the step, of all ranks */
+    bool is_timed;   /* the step is, on rank 0 */
+    int64_t n_timed; /* steps of the epoch that were, in `seconds` altogether */
+    double seconds, started_s;
+} c3d_ordered;
+
 typedef struct c3d_records c3d_records; /* metrics.csv, steps.jsonl, samples.jsonl of rank 0 */
 typedef struct c3d_saver c3d_saver;     /* writes checkpoints beside training, on rank 0 */
 
@@ -224,6 +236,7 @@ typedef struct c3d_run {
     c3d_loader *loader;
     c3d_model model;
     c3d_optimizer optimizer;
+    c3d_ordered ordered;
     c3d_evaluator *evaluator; /* NULL without validation samples */
 
     c3d_position position;

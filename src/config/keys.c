@@ -108,9 +108,9 @@ const key_row c3d_config_keys[] = {
     CHOICE(optimizer.state, "rank0", "rank0|replicated|sharded", FREE, "where the moments of Adam live: all on rank 0, all on every rank, or a share on each"),
 
     REAL(distributed.bucket_mb, "25", 0.001, 65536, "MB", WARN, "gradients are summed over ranks in pieces of this size", .warning = "over several ranks sums and norms are made of other pieces, so bits may differ from an undisturbed run"),
-    CHOICE(distributed.reduction, "fast", "fast|ordered", WARN, "ordered: the same bits on any number of ranks, slower", .warning = "gradients are added in another order, so bits differ from an undisturbed run"),
+    CHOICE(distributed.reduction, "fast", "fast|ordered", WARN, "ordered: the same bits on 1, 2, 4, 8, ... ranks; slower, and memory for the gradients once more each time a rank's micro-batches double", .warning = "gradients are added in another order, so bits differ from an undisturbed run"),
     REAL(distributed.timeout_s, "600", 1, 86400, "s", FREE, "a rank that lets the others wait longer ends the run"),
-    INT(distributed.threads, "0", 0, 4096, "threads", FREE, "threads a rank; 0: the host's cores shared by its ranks"),
+    INT(distributed.threads, "0", 0, 4096, "threads", FREE, "threads a rank; 0: the host's cores shared by its ranks, 1 with distributed.reduction: ordered"),
 
     REAL(evaluation.threshold, "0.9", 0, 1, "", WARN, "a score above it counts as positive; of K classes the largest score decides", .warning = "figures of epochs before and after are at different thresholds"),
     CHOICE(evaluation.best_by, "val_loss", "val_loss|val_accuracy|val_f1|val_auc", REFUSE, "what makes a checkpoint the best; of K classes F1 and AUC are means over the classes"),

@@ -12,13 +12,8 @@ typedef struct later {
     const char *value; /* refused as printed; NULL: any but the default */
 } later;
 static const later coming[] = {
-    { "data.mask_band", NULL },
-    { "data.split", "polygons" },
-    { "data.split", "years" },
-    { "data.fold", NULL },
-    { "data.time", "window" },
-    { "data.time", "stride" },
-    { "distributed.reduction", "ordered" },
+    { "data.mask_band", NULL }, { "data.split", "polygons" }, { "data.split", "years" },
+    { "data.fold", NULL },      { "data.time", "window" },    { "data.time", "stride" },
 };
 
 static void check_later(reader *r, const later *feature)

@@ -58,14 +58,29 @@ int64_t c3d_loader_n_steps(const c3d_loader *loader)
     return loader->n_steps;
 }
 
+int c3d_loader_n_micro_global(const c3d_loader *loader, int64_t step)
+{
+    if (step < 0 || step >= loader->n_steps) return 0;
+    return (n_samples_of_step(loader, step) - 1) / loader->desc.micro_batch + 1;
+}
+
 int c3d_loader_n_micro(const c3d_loader *loader, int64_t step)
 {
     const c3d_loader_desc *desc = &loader->desc;
-    int n;
+    const int n = c3d_loader_n_micro_global(loader, step);
 
-    if (step < 0 || step >= loader->n_steps) return 0;
-    n = (n_samples_of_step(loader, step) - 1) / desc->micro_batch + 1;
+    if (desc->deal == C3D_DEAL_BLOCKS) return c3d_deal_block(n, desc->rank, desc->n_ranks).n;
     return n > desc->rank ? (n - desc->rank - 1) / desc->n_ranks + 1 : 0;
+}
+
+int c3d_loader_micro(const c3d_loader *loader, int64_t step, int nth)
+{
+    const c3d_loader_desc *desc = &loader->desc;
+    const int n = c3d_loader_n_micro_global(loader, step);
+
+    if (desc->deal == C3D_DEAL_BLOCKS)
+        return c3d_deal_block(n, desc->rank, desc->n_ranks).begin + nth;
+    return desc->rank + nth * desc->n_ranks;
 }
 
 c3d_shape c3d_loader_shape(const c3d_loader *loader)
@@ -132,7 +147,7 @@ static c3d_status fill(void *context, int reader, int slot, int64_t item)
     micro_batch *batch = &loader->slots[slot];
     const int64_t step = loader->first_step + item / n_micro;
     const int nth = (int)(item % n_micro);
-    const int first = (desc->rank + nth * desc->n_ranks) * desc->micro_batch;
+    const int first = c3d_loader_micro(loader, step, nth) * desc->micro_batch;
 
     batch->step = step;
     batch->n_global = n_samples_of_step(loader, step);
@@ -156,6 +171,8 @@ static c3d_status check_desc(const c3d_loader_desc *desc)
                         desc->global_batch, desc->micro_batch);
     if (desc->n_ranks < 1 || desc->rank < 0 || desc->rank >= desc->n_ranks)
         return C3D_FAIL(C3D_EINVAL, "loader: rank %d of %d", desc->rank, desc->n_ranks);
+    if (desc->deal == C3D_DEAL_BLOCKS && (desc->n_ranks & (desc->n_ranks - 1)) != 0)
+        return C3D_FAIL(C3D_EINVAL, "loader: blocks for %d ranks, no power of two", desc->n_ranks);
     if (desc->n_readers < 0 || desc->depth < 0 || desc->n_held < 0)
         return C3D_FAIL(C3D_EINVAL, "loader: %d readers, depth %d, %d held", desc->n_readers,
                         desc->depth, desc->n_held);

@@ -1,4 +1,5 @@
 /* The end of an epoch: validation, the row of figures, the best parameters, the checkpoint. */
+#include "train/ordered.h"
 #include "train/records.h"
 #include "train/run.h"
 #include "train/schedule.h"
@@ -158,6 +159,7 @@ c3d_status c3d_run_finish_epoch(c3d_run *run)
         if (st == C3D_OK) c3d_records_epoch(run->records, &row);
         if (st == C3D_OK) say_epoch(run, &row);
         say_communication(run);
+        if (st == C3D_OK) c3d_ordered_say(run);
         value = value_of(run, &row);
     }
     c3d_evaluation_free(&ev);

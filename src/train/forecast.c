@@ -1,6 +1,7 @@
 #include "train/forecast.h"
 
 #include "train/optimizer.h"
+#include "train/ordered.h"
 #include "train/run.h"
 #include "train/saver.h"
 
@@ -13,6 +14,8 @@ static const struct {
     [C3D_NEED_PARAMETERS] = { "parameters", "model.width, model.fc or data.frame_size_px" },
     [C3D_NEED_GRADIENTS] = { "gradients", "model.width, model.fc or data.frame_size_px" },
     [C3D_NEED_MOMENTS] = { "moments of Adam", "model.width, model.fc or data.frame_size_px" },
+    [C3D_NEED_ORDER] = { "gradients to be added in order",
+                         "train.global_batch, model.width, model.fc or data.frame_size_px" },
     [C3D_NEED_ACTIVATIONS] = { "activations and work space",
                                "train.micro_batch, model.width or data.frame_size_px" },
     [C3D_NEED_EVALUATION] = { "evaluation",
@@ -56,6 +59,7 @@ static c3d_status forecast_least(const c3d_run *run, c3d_forecast *out)
     out->bytes[C3D_NEED_MOMENTS] =
         2 * sizeof(float) * (uint64_t)c3d_optimizer_moments(run, out->table.n_params);
     if (run->comm->rank == 0) out->bytes[C3D_NEED_SNAPSHOT] = 3 * arena;
+    out->bytes[C3D_NEED_ORDER] = c3d_ordered_bytes(run, out->table.n_params);
     for (int i = 0; i < out->table.n_layers; i++) {
         const c3d_layer_info *layer = &out->table.layers[i];
         if (layer->op.op == C3D_OP_CONV || layer->op.op == C3D_OP_LINEAR)
@@ -72,8 +76,9 @@ static c3d_status forecast_network(c3d_run *dry, c3d_forecast *out)
     out->bytes[C3D_NEED_PARAMETERS] = out->bytes[C3D_NEED_GRADIENTS] = arena;
     out->bytes[C3D_NEED_MOMENTS] =
         2 * sizeof(float) * (uint64_t)c3d_optimizer_moments(dry, dry->model.n_arena);
-    out->bytes[C3D_NEED_ACTIVATIONS] =
-        dry->backend.n_bytes - 2 * arena - out->bytes[C3D_NEED_MOMENTS];
+    out->bytes[C3D_NEED_ORDER] = c3d_ordered_bytes(dry, dry->model.n_arena);
+    out->bytes[C3D_NEED_ACTIVATIONS] = dry->backend.n_bytes - 2 * arena -
+                                       out->bytes[C3D_NEED_MOMENTS] - out->bytes[C3D_NEED_ORDER];
     return C3D_OK;
 }
 

@@ -1,5 +1,6 @@
 #include "train/optimizer.h"
 
+#include "train/ordered.h"
 #include "train/step.h"
 
 #include <stdlib.h>
@@ -87,6 +88,7 @@ c3d_status c3d_optimizer_reduce(c3d_run *run, const c3d_piece *piece)
     float *grad = run->model.grad + piece->begin;
     const bool gathers = !is_spread(run);
 
+    if (c3d_is_ordered(run)) return c3d_ordered_reduce(run, piece);
     if (piece->n_share == 0 || (gathers && !sums_by_shares(run)))
         return ops->sum(run->comm, grad, piece->n);
     C3D_TRY(ops->reduce_scatter(run->comm, grad, piece->n_share));
@@ -111,14 +113,15 @@ static c3d_status measure_share(c3d_run *run, const c3d_cut *cut, size_t i, int 
                                          run->optimizer.partials + at);
 }
 
-/* Shares are measured one by one wherever they are, so that every placement finds one number. */
+/* Shares are measured one by one wherever they are, so that every placement finds one number; with
+ * sums in order everybody has all of it, and the number depends on nothing else. */
 c3d_status c3d_optimizer_measure(c3d_run *run)
 {
     const c3d_cut cut = c3d_optimizer_cut(run, run->model.n_arena);
     const size_t n_rest = cut.n_pieces - cut.n_buckets, own = (size_t)run->comm->rank;
     double *partials = run->optimizer.partials;
 
-    if (cut.n_ranks == 1) return c3d_optimizer_measure_rank(run);
+    if (cut.n_ranks == 1 || c3d_is_ordered(run)) return c3d_optimizer_measure_rank(run);
     for (size_t i = 0; i < cut.n_buckets; i++)
         for (size_t r = 0; r < cut.n_ranks; r++)
             if (!is_spread(run) || r == own) C3D_TRY(measure_share(run, &cut, i, (int)r));

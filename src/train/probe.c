@@ -1,6 +1,7 @@
 #include "train/probe.h"
 
 #include "train/optimizer.h"
+#include "train/ordered.h"
 #include "train/run.h"
 #include "train/step.h"
 
@@ -169,6 +170,7 @@ static c3d_status time_exchange(c3d_run *run, c3d_probe *out)
 {
     const c3d_cut cut = c3d_optimizer_cut(run, run->model.n_arena);
 
+    c3d_ordered_begin(run, run->comm->n_ranks);
     for (int times = 0; times < 2; times++) { /* the first one makes connections */
         C3D_TRY(c3d_comm_barrier(run->comm));
         const double start_s = c3d_now_s();

@@ -1,4 +1,5 @@
 #include "train/checkpoint.h"
+#include "train/ordered.h"
 #include "train/run.h"
 
 #include <inttypes.h>
@@ -60,8 +61,8 @@ static void compare_conditions(const c3d_run *run, const c3d_conditions *saved)
     char device[256];
 
     (void)run->backend.ops->describe((c3d_backend *)(uintptr_t)&run->backend, device);
-    if (saved->n_ranks == run->comm->n_ranks && saved->n_threads == run->n_threads &&
-        strcmp(saved->device, device) == 0)
+    if ((saved->n_ranks == run->comm->n_ranks || c3d_is_ordered(run)) &&
+        saved->n_threads == run->n_threads && strcmp(saved->device, device) == 0)
         return;
     c3d_log_warn("saved on %d ranks with %d threads (%s), continued on %d with %d (%s): the same "
                  "samples in the same batches, but bits may differ from an undisturbed run",
@@ -89,6 +90,7 @@ static void compare_hosts(const c3d_run *run, const c3d_conditions *saved)
     const int n_now = run->comm->n_local_ranks;
 
     if (saved->n_ranks != run->comm->n_ranks) return; /* said already */
+    if (c3d_is_ordered(run)) return;
     if (saved->n_local_ranks == 0 || saved->n_local_ranks == n_now) return;
     c3d_log_warn("saved with %lld of the %d ranks on the first host, continued with %d: gradients "
                  "are added in another order, so bits may differ from an undisturbed run",

@@ -4,6 +4,7 @@
 #include "train/directory.h"
 #include "train/forecast.h"
 #include "train/optimizer.h"
+#include "train/ordered.h"
 #include "train/records.h"
 #include "train/saver.h"
 #include "train/stage.h"
@@ -158,6 +159,7 @@ c3d_loader_desc c3d_run_loader_desc(const c3d_run *run)
         .n_groups = config->data.stage_groups,
         .rank = run->seat.turn,
         .n_ranks = run->comm->n_ranks,
+        .deal = c3d_is_ordered(run) ? C3D_DEAL_BLOCKS : C3D_DEAL_IN_TURN,
         .n_readers = config->data.readers,
         .depth = 8,
         .n_held = C3D_TRAIN_HELD,
@@ -205,7 +207,7 @@ c3d_backend_options c3d_run_backend_options(const c3d_run *run, int n_threads)
     return (c3d_backend_options){ .device_index = run->comm->local_rank,
                                   .n_threads = n_threads,
                                   .precision = c3d_precision_from(config->model.precision),
-                                  .deterministic = config->run.deterministic,
+                                  .deterministic = config->run.deterministic || c3d_is_ordered(run),
                                   .autotune = config->model.autotune,
                                   .cache_dir = run->cache_dir[0] ? run->cache_dir : NULL };
 }
@@ -219,7 +221,8 @@ c3d_status c3d_run_build_network(c3d_run *run, bool dry_run)
     desc.training = true;
     C3D_TRY(c3d_backend_open(&run->backend, c3d_device_name(run->config), &options));
     C3D_TRY(c3d_model_create(&run->model, &run->backend, &desc));
-    return c3d_optimizer_open(run);
+    C3D_TRY(c3d_optimizer_open(run));
+    return c3d_ordered_open(run);
 }
 
 c3d_status c3d_run_open_comm(c3d_run *run)
@@ -233,6 +236,7 @@ c3d_status c3d_run_open_comm(c3d_run *run)
 
 void c3d_run_close_network(c3d_run *run)
 {
+    if (run->backend.ops) c3d_ordered_close(run);
     if (run->backend.ops) c3d_optimizer_close(run);
     c3d_model_destroy(&run->model);
     c3d_backend_close(&run->backend);
@@ -412,11 +416,18 @@ static void print_start(c3d_run *run)
     c3d_place_describe(&run->place, &place);
     c3d_log_run("threads: %s", place.text ? place.text : "");
     c3d_text_free(&place);
+    if (c3d_is_ordered(run))
+        c3d_log_run("sums of gradients: in one order on 1, 2, 4, 8, ... ranks of %d thread%s%s",
+                    run->n_threads, run->n_threads == 1 ? "" : "s",
+                    run->config->distributed.threads > 0
+                        ? ""
+                        : " (distributed.threads gives more, the same number everywhere)");
 }
 
 c3d_status c3d_run_begin(c3d_run *run, c3d_comm *comm, const c3d_config *config)
 {
     *run = (c3d_run){ .comm = comm, .config = config, .lock_fd = -1 };
+    C3D_TRY(c3d_comm_agree_status(comm, c3d_ordered_check_ranks(run)));
     C3D_TRY(c3d_run_take_place(run));
     C3D_TRY(c3d_run_take_seat(run));
     c3d_network_from_config(config, &run->network);

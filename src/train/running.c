@@ -55,7 +55,8 @@ static void put_mine(const c3d_run *run, c3d_running_step *r)
     memset(r->stats, 0, r->n * sizeof *r->stats);
     for (int m = 0; m < r->n_mine; m++) {
         const float *from = r->mine + (size_t)m * n_stats;
-        double *to = r->stats + (size_t)(m * run->comm->n_ranks + run->seat.turn) * n_stats;
+        const int place = c3d_loader_micro(run->loader, run->position.step_in_epoch, m);
+        double *to = r->stats + (size_t)place * n_stats;
 
         for (size_t i = 0; i < n_stats; i++) to[i] = (double)from[i];
     }

@@ -1,6 +1,7 @@
 #include "train/step.h"
 
 #include "train/optimizer.h"
+#include "train/ordered.h"
 #include "train/records.h"
 #include "train/run.h"
 #include "train/saver.h"
@@ -18,6 +19,7 @@ c3d_status c3d_step_open(const c3d_run *run, int mark, c3d_step *s)
 
     *s = (c3d_step){ .mark = mark };
     s->n_sums = sizeof(c3d_step_sums) / sizeof(double) + 4 * n_outputs;
+    if (c3d_is_ordered(run)) s->n_sums += n; /* losses */
     s->sums = c3d_calloc(s->n_sums, sizeof(double));
     s->counts = c3d_calloc(n_outputs, sizeof *s->counts);
     s->samples = c3d_calloc(n, sizeof *s->samples);
@@ -125,9 +127,8 @@ static c3d_status send_ready(void *context, size_t begin, size_t end)
 static void remember(const c3d_run *run, const c3d_batch *batch, int micro, c3d_step *s)
 {
     const c3d_samples *rows = c3d_dataset_get_samples(run->dataset);
-    const int stride = run->config->train.micro_batch * run->comm->n_ranks;
-    const int64_t first =
-        (int64_t)micro * stride + (int64_t)run->seat.turn * run->config->train.micro_batch;
+    const int64_t first = (int64_t)c3d_loader_micro(run->loader, s->at.step_in_epoch, micro) *
+                          run->config->train.micro_batch;
 
     for (int i = 0; i < batch->n; i++, s->n_samples++) {
         const c3d_sample *row = &rows->rows[batch->index[i]];
@@ -150,6 +151,7 @@ static c3d_status next_batch(c3d_run *run, c3d_batch *batch, int *mark_out)
 static c3d_status run_micro_batches(c3d_run *run, c3d_step *s)
 {
     const int n_micro = c3d_loader_n_micro(run->loader, s->at.step_in_epoch);
+    const bool adds_up = !c3d_is_ordered(run);
     const size_t n_outputs = (size_t)run->config->model.outputs;
     const double waited_s = c3d_loader_waited_s(run->loader);
     buckets sent = { .run = run, .cut = c3d_optimizer_cut(run, run->model.n_arena) };
@@ -157,13 +159,15 @@ static c3d_status run_micro_batches(c3d_run *run, c3d_step *s)
     c3d_batch batch;
     int mark;
 
+    c3d_ordered_begin(run, c3d_loader_n_micro_global(run->loader, s->at.step_in_epoch));
     for (int micro = 0; micro < n_micro; micro++) {
         C3D_TRY(next_batch(run, &batch, &mark));
-        const c3d_micro to = { .accumulate = micro > 0,
+        const c3d_micro to = { .accumulate = adds_up && micro > 0,
                                .losses = s->losses + s->n_samples,
                                .scores = s->scores + s->n_samples * n_outputs,
                                .hook = micro == n_micro - 1 ? &hook : NULL };
         C3D_TRY(c3d_step_run_micro_batch(run, &batch, &to));
+        C3D_TRY(c3d_ordered_keep(run, micro, n_micro));
         C3D_TRY(c3d_running_keep(run, &s->running));
         C3D_TRY(run->backend.ops->mark(&run->backend, mark));
         remember(run, &batch, micro, s);
@@ -215,14 +219,32 @@ static bool is_save_time(const c3d_run *run)
     return run->comm->rank == 0 && every_s > 0 && c3d_now_s() - run->saved_s >= every_s;
 }
 
+/* Room for the loss of every sample of the global batch, or NULL. */
+static double *losses_of(const c3d_run *run, const c3d_step *s)
+{
+    return c3d_is_ordered(run) ? s->sums->counts + 4 * run->config->model.outputs : NULL;
+}
+
+/* Each loss was put into its place by one rank. */
+static void add_losses_in_order(const c3d_run *run, c3d_step *s)
+{
+    const double *losses = losses_of(run, s);
+
+    if (!losses) return;
+    s->sums->loss = 0;
+    for (int i = 0; i < run->config->train.global_batch; i++) s->sums->loss += losses[i];
+}
+
 static void sum_up(const c3d_run *run, c3d_step *s)
 {
     const int n_outputs = run->config->model.outputs;
+    double *losses = losses_of(run, s);
 
     memset(s->sums, 0, s->n_sums * sizeof(double));
     for (size_t i = 0; i < s->n_samples; i++) {
         s->samples[i].is_bad = !isfinite(s->losses[i]);
         s->sums->loss += (double)s->losses[i];
+        if (losses) losses[s->samples[i].position] = (double)s->losses[i];
         s->sums->n_bad += s->samples[i].is_bad;
     }
     s->sums->n = (double)s->n_samples;
@@ -303,6 +325,7 @@ c3d_status c3d_step_finish(c3d_run *run, c3d_step *s)
     C3D_TRY(c3d_run_await(run, s->mark));
     sum_up(run, s);
     C3D_TRY(c3d_comm_sum_f64(run->comm, (double *)s->sums, s->n_sums));
+    add_losses_in_order(run, s);
     s->grad_norm = sqrt(s->squares) / s->loss_scale;
     if (s->sums->n_bad > 0) return c3d_step_diverged(run, s);
     const bool is_left_out = c3d_loss_scale_see(run, isfinite(s->grad_norm));

@@ -11,7 +11,7 @@ typedef struct c3d_step_sums {
     double stop_votes; /* ranks that were asked to stop */
     double save_votes; /* 1 when rank 0's clock says that train.checkpoint_every_s have passed, or
                           the last save has failed */
-    double counts[];   /* [model.outputs][tp, fp, tn, fn] */
+    double counts[];   /* [model.outputs][tp, fp, tn, fn], with sums in order then each loss */
 } c3d_step_sums;
 
 typedef struct c3d_step_sample {

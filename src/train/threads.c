@@ -1,5 +1,14 @@
 #include "train/check.h"
+#include "train/ordered.h"
 #include "train/run.h"
+
+/* Bits that do not depend on the number of ranks may not depend on the cores left to each. */
+static int threads_wanted(const c3d_run *run)
+{
+    const int given = run->config->distributed.threads;
+
+    return given == 0 && c3d_is_ordered(run) ? 1 : given;
+}
 
 c3d_status c3d_run_take_place(c3d_run *run)
 {
@@ -8,8 +17,7 @@ c3d_status c3d_run_take_place(c3d_run *run)
     char bus_id[32];
     const bool known = may_use_gpu && c3d_nccl_find_gpu(&device, bus_id) == C3D_OK;
 
-    C3D_TRY(c3d_place_take(run->comm, run->config->distributed.threads, known ? bus_id : NULL,
-                           &run->place));
+    C3D_TRY(c3d_place_take(run->comm, threads_wanted(run), known ? bus_id : NULL, &run->place));
     run->n_threads = run->place.n_threads;
     return C3D_OK;
 }

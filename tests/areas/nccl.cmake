@@ -19,5 +19,6 @@ endforeach()
 
 c3d_script_test(train_nccl LABELS "slow;mpi" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_nccl.sh)
 set_property(TEST train_nccl APPEND PROPERTY ENVIRONMENT
+  "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
   "C3D_TEST_STORE=${CMAKE_CURRENT_BINARY_DIR}/scratch/train_store")
 set_tests_properties(train_nccl PROPERTIES FIXTURES_REQUIRED train_store)

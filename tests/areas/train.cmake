@@ -7,6 +7,12 @@ c3d_test(test_forecast LABELS unit LINKS c3d_train)
 c3d_test(test_cut LABELS unit LINKS c3d_train)
 c3d_test(test_stage LABELS unit LINKS c3d_train)
 c3d_test(test_run_files LABELS unit LINKS c3d_train)
+c3d_test(test_ordered LABELS unit LINKS c3d_train)
+foreach(n 2 4 8)
+  add_test(NAME test_ordered_${n} COMMAND ${MPIEXEC_EXECUTABLE} -n ${n} $<TARGET_FILE:test_ordered>)
+  c3d_test_environment(test_ordered_${n} mpi)
+  set_tests_properties(test_ordered_${n} PROPERTIES TIMEOUT 120)
+endforeach()
 c3d_test(test_debug LABELS unit LINKS c3d_train)
 c3d_test(test_site LABELS unit LINKS c3d_train)
 c3d_test(test_place LABELS unit LINKS c3d_comm)
@@ -24,8 +30,8 @@ target_link_libraries(plant_infinity PRIVATE c3d_data c3d_base)
 
 foreach(name train_store train_bf16 train_resume train_ranks train_errors train_practice
              train_diverged train_readers train_classes train_plan plan_memory train_debug
-             train_syscalls train_save train_elastic train_norm train_check train_state evaluate_ranks
-             train_stage)
+             train_syscalls train_save train_elastic train_norm train_check train_state train_ordered
+             evaluate_ranks train_stage)
   c3d_script_test(${name} LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
     "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
