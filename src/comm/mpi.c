@@ -4,6 +4,7 @@
 #include "comm/node.h"
 #include "comm/queue.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 /* Floats a call of MPI, and of device memory on the host at a time: pieces of the window fit it, so
@@ -110,6 +111,11 @@ static c3d_status host_reduce_scatter(mpi_state *state, float *all, size_t n_sha
 static c3d_status host_all_gather(mpi_state *state, void *all, size_t n_bytes)
 {
     if (is_one_node(state)) return c3d_node_all_gather(&state->node, all, n_bytes);
+    if (n_bytes <= INT_MAX) {
+        C3D_MPI(MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all, (int)n_bytes, MPI_BYTE,
+                              state->data));
+        return C3D_OK;
+    }
     for (int r = 0; r < state->n_ranks; r++)
         C3D_TRY(broadcast_from(state, r, (char *)all + (size_t)r * n_bytes, n_bytes));
     return C3D_OK;
