@@ -51,4 +51,5 @@ c3d_script_test(train_sinop LABELS "slow;mpi;data" COMMAND bash ${CMAKE_CURRENT_
 foreach(kind stops kills)
   c3d_script_test(soak_${kind} LABELS "slow;mpi" COMMAND bash ${CMAKE_SOURCE_DIR}/tests/soak.sh ${kind} 2)
 endforeach()
+c3d_script_test(scaling_model LABELS unit COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/scaling_model.sh)
 c3d_script_test(train_place LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_place.sh)
