@@ -198,6 +198,23 @@ def mpi_seconds(ranks, n, work, update, state, alpha, beta):
     return work + sums + update / ranks + sum((ranks - 1) * (alpha + b / ranks * beta) for b in buckets)
 
 
+def host(args):
+    """The ranks of one host, through its shared memory (src/comm/node.c): what all of them read and
+    write, in units of n bytes, over what the memory gives."""
+    n = 4.0 * (args.params or NETWORKS[args.network]["params"])
+    rows = []
+    for ranks in args.ranks or [2, 4]:
+        bytes_moved = dict(
+            replicated=5 * ranks - 1,                        # sum: put, add, take
+            rank0=5 * ranks - 1 + 2 * ranks,                 # and a broadcast
+            sharded=3 * ranks - 1 + 2 * ranks)               # reduce-scatter and all-gather
+        for state in STATES:
+            seconds = bytes_moved[state] * n / (args.host * 1e9)
+            rows.append(dict(ranks=ranks, optimizer_state=state, communication_ms=f"{1e3 * seconds:.0f}",
+                             of_replicated=f"{bytes_moved[state] / bytes_moved['replicated']:.2f}"))
+    print_rows(rows, ["ranks", "optimizer_state", "communication_ms", "of_replicated"])
+
+
 def smpi(args):
     """Simulated step times (lines "RANKS RANK0 REPLICATED SHARDED" of bench_smpi) beside the model."""
     n = 4.0 * NETWORKS["c3d"]["params"]
@@ -267,6 +284,9 @@ def main():
     p.add_argument("--alpha-far", type=float, default=6, help="us, between nodes (6)")
     p.add_argument("--launch", type=float, default=15, help="us, of a collective (15)")
     p.add_argument("--beside", metavar="CSV", help="scaling.csv of slurm/scaling.sbatch")
+    p.add_argument("--host", type=float, metavar="GB/S",
+                   help="communication of --ranks on one host, whose memory gives this")
+    p.add_argument("--params", type=float, help="of a network of another size, with --host")
     p.add_argument("--smpi", metavar="FILE", help=argparse.SUPPRESS)
     p.add_argument("--svg", metavar="FILE", help=argparse.SUPPRESS)
     p.add_argument("--work", type=float, default=0.0356, help=argparse.SUPPRESS)
@@ -274,6 +294,8 @@ def main():
     args = p.parse_args()
     if args.smpi:
         smpi(args)
+    elif args.host:
+        host(args)
     elif args.beside:
         beside(args)
     else:
