@@ -43,6 +43,7 @@ static double seconds_of(pass run, c3d_comm *comm, float *x)
         const size_t n = N - begin < BUCKET ? N - begin : BUCKET;
         if (run(comm, x + begin, n) != C3D_OK) c3d_comm_abort(comm, c3d_error_last());
     }
+    if (comm->ops->wait(comm) != C3D_OK) c3d_comm_abort(comm, c3d_error_last());
     (void)MPI_Barrier(MPI_COMM_WORLD);
     return c3d_now_s() - start_s;
 }

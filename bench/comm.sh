@@ -1,9 +1,43 @@
 #!/usr/bin/env bash
-# The gradient sum inside a host against MPI_Allreduce, in turns; run by bench/run.sh comm [RANKS].
+# What communication costs on the ranks of one host: training steps with the three placements of
+# Adam's state, then the gradient sum against MPI_Allreduce, in turns; run by
+# bench/run.sh comm [RANKS...].
 set -euo pipefail
 cd "$BENCH_DIR"
-ranks=${1:-2}
+[ $# -gt 0 ] || set -- 2 4
 
-cmake -S "$C3D_SOURCE" -B comm -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo >comm.log &&
-    cmake --build comm --target bench_comm >>comm.log || { tail -n 30 comm.log >&2; exit 1; }
-exec mpirun --bind-to none --oversubscribe -np "$ranks" comm/bin/bench_comm
+cmake -S "$C3D_SOURCE" -B programs -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo >programs.log
+cmake --build programs --target c3d-dataset c3d-train bench_comm >>programs.log ||
+    { tail -n 30 programs.log >&2; exit 1; }
+export PATH=$PWD/programs/bin:$PATH
+mkdir -p comm-data
+cd comm-data
+cat >dataset.yaml <<'YAML'
+data:
+  root: archive
+  mosaics: planet_medres_normalized_analytic_{YYYY}-{MM}_mosaic/*_quad.tif
+  labels: mapbiomas/brasil_coverage_{YYYY}.tif
+  label_classes: {mining: 30}
+  positive: mining
+  frame_size_px: 64
+  stride_px: 16
+  positive_share: 0.7
+  negative_share: 0.3
+  series_label: any
+  split: random
+  split_shares: [0.8, 0.1, 0.1]
+YAML
+cat >train.yaml <<'YAML'
+data: {store: store, allow_leaking_split: true}
+model: {network: cnn2d}
+train: {epochs: 1, global_batch: 8, micro_batch: 2}
+run: {dir: placement}
+YAML
+if [ ! -f store/ready ]; then
+    rm -rf archive store
+    c3d-dataset demo archive --kind one_frame --size tiny --seed 5 >demo.log
+    c3d-dataset build dataset.yaml --out store >build.log
+    touch store/ready
+fi
+python3 "$C3D_SOURCE/bench/comm_placements.py" c3d-train train.yaml "$@"
+exec mpirun --bind-to none --oversubscribe -np "$1" bench_comm

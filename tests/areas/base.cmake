@@ -5,3 +5,8 @@ foreach(n 2 3 4)
   c3d_test_environment(test_comm_${n} mpi)
   set_tests_properties(test_comm_${n} PROPERTIES TIMEOUT 120) # ranks that disagree wait for ever
 endforeach()
+# exit code 3 is that of the error rank 0 leaves with
+add_test(NAME test_comm_leave COMMAND sh -c
+         "\"$1\" -n 2 \"$2\" leave; test $? = 3" sh ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:test_comm>)
+c3d_test_environment(test_comm_leave mpi)
+set_tests_properties(test_comm_leave PROPERTIES TIMEOUT 120)
