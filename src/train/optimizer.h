@@ -5,6 +5,9 @@
  *   sharded     a rank has those of its shares (train/cut.h): gradients are summed by
  *               reduce_scatter, a rank updates its shares, all_gather brings the others'
  *
+ * No parameter changes before the norm of the whole gradient is known; from then on a piece travels
+ * while the next one is updated.
+ *
  * All three give the same parameters, bit for bit: over MPI shares are summed as whole buffers are;
  * over NCCL with run.deterministic whole buffers are summed as shares are, and gathered. */
 #ifndef C3D_TRAIN_OPTIMIZER_H
