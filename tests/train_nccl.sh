@@ -8,6 +8,8 @@ rm -rf own way shared lost ordered*
 
 expect 0 ranks 2 $train --set run.dir=own
 says "sums over 2 ranks: NCCL"
+sed 's/.*"comm_s": \([^,]*\), .*/\1/' own/steps.jsonl | awk '{ s += $1 } END { exit !(s > 0) }' ||
+    fail "NCCL takes no time"
 C3D_CUDA_HOST_DEVICES=1 expect 0 ranks 2 $train --set run.dir=way
 says "ranks 0 and 1 share one GPU"
 C3D_CUDA_HOST_DEVICES=1 C3D_NCCL_SHARED_GPU=1 expect 0 ranks 2 $train --set run.dir=shared

@@ -76,10 +76,11 @@ typedef struct c3d_comm_device {
     void (*unpin)(void *context, void *memory);
 } c3d_comm_device;
 
-/* Of the data plane since it was opened, as of the last wait. */
+/* Of the data plane since it was opened: as of the last wait, or with "nccl" of what poll has found
+ * done. */
 typedef struct c3d_comm_times {
     double busy_s;   /* exchanging numbers, or waiting for other ranks to do so */
-    double waited_s; /* of these, while this rank's computing stood still */
+    double waited_s; /* of these, while this rank's computing (the stream's) stood still */
 } c3d_comm_times;
 
 struct c3d_comm {
@@ -96,7 +97,7 @@ struct c3d_comm {
     bool shares_gpu;               /* some GPU serves several ranks; for nccl */
     bool has_window;               /* mpi adds inside hosts through shared memory; set by open */
     bool has_threads;              /* MPI serves several threads of a rank at once; set by join */
-    c3d_comm_times times;          /* "mpi" only */
+    c3d_comm_times times;
     bool agreed;   /* set by agree_status on failure: every rank fails with the same error */
     bool given_up; /* c3d_comm_give_up */
     bool is_stuck; /* set by abort: a call goes on, and what it works on may not be freed */

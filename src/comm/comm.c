@@ -132,6 +132,7 @@ static c3d_status open_nccl(c3d_comm *comm, double timeout_s)
 c3d_status c3d_comm_open(c3d_comm *comm, const c3d_comm_device *device, double timeout_s)
 {
     comm->device = device;
+    comm->times = (c3d_comm_times){ 0 };
     comm->ops = comm->n_ranks > 1 ? &c3d_comm_mpi : &c3d_comm_self;
     if (comm->n_ranks > 1 && device) C3D_TRY(open_nccl(comm, timeout_s));
     return comm->ops == &c3d_comm_nccl ? C3D_OK : comm->ops->open(comm, timeout_s);

@@ -127,12 +127,13 @@ static c3d_flight *newest(c3d_nccl *state)
 static c3d_status begin(c3d_nccl *state, const char *name, size_t n_bytes)
 {
     state->n_enqueued++;
-    if (state->n_flights < C3D_FLIGHTS) {
+    if (state->n_flights < C3D_FLIGHTS - 1) {
         if (state->n_flights++ == 0) state->waited_s = 0;
         c3d_flight *flight = newest(state);
         flight->name = name;
         flight->n_bytes = n_bytes;
         flight->number = state->n_enqueued;
+        flight->is_awaited = false;
     }
     C3D_CUDA(cudaEventRecord(newest(state)->begin, state->compute));
     C3D_CUDA(cudaStreamWaitEvent(state->stream, newest(state)->begin, 0));
@@ -232,6 +233,38 @@ static double seconds_passed(c3d_nccl *state)
     return fmin(state->polled_s - before_s, state->timeout_s / 10);
 }
 
+/* Seconds from one event to another, which are both reached; 0 where they came in the other order.
+ */
+static c3d_status seconds_between(cudaEvent_t from, cudaEvent_t to, double *out)
+{
+    float ms = 0;
+
+    C3D_CUDA(cudaEventElapsedTime(&ms, from, to));
+    *out = fmax(0, (double)ms / 1e3);
+    return C3D_OK;
+}
+
+/* Of a flight that is done: it was under way since its numbers were there and the one before was
+ * done, and waited for since the compute stream came to need it. */
+static c3d_status add_times(c3d_comm *self, const c3d_flight *flight)
+{
+    const c3d_nccl *state = self->state;
+    double busy_s = 0, since_last_s = 0, waited_s = 0;
+    bool waits = false;
+
+    C3D_TRY(seconds_between(flight->begin, flight->end, &busy_s));
+    if (state->last_end) {
+        C3D_TRY(seconds_between(state->last_end, flight->end, &since_last_s));
+        busy_s = fmin(busy_s, since_last_s);
+    }
+    self->times.busy_s += busy_s;
+    if (flight->is_awaited) C3D_TRY(reached(flight->wait, &waits));
+    if (!waits) return C3D_OK;
+    C3D_TRY(seconds_between(flight->wait, flight->end, &waited_s));
+    self->times.waited_s += waited_s;
+    return C3D_OK;
+}
+
 /* Forgets what is done; the clock runs for the oldest of the others once its numbers are there. */
 static c3d_status look(c3d_comm *self)
 {
@@ -248,6 +281,8 @@ static c3d_status look(c3d_comm *self)
         C3D_TRY(reached(flight->begin, &begun));
         if (begun) C3D_TRY(reached(flight->end, &done));
         if (!begun || !done) break;
+        C3D_TRY(add_times(self, flight));
+        state->last_end = flight->end;
         state->oldest = (state->oldest + 1) % C3D_FLIGHTS;
         state->waited_s = 0;
     }
@@ -272,7 +307,10 @@ static c3d_status nccl_wait(c3d_comm *self)
     c3d_nccl *state = self->state;
 
     C3D_TRY(nccl_poll(self));
-    if (state->n_flights > 0) C3D_CUDA(cudaStreamWaitEvent(state->compute, newest(state)->end, 0));
+    if (state->n_flights == 0) return C3D_OK;
+    if (!newest(state)->is_awaited) C3D_CUDA(cudaEventRecord(newest(state)->wait, state->compute));
+    newest(state)->is_awaited = true;
+    C3D_CUDA(cudaStreamWaitEvent(state->compute, newest(state)->end, 0));
     return C3D_OK;
 }
 

@@ -47,8 +47,9 @@ static c3d_status set_environment(const c3d_comm *self)
 static c3d_status create_events(c3d_nccl *state)
 {
     for (int i = 0; i < C3D_FLIGHTS; i++) {
-        C3D_CUDA(cudaEventCreateWithFlags(&state->flights[i].begin, cudaEventDisableTiming));
-        C3D_CUDA(cudaEventCreateWithFlags(&state->flights[i].end, cudaEventDisableTiming));
+        C3D_CUDA(cudaEventCreate(&state->flights[i].begin));
+        C3D_CUDA(cudaEventCreate(&state->flights[i].end));
+        C3D_CUDA(cudaEventCreate(&state->flights[i].wait));
     }
     return C3D_OK;
 }
@@ -145,6 +146,7 @@ static void free_state(c3d_nccl *state)
     for (int i = 0; i < C3D_FLIGHTS; i++) {
         if (state->flights[i].begin) (void)cudaEventDestroy(state->flights[i].begin);
         if (state->flights[i].end) (void)cudaEventDestroy(state->flights[i].end);
+        if (state->flights[i].wait) (void)cudaEventDestroy(state->flights[i].wait);
     }
     if (state->stream) (void)cudaStreamDestroy(state->stream);
     free(state);

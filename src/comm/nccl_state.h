@@ -33,12 +33,15 @@ c3d_status c3d_nccl_failed(ncclResult_t code, const char *call, const char *file
 /* Something enqueued. */
 typedef struct c3d_flight {
     cudaEvent_t begin, end; /* on the compute stream, when its numbers are there; on ours */
-    const char *name;       /* "sum" */
+    cudaEvent_t wait;       /* on the compute stream, where it comes to wait for the end */
+    bool is_awaited;
+    const char *name; /* "sum" */
     size_t n_bytes;
     uint64_t number; /* from 1, the same on every rank */
 } c3d_flight;
 
-/* More are counted as one with the last of them. */
+/* One less are told apart, more are counted as one with the last of them: the event last_end is
+ * that of a flight which is no longer in use. */
 #define C3D_FLIGHTS 32
 
 typedef struct c3d_nccl {
@@ -47,6 +50,7 @@ typedef struct c3d_nccl {
     c3d_flight
         flights[C3D_FLIGHTS]; /* a ring: n_flights from `oldest` on are not known to be done */
     int oldest, n_flights;
+    cudaEvent_t last_end; /* of the flight before the oldest; NULL: there was none */
     uint64_t n_enqueued;
     double timeout_s;
     double polled_s, waited_s; /* when poll was last here; for the oldest, while it could run */

@@ -77,7 +77,6 @@ c3d_status c3d_queue_open(c3d_queue *queue, c3d_comm *comm,
                           bool with_thread)
 {
     *queue = (c3d_queue){ .comm = comm, .make = make };
-    comm->times = (c3d_comm_times){ 0 };
     (void)pthread_mutex_init(&queue->lock, NULL);
     (void)pthread_cond_init(&queue->given, NULL);
     (void)pthread_cond_init(&queue->made, NULL);
