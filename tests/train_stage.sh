@@ -133,6 +133,10 @@ for n in 2 4; do
     cmp <(head -8 groups1/samples.jsonl) parts$n/samples.jsonl ||
         fail "groups: another order on 2 nodes with $n ranks"
 done
+# fewer groups than ranks: micro-batches must be dealt node by node
+C3D_RANKS_PER_NODE=2 go 4 half --set data.stage=node --set data.stage_groups=2 --set train.max_steps=1
+says "on 2 nodes in"
+! grep -q "stay in the store" out.txt || fail "2 groups on 2 nodes: a part was not copied"
 ids() { awk -F'[][]' '{ n = split($2, a, ","); for (i = 1; i <= n; i++) print a[i] + 0 }' "$1/samples.jsonl"; }
 epoch=$(($(ids groups1 | wc -l) / 2))
 for e in 1 2; do
