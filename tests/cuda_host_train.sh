@@ -84,5 +84,5 @@ C3D_CUDA_HOST_NCCL_ERROR=1:2 expect 4 ranks 2 "$train" "$config" --set run.dir=n
 says "the network is gone"
 C3D_CUDA_HOST_NCCL_HANG=1:2 expect 4 ranks 2 "$train" "$config" --set run.dir=none \
     --set distributed.timeout_s=1
-says "not done after 1 s"
+says "have come to a collective call that does not end for 1 s"
 finish

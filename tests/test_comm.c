@@ -9,7 +9,6 @@
 #include "support/cm.h"
 
 #include "c3d/comm.h"
-#include "comm/roll.h"
 
 static c3d_comm comm;
 
@@ -350,32 +349,6 @@ static void without_shared_memory_mpi_adds(void **state)
     reopen(NULL, 0, 60);
 }
 
-static c3d_status sum_and_wait(float *x, size_t n)
-{
-    C3D_TRY(comm.ops->sum(&comm, x, n));
-    return comm.ops->wait(&comm);
-}
-
-static void a_rank_that_never_comes_is_named(void **state)
-{
-    const int last = comm.n_ranks - 1;
-    float x[5] = { 0 };
-    char who[32];
-
-    (void)state;
-    if (comm.n_ranks == 1) return;
-    reopen(NULL, 0, 0.5); /* long enough that on a busy machine no other rank is late */
-    if (comm.rank != last) {
-        (void)snprintf(who, sizeof who, "rank %d ", last);
-        assert_int_not_equal(sum_and_wait(x, 5), C3D_OK);
-        assert_non_null(strstr(c3d_error_last()->message, who));
-        assert_int_equal(comm.ops->poll(&comm), C3D_ECOMM);
-        assert_int_equal(sum_and_wait(x, 5), C3D_ECOMM); /* and is told again */
-        assert_non_null(strstr(c3d_error_last()->message, who));
-    }
-    reopen(NULL, 0, 60);
-}
-
 /* Many more than the queue holds, of which every three are only right one after the other, given
  * while numbers of the next ones are still being written; the ranks come to them in turn. */
 static void calls_are_made_in_their_order(void **state)
@@ -482,40 +455,6 @@ static void a_device_by_way_of_the_host(void **state)
     assert_int_equal(fake.n_pinned, 0);
 }
 
-static void the_roll_is_called(void **state)
-{
-    c3d_roll roll;
-    char who[64];
-
-    (void)state;
-    if (comm.n_ranks == 1) return;
-    assert_int_equal(c3d_roll_call(&comm, 1, 10 - comm.rank, 60, &roll), C3D_OK);
-    assert_int_equal(roll.worst, 10);
-    (void)snprintf(who, sizeof who, "rank 0 (%.30s)", comm.host);
-    assert_true(comm.rank != 0 || strcmp(roll.who, who) == 0);
-    assert_int_equal(c3d_roll_call(&comm, 2, 7, 60, &roll), C3D_OK);
-    assert_int_equal(roll.worst, 7);
-    assert_non_null(strstr(roll.who, "rank 1 ("));
-}
-
-/* Named on all ranks, the late one included, which comes when rank 0 has given up on it. */
-static void who_misses_the_roll_is_named(void **state)
-{
-    const int last = comm.n_ranks - 1;
-    char who[32], over = 0;
-    c3d_roll roll;
-
-    (void)state;
-    if (comm.n_ranks == 1) return;
-    (void)snprintf(who, sizeof who, "rank %d (", last);
-    if (comm.rank == last) assert_int_equal(c3d_comm_share(&comm, &over, sizeof over), C3D_OK);
-    assert_int_equal(c3d_roll_call(&comm, 3, 0, 0.5, &roll), C3D_ECOMM);
-    if (comm.rank != last) assert_int_equal(c3d_comm_share(&comm, &over, sizeof over), C3D_OK);
-    assert_non_null(strstr(c3d_error_last()->message, who));
-    assert_null(strstr(c3d_error_last()->message, "rank 0"));
-    assert_int_equal(c3d_roll_call(&comm, 4, 0, 60, &roll), C3D_OK);
-}
-
 /* The planner counts with it: nothing alone, and no more than was said. */
 static void the_window_is_small(void **state)
 {
@@ -601,11 +540,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(several_nodes_on_one_host),
         cmocka_unit_test(a_device_by_way_of_the_host),
         cmocka_unit_test(without_shared_memory_mpi_adds),
-        cmocka_unit_test(a_rank_that_never_comes_is_named),
         cmocka_unit_test(a_rank_goes_on_while_its_sum_waits),
         cmocka_unit_test(what_was_given_can_be_given_up),
-        cmocka_unit_test(the_roll_is_called),
-        cmocka_unit_test(who_misses_the_roll_is_named),
         cmocka_unit_test(the_window_is_small),
         cmocka_unit_test(text_is_shared),
         cmocka_unit_test(bytes_are_gathered_in_rank_order),

@@ -250,48 +250,6 @@ static void assert_stays_failed(void)
     assert_int_equal(comm.ops->wait(&comm), C3D_ECOMM);
 }
 
-static void a_rank_that_never_comes_is_named(void **state)
-{
-    const int last = comm.n_ranks - 1;
-    char who[32];
-
-    (void)state;
-    if (comm.n_ranks == 1) return;
-    (void)snprintf(who, sizeof who, "rank %d (", last);
-    reopen(0.5);
-    if (comm.rank != last) {
-        const double start_s = c3d_now_s();
-        assert_int_equal(comm.ops->sum(&comm, x, 5), C3D_OK);
-        assert_int_equal(comm.ops->wait(&comm), C3D_OK);
-        assert_int_equal(wait_and_poll(), C3D_ECOMM);
-        assert_true(c3d_now_s() - start_s >= 0.5);
-        assert_said("sum of 20 bytes (number 1) not done after 0.5 s");
-        if (comm.rank == 0) assert_said(who);
-        assert_stays_failed();
-    }
-    assert_int_equal(c3d_comm_barrier(&comm), C3D_OK);
-    reopen(60);
-    check_exchange(SUM, 1000);
-}
-
-static void a_collective_that_hangs_ends(void **state)
-{
-    (void)state;
-    if (comm.n_ranks == 1) return;
-    assert_int_equal(setenv("C3D_CUDA_HOST_NCCL_HANG", "1:2", 1), 0);
-    reopen(0.5);
-    assert_int_equal(comm.ops->sum(&comm, x, 5), C3D_OK);
-    assert_int_equal(comm.ops->broadcast(&comm, x, 5), C3D_OK);
-    assert_int_equal(comm.ops->wait(&comm), C3D_OK);
-    assert_int_equal(wait_and_poll(), C3D_ECOMM);
-    assert_said("broadcast of 5 bytes (number 2) not done after 0.5 s");
-    assert_stays_failed();
-    assert_int_equal(unsetenv("C3D_CUDA_HOST_NCCL_HANG"), 0);
-    assert_int_equal(c3d_comm_barrier(&comm), C3D_OK);
-    reopen(60);
-    check_exchange(SUM, 1000);
-}
-
 static void what_nccl_finds_is_an_error(void **state)
 {
     (void)state;
@@ -383,23 +341,6 @@ static void deterministic_fixes_what_nccl_would_choose(void **state)
     reopen(60);
 }
 
-/* It opens when the others have given it up. */
-static void a_rank_that_does_not_open_is_named(void **state)
-{
-    const int last = comm.n_ranks - 1;
-    char who[32], over = 0;
-
-    (void)state;
-    if (comm.n_ranks == 1) return;
-    (void)snprintf(who, sizeof who, "rank %d (", last);
-    c3d_comm_close(&comm);
-    if (comm.rank == last) assert_int_equal(c3d_comm_share(&comm, &over, sizeof over), C3D_OK);
-    assert_int_equal(c3d_comm_open(&comm, &device, 0.5), C3D_ECOMM);
-    assert_said(who);
-    if (comm.rank != last) assert_int_equal(c3d_comm_share(&comm, &over, sizeof over), C3D_OK);
-    reopen(60);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,13 +350,10 @@ int main(void)
         cmocka_unit_test(many_follow_each_other),
         cmocka_unit_test(a_bucket_does_not_wait_for_the_next),
         cmocka_unit_test(closing_finishes_what_is_enqueued),
-        cmocka_unit_test(a_rank_that_never_comes_is_named),
-        cmocka_unit_test(a_collective_that_hangs_ends),
         cmocka_unit_test(what_nccl_finds_is_an_error),
         cmocka_unit_test(who_gives_up_can_close_the_device),
         cmocka_unit_test(a_gpu_that_is_not_there_leads_by_way_of_the_host),
         cmocka_unit_test(deterministic_fixes_what_nccl_would_choose),
-        cmocka_unit_test(a_rank_that_does_not_open_is_named),
         cmocka_unit_test(a_shared_gpu_needs_to_be_allowed),
     };
 

@@ -160,6 +160,46 @@ bool c3d_background_has_failed(const c3d_background *self);
 C3D_CHECKED c3d_status c3d_background_wait(c3d_background *self);
 void c3d_background_destroy(c3d_background *self); /* waits; NULL is fine */
 
+/* ---- what this process is doing ---------------------------------------------------------------
+ */
+
+/* For others that wait for it: of a rank that is late the phase is printed. Name, how many numbers
+ * follow, the words before each: "reading sample 1234 of step 56". Steps count from 1. */
+#define C3D_PHASE_LIST(X)                                                                          \
+    X(C3D_PHASE_STARTING, 0, "starting", NULL)                                                     \
+    X(C3D_PHASE_OPENING, 0, "opening the run", NULL)                                               \
+    X(C3D_PHASE_READING, 2, "reading sample", "of step")                                           \
+    X(C3D_PHASE_COMPUTING, 2, "computing micro-batch", "of step")                                  \
+    X(C3D_PHASE_SUMMING, 2, "summing bucket", "of step")                                           \
+    X(C3D_PHASE_UPDATING, 1, "updating the parameters of step", NULL)                              \
+    X(C3D_PHASE_ENDING_STEP, 1, "ending step", NULL)                                               \
+    X(C3D_PHASE_SAVING, 1, "saving the checkpoint of step", NULL)                                  \
+    X(C3D_PHASE_EVALUATING, 2, "evaluating block", "from sample")                                  \
+    X(C3D_PHASE_SCORING, 0, "putting the scores together", NULL)                                   \
+    X(C3D_PHASE_FRAMES, 0, "choosing frames", NULL)                                                \
+    X(C3D_PHASE_CLIPPING, 0, "clipping scenes", NULL)                                              \
+    X(C3D_PHASE_SAMPLES, 0, "writing samples.csv", NULL)                                           \
+    X(C3D_PHASE_VERIFYING, 0, "verifying checksums", NULL)                                         \
+    X(C3D_PHASE_LEAVING, 0, "leaving", NULL)
+
+#define C3D_PHASE_ENUM(name, n, first, second) name,
+typedef enum c3d_phase { C3D_PHASE_LIST(C3D_PHASE_ENUM) } c3d_phase;
+#undef C3D_PHASE_ENUM
+
+typedef struct c3d_phase_record {
+    c3d_phase phase;
+    int64_t first, second; /* the numbers */
+    uint64_t n_ticks;      /* a rank whose ticks go on is at work */
+} c3d_phase_record;
+
+/* The main thread's; a few stores. It is a tick too. */
+void c3d_phase_set(c3d_phase phase, int64_t first, int64_t second);
+/* Any thread's, whenever a piece of long work is done: a file written, a sample read, a layer. */
+void c3d_phase_tick(void);
+c3d_phase_record c3d_phase_get(void); /* from any thread */
+#define C3D_PHASE_MAX 96
+void c3d_phase_print(const c3d_phase_record *record, char out[C3D_PHASE_MAX]);
+
 /* ---- random numbers -------------------------------------------------------------------------- */
 
 /* Every random number is a pure function of (seed, stream, index): Philox4x32-10 (Salmon et al.

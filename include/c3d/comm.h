@@ -50,8 +50,8 @@ typedef struct c3d_comm_ops {
      * waits only where the memory is the host's. C3D_ECOMM. */
     c3d_status (*wait)(c3d_comm *self);
     /* Whether the others are still there, without waiting: C3D_ECOMM when the library has found an
-     * error since, or when something enqueued has taken longer than the time-out. While the host
-     * waits for the device it calls this again and again. Local. */
+     * error since. While the host waits for the device it calls this again and again, which tells
+     * the watch (c3d_comm_set_timeout) that it waits. Local. */
     c3d_status (*poll)(c3d_comm *self);
 } c3d_comm_ops;
 
@@ -83,13 +83,16 @@ typedef struct c3d_comm_times {
     double waited_s; /* of these, while this rank's computing (the stream's) stood still */
 } c3d_comm_times;
 
+#define C3D_HOST_MAX  64
+#define C3D_TIMEOUT_S 600.0 /* of programs that are not told distributed.timeout_s */
+
 struct c3d_comm {
     const c3d_comm_ops *ops;
     int rank, n_ranks;
     int local_rank, n_local_ranks; /* among the ranks of this host */
     int first_local_rank;          /* the smallest rank of this host */
-    char host[64];
-    char *hosts; /* [n_ranks][sizeof host], on rank 0; owned until leave */
+    char host[C3D_HOST_MAX];
+    char *hosts; /* [n_ranks][C3D_HOST_MAX], on rank 0; owned until leave */
     /* Of a node; 0: all of a host. For tests, between join and open; join takes it from the
      * environment's C3D_RANKS_PER_NODE. */
     int ranks_per_node;
@@ -101,23 +104,29 @@ struct c3d_comm {
     bool agreed;   /* set by agree_status on failure: every rank fails with the same error */
     bool given_up; /* c3d_comm_give_up */
     bool is_stuck; /* set by abort: a call goes on, and what it works on may not be freed */
-    void *state;   /* owned by open and close */
+    uint64_t job;  /* which this is of those that share its hosts; 0: not known */
+    struct c3d_watch *watch; /* over ranks that let the others wait; owned until leave */
+    void *state;             /* owned by open and close */
 };
 
 /* Joins the other ranks: MPI_Init (MPI_THREAD_MULTIPLE where the library has it), ranks, host, log
  * prefix. The first thing main() does after c3d_stop_install. Alone (no mpirun) it is one rank.
  * C3D_ECOMM, before MPI_Init, for tasks of srun that were offered no PMI. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_comm_join(c3d_comm *comm, const char *program);
+/* How long a rank may let the others wait, from now on, in any collective call: C3D_TIMEOUT_S after
+ * join. A rank that gives no sign of life for that long, or stays where it is while the others wait
+ * (no c3d_phase_set, no c3d_phase_tick), is named with host and phase, and all ranks end with the
+ * exit code of C3D_ECOMM; the same where all wait and nothing goes on. A rank that works on is
+ * warned of, not ended. Without MPI_THREAD_MULTIPLE nobody watches. Local. */
+void c3d_comm_set_timeout(c3d_comm *comm, double timeout_s);
 /* Opens the data plane: c3d_comm_self for one rank; for more c3d_comm_mpi, or with a device
  * c3d_comm_nccl where every rank has NCCL and a GPU of its own. (Ranks that share a GPU use MPI,
  * unless the environment has C3D_NCCL_SHARED_GPU=1: slow, for tests.) Where NCCL cannot be
  * initialised all ranks use MPI. Rank 0 says what was taken for a device, and where a host refuses
  * the shared memory, so that sums go through MPI alone. device: NULL for host memory. Calls of the
  * table come from the thread that called this.
- * timeout_s: with C3D_ECOMM ends, naming who was missing, NCCL's initialisation when it takes
- * longer; with MPI a sum or broadcast when a rank lets the others of its host wait longer; with
- * NCCL, in poll, something enqueued that has taken longer since its numbers were there. COLLECTIVE.
- */
+ * timeout_s: as c3d_comm_set_timeout; NCCL's initialisation ends with C3D_ECOMM when it takes
+ * longer. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_comm_open(c3d_comm *comm, const c3d_comm_device *device,
                                      double timeout_s);
 /* Bytes of shared memory that c3d_comm_open takes on a host, once for all its ranks, whatever the

@@ -332,6 +332,9 @@ C3D_CHECKED c3d_status c3d_loader_start(c3d_loader *loader, int64_t epoch, int64
 /* The next micro-batch of this rank in order. A reader's error comes out here, with the sample, and
  * in every later call; C3D_EINVAL after the epoch's last. */
 C3D_CHECKED c3d_status c3d_loader_next(c3d_loader *loader, c3d_batch *out);
+/* The sample_id of the first sample that next will deliver, to tell what is being waited for; -1
+ * after the last. */
+int64_t c3d_loader_next_sample(const c3d_loader *loader);
 /* A micro-batch of one row of another, valid as long as that. */
 c3d_batch c3d_batch_row(const c3d_loader *loader, const c3d_batch *batch, int row);
 /* The memory of the values of buffer i, to be pinned; NULL past the last. Until destroy. */

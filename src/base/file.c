@@ -125,6 +125,7 @@ c3d_status c3d_pread_all(int fd, const char *path, void *to, size_t n, int64_t o
         if (got == 0)
             return C3D_FAIL(C3D_EIO, "%s: ends %zu bytes before byte %lld: cut short?", path, n,
                             (long long)offset + (long long)n);
+        c3d_phase_tick();
         at += got;
         offset += got;
         n -= (size_t)got;
@@ -142,6 +143,7 @@ c3d_status c3d_pwrite_all(int fd, const char *path, const void *from, size_t n, 
         if (put <= 0)
             return C3D_FAIL(C3D_EIO, "%s: writing %zu bytes at %lld: %s", path, n,
                             (long long)offset, strerror(put < 0 ? errno : EIO));
+        c3d_phase_tick();
         at += put;
         offset += put;
         n -= (size_t)put;

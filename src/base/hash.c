@@ -31,6 +31,7 @@ c3d_hasher *c3d_hasher_create(void)
 void c3d_hasher_add(c3d_hasher *hasher, const void *data, size_t n_bytes)
 {
     C3D_ASSERT(XXH3_64bits_update(hasher->state, data, n_bytes) == XXH_OK);
+    c3d_phase_tick();
 }
 
 uint64_t c3d_hasher_value(const c3d_hasher *hasher)

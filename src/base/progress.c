@@ -98,6 +98,7 @@ void c3d_progress_update(c3d_progress *progress, double done)
     const double every_s = progress->is_bar ? BAR_EVERY_S : line_every_s;
 
     progress->done = done;
+    c3d_phase_tick();
     if (is_silent() || now_s - progress->start_s < QUIET_FOR_S) return;
     if (now_s - progress->last_s < every_s) return;
     show(progress, now_s);

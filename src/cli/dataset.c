@@ -248,8 +248,11 @@ static c3d_status run_stages(c3d_comm *comm, command_number command, const reque
     c3d_raster_start();
     C3D_TRY(
         c3d_comm_agree_status(comm, comm->rank == 0 ? c3d_make_dirs(of->desc.out_dir) : C3D_OK));
+    c3d_phase_set(C3D_PHASE_FRAMES, 0, 0);
     if (command == BUILD || command == FRAMES) C3D_TRY(c3d_dataset_frames(&of->desc, &sharing));
+    c3d_phase_set(C3D_PHASE_CLIPPING, 0, 0);
     if (command == BUILD || command == CLIP) C3D_TRY(c3d_dataset_clip(&of->desc, &sharing));
+    c3d_phase_set(C3D_PHASE_SAMPLES, 0, 0);
     if (command == BUILD || command == SAMPLES) C3D_TRY(c3d_dataset_samples(&of->desc, &sharing));
     return c3d_comm_agree_status(comm, print_info(comm, of->desc.out_dir));
 }
@@ -282,6 +285,7 @@ static c3d_status verify(c3d_comm *comm, const char *dir)
     c3d_text text = { 0 };
 
     c3d_raster_start();
+    c3d_phase_set(C3D_PHASE_VERIFYING, 0, 0);
     c3d_status st = c3d_dataset_verify(dir, &sharing, &text);
     /* What was found so far is worth saying also when something is wrong. */
     if (text.length > 0) {

@@ -219,6 +219,7 @@ static c3d_status evaluate(c3d_comm *comm, const c3d_args *args, subject *s)
     c3d_status st = c3d_comm_agree_status(comm, open_subject(s, args));
 
     if (st != C3D_OK) return st;
+    c3d_comm_set_timeout(comm, s->config.distributed.timeout_s);
     const double threshold = c3d_args_given(args, "--threshold")
                                  ? c3d_args_real(args, "--threshold")
                                  : s->config.evaluation.threshold;

@@ -47,6 +47,7 @@ c3d_status c3d_program_config(c3d_comm *comm, const c3d_args *args, c3d_config_u
             .sets = args->sets,
         };
         st = parse(comm, &source, config);
+        if (st == C3D_OK) c3d_comm_set_timeout(comm, config->distributed.timeout_s);
     }
     free(text);
     return st;

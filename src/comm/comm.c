@@ -1,5 +1,6 @@
 #include "comm/choose.h"
-#include "comm/roll.h"
+#include "comm/ending.h"
+#include "comm/watch.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -94,7 +95,8 @@ c3d_status c3d_comm_join(c3d_comm *comm, const char *program)
                      "no communication beside computing, no watch over ranks that hang");
     C3D_TRY(find_local_rank(comm));
     read_ranks_per_node(comm);
-    return gather_hosts(comm);
+    C3D_TRY(gather_hosts(comm));
+    return c3d_watch_start(comm);
 }
 
 void c3d_comm_mpi_version(c3d_text *out)
@@ -111,9 +113,7 @@ void c3d_comm_mpi_version(c3d_text *out)
 static c3d_status open_nccl(c3d_comm *comm, double timeout_s)
 {
     c3d_choice choice;
-    c3d_roll roll;
 
-    C3D_TRY(c3d_roll_call(comm, 0, 0, timeout_s, &roll));
     C3D_TRY(c3d_choose(comm, comm->device, &choice));
     if (!choice.nccl) {
         c3d_log_run("sums over %d ranks: MPI, by way of the hosts' memory: %s", comm->n_ranks,
@@ -131,6 +131,7 @@ static c3d_status open_nccl(c3d_comm *comm, double timeout_s)
 
 c3d_status c3d_comm_open(c3d_comm *comm, const c3d_comm_device *device, double timeout_s)
 {
+    c3d_comm_set_timeout(comm, timeout_s);
     comm->device = device;
     comm->times = (c3d_comm_times){ 0 };
     comm->ops = comm->n_ranks > 1 ? &c3d_comm_mpi : &c3d_comm_self;
@@ -149,7 +150,9 @@ static bool is_joined(void)
 
 static void close_data_plane(c3d_comm *comm)
 {
+    c3d_watch_enter(comm, C3D_PLANE_CONTROL);
     if (comm->state) comm->ops->close(comm);
+    c3d_watch_leave(comm, C3D_PLANE_CONTROL);
     comm->device = NULL;
 }
 
@@ -158,26 +161,19 @@ void c3d_comm_close(c3d_comm *comm)
     if (!comm->given_up) close_data_plane(comm);
 }
 
-/* Ends all ranks at once. */
-static void end_all(const c3d_comm *comm, const c3d_error *error)
-{
-    if (comm->rank == 0 || !comm->agreed) c3d_log_error(error);
-    (void)fflush(NULL);
-    (void)MPI_Abort(MPI_COMM_WORLD, c3d_exit_code(error->status));
-}
-
 void c3d_comm_give_up(c3d_comm *comm)
 {
     const c3d_error error = *c3d_error_last(); /* why we are here */
 
     if (comm->state && !comm->given_up) comm->ops->abort(comm);
     comm->given_up = true;
-    if (comm->is_stuck) end_all(comm, &error);
+    if (comm->is_stuck) c3d_end_all(comm, &error);
 }
 
 void c3d_comm_leave(c3d_comm *comm)
 {
     close_data_plane(comm);
+    c3d_watch_stop(comm);
     free(comm->hosts);
     comm->hosts = NULL;
     if (is_joined()) (void)MPI_Finalize();
@@ -188,7 +184,7 @@ void c3d_comm_abort(c3d_comm *comm, const c3d_error *error)
     const int code = c3d_exit_code(error->status);
 
     c3d_comm_give_up(comm);
-    if (comm->n_ranks > 1 && !comm->agreed) end_all(comm, error);
+    if (comm->n_ranks > 1 && !comm->agreed) c3d_end_all(comm, error);
     if (comm->rank == 0) c3d_log_error(error);
     c3d_comm_leave(comm);
     exit(code);
@@ -196,14 +192,14 @@ void c3d_comm_abort(c3d_comm *comm, const c3d_error *error)
 
 c3d_status c3d_comm_barrier(c3d_comm *comm)
 {
-    if (comm->n_ranks > 1) C3D_MPI(MPI_Barrier(MPI_COMM_WORLD));
+    if (comm->n_ranks > 1) C3D_MEET(comm, MPI_Barrier(MPI_COMM_WORLD));
     return C3D_OK;
 }
 
 c3d_status c3d_comm_agree_max(c3d_comm *comm, int64_t *value)
 {
     if (comm->n_ranks > 1)
-        C3D_MPI(MPI_Allreduce(MPI_IN_PLACE, value, 1, MPI_INT64_T, MPI_MAX, MPI_COMM_WORLD));
+        C3D_MEET(comm, MPI_Allreduce(MPI_IN_PLACE, value, 1, MPI_INT64_T, MPI_MAX, MPI_COMM_WORLD));
     return C3D_OK;
 }
 
@@ -211,7 +207,8 @@ c3d_status c3d_comm_sum_i64(c3d_comm *comm, int64_t *values, size_t n)
 {
     C3D_ASSERT(n <= INT_MAX);
     if (comm->n_ranks > 1)
-        C3D_MPI(MPI_Allreduce(MPI_IN_PLACE, values, (int)n, MPI_INT64_T, MPI_SUM, MPI_COMM_WORLD));
+        C3D_MEET(comm,
+                 MPI_Allreduce(MPI_IN_PLACE, values, (int)n, MPI_INT64_T, MPI_SUM, MPI_COMM_WORLD));
     return C3D_OK;
 }
 
@@ -219,14 +216,15 @@ c3d_status c3d_comm_sum_f64(c3d_comm *comm, double *values, size_t n)
 {
     C3D_ASSERT(n <= INT_MAX);
     if (comm->n_ranks > 1)
-        C3D_MPI(MPI_Allreduce(MPI_IN_PLACE, values, (int)n, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD));
+        C3D_MEET(comm,
+                 MPI_Allreduce(MPI_IN_PLACE, values, (int)n, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD));
     return C3D_OK;
 }
 
 c3d_status c3d_comm_share(c3d_comm *comm, void *bytes, size_t n)
 {
     C3D_ASSERT(n <= INT_MAX);
-    if (comm->n_ranks > 1) C3D_MPI(MPI_Bcast(bytes, (int)n, MPI_BYTE, 0, MPI_COMM_WORLD));
+    if (comm->n_ranks > 1) C3D_MEET(comm, MPI_Bcast(bytes, (int)n, MPI_BYTE, 0, MPI_COMM_WORLD));
     return C3D_OK;
 }
 
@@ -259,7 +257,7 @@ typedef struct gather_plan {
 static c3d_status gather_bytes(c3d_comm *comm, const void *bytes, int n, gather_plan *plan,
                                char **all)
 {
-    C3D_MPI(MPI_Gather(&n, 1, MPI_INT, plan->counts, 1, MPI_INT, 0, MPI_COMM_WORLD));
+    C3D_MEET(comm, MPI_Gather(&n, 1, MPI_INT, plan->counts, 1, MPI_INT, 0, MPI_COMM_WORLD));
     if (comm->rank == 0) {
         for (int r = 0; r < comm->n_ranks; r++) {
             plan->starts[r] = (int)plan->n_all;
@@ -269,8 +267,8 @@ static c3d_status gather_bytes(c3d_comm *comm, const void *bytes, int n, gather_
         *all = c3d_calloc(plan->n_all + 1, 1);
         if (!*all) return C3D_ENOMEM;
     }
-    C3D_MPI(MPI_Gatherv(bytes, n, MPI_BYTE, *all, plan->counts, plan->starts, MPI_BYTE, 0,
-                        MPI_COMM_WORLD));
+    C3D_MEET(comm, MPI_Gatherv(bytes, n, MPI_BYTE, *all, plan->counts, plan->starts, MPI_BYTE, 0,
+                               MPI_COMM_WORLD));
     return C3D_OK;
 }
 
@@ -311,10 +309,10 @@ c3d_status c3d_comm_agree_status(c3d_comm *comm, c3d_status status)
     c3d_error error = *c3d_error_last();
 
     if (comm->n_ranks > 1)
-        C3D_MPI(MPI_Allreduce(MPI_IN_PLACE, &failing, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD));
+        C3D_MEET(comm, MPI_Allreduce(MPI_IN_PLACE, &failing, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD));
     if (failing == comm->n_ranks) return C3D_OK;
     if (comm->n_ranks > 1) {
-        C3D_MPI(MPI_Bcast(&error, sizeof error, MPI_BYTE, failing, MPI_COMM_WORLD));
+        C3D_MEET(comm, MPI_Bcast(&error, sizeof error, MPI_BYTE, failing, MPI_COMM_WORLD));
         if (comm->rank != failing)
             error.file = "(another rank)"; /* its pointer means nothing here */
         if (comm->rank != failing || failing != 0) {

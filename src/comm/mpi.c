@@ -13,6 +13,7 @@
 #define PIECE_BYTES (PIECE * sizeof(float))
 
 typedef struct mpi_state {
+    const c3d_comm *comm;
     MPI_Comm data;
     c3d_node node;
     c3d_queue queue;
@@ -38,7 +39,7 @@ static c3d_status agree_on_window(c3d_comm *self, mpi_state *state, c3d_status o
     int all_opened = opened == C3D_OK;
     c3d_status st;
 
-    C3D_MPI(MPI_Allreduce(MPI_IN_PLACE, &all_opened, 1, MPI_INT, MPI_MIN, state->data));
+    C3D_MEET(self, MPI_Allreduce(MPI_IN_PLACE, &all_opened, 1, MPI_INT, MPI_MIN, state->data));
     state->has_window = all_opened && state->node.n_nodes < self->n_ranks;
     self->has_window = state->has_window;
     if (all_opened) return C3D_OK;
@@ -81,17 +82,21 @@ static bool is_one_node(const mpi_state *state)
 static c3d_status host_sum(mpi_state *state, float *x, size_t n)
 {
     if (state->has_window) return c3d_node_sum(&state->node, x, n);
-    for (size_t done = 0; done < n; done += PIECE)
+    for (size_t done = 0; done < n; done += PIECE) {
         C3D_MPI(MPI_Allreduce(MPI_IN_PLACE, x + done, (int)min_size(n - done, PIECE), MPI_FLOAT,
                               MPI_SUM, state->data));
+        c3d_watch_move(state->comm, C3D_PLANE_DATA);
+    }
     return C3D_OK;
 }
 
 static c3d_status broadcast_from(mpi_state *state, int root, char *bytes, size_t n_bytes)
 {
-    for (size_t done = 0; done < n_bytes; done += PIECE_BYTES)
+    for (size_t done = 0; done < n_bytes; done += PIECE_BYTES) {
         C3D_MPI(MPI_Bcast(bytes + done, (int)min_size(n_bytes - done, PIECE_BYTES), MPI_BYTE, root,
                           state->data));
+        c3d_watch_move(state->comm, C3D_PLANE_DATA);
+    }
     return C3D_OK;
 }
 
@@ -128,6 +133,7 @@ static c3d_status host_exchange(mpi_state *state, int partner, const float *send
         const int count = (int)min_size(n - done, PIECE);
         C3D_MPI(MPI_Sendrecv(send + done, count, MPI_FLOAT, partner, 0, receive + done, count,
                              MPI_FLOAT, partner, 0, state->data, MPI_STATUS_IGNORE));
+        c3d_watch_move(state->comm, C3D_PLANE_DATA);
     }
     return C3D_OK;
 }
@@ -320,12 +326,11 @@ static void mpi_abort(c3d_comm *self)
 
 /* ---- opening and closing --------------------------------------------------------------------- */
 
-static c3d_status open_state(c3d_comm *self, mpi_state *state, double timeout_s)
+static c3d_status open_state(c3d_comm *self, mpi_state *state)
 {
     C3D_TRY(c3d_comm_agree_status(self, open_staging(self->device, state)));
-    C3D_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &state->data));
-    C3D_TRY(agree_on_window(
-        self, state, c3d_node_open(&state->node, state->data, self->ranks_per_node, timeout_s)));
+    C3D_MEET(self, MPI_Comm_dup(MPI_COMM_WORLD, &state->data));
+    C3D_TRY(agree_on_window(self, state, c3d_node_open(&state->node, self, state->data)));
     return c3d_comm_agree_status(self, open_queue(self, state));
 }
 
@@ -347,11 +352,13 @@ static c3d_status mpi_open(c3d_comm *self, double timeout_s)
 {
     mpi_state *state = c3d_calloc(1, sizeof *state);
 
+    (void)timeout_s; /* the watch's */
     if (!state) return C3D_ENOMEM;
+    state->comm = self;
     state->data = state->node.ranks = state->node.leaders = MPI_COMM_NULL;
     state->n_ranks = self->n_ranks;
     self->state = state;
-    const c3d_status st = open_state(self, state, timeout_s);
+    const c3d_status st = open_state(self, state);
     if (st != C3D_OK) mpi_close(self);
     return st;
 }

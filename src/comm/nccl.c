@@ -2,7 +2,6 @@
  * compute stream, after it the compute stream waits for ours (nccl_wait): always by events, never
  * on the host, which finds out by polling whether everything goes on. */
 #include "comm/nccl_state.h"
-#include "comm/roll.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -12,10 +11,6 @@
 
 /* NCCL may hang where it should abort, and this rank has others to end. */
 #define ABORT_S 5.0
-/* The time that ranks have to say that they are still there; less where the time-out is. */
-#define ANSWER_S 5.0
-/* Tags of roll calls; smaller ones are for opening. */
-#define TAG 16384
 
 void c3d_nccl_nap(void)
 {
@@ -85,30 +80,14 @@ static c3d_status fail(c3d_nccl *state)
     return state->error.status;
 }
 
-/* The ranks that wait in the same collective find each other here; the one that does not come is
- * the one they wait for. */
-static c3d_status say_late(c3d_comm *self, const c3d_flight *flight)
-{
-    const c3d_nccl *state = self->state;
-    const int tag = TAG + (int)(flight->number % TAG);
-    const double answer_s = fmin(ANSWER_S, state->timeout_s);
-    char who[300] = "all ranks have come to it";
-    c3d_roll roll;
-
-    if (c3d_roll_call(self, tag, 0, answer_s, &roll) != C3D_OK)
-        (void)snprintf(who, sizeof who, "%.290s", c3d_error_last()->message);
-    return C3D_FAIL(C3D_ECOMM, "NCCL: %s of %zu bytes (number %llu) not done after %g s; %s",
-                    flight->name, flight->n_bytes, (unsigned long long)flight->number,
-                    state->timeout_s, who);
-}
-
-c3d_status c3d_nccl_settle(c3d_nccl *state, ncclResult_t *code, const char *call)
+c3d_status c3d_nccl_settle(c3d_nccl *state, ncclResult_t *code, const char *call, double limit_s)
 {
     double waited_s = 0;
 
     while (*code == ncclInProgress) {
-        if (waited_s > state->timeout_s)
-            return C3D_FAIL(C3D_ECOMM, "%s: not done after %g s", call, state->timeout_s);
+        if (waited_s > limit_s)
+            return C3D_FAIL(C3D_ECOMM, "%s: not done after %g s", call, limit_s);
+        c3d_watch_ask(state->comm, C3D_PLANE_DATA);
         c3d_nccl_nap();
         waited_s += C3D_NCCL_NAP_S;
         C3D_NCCL(ncclCommGetAsyncError(state->nccl, code));
@@ -124,16 +103,13 @@ static c3d_flight *newest(c3d_nccl *state)
     return &state->flights[(state->oldest + state->n_flights - 1) % C3D_FLIGHTS];
 }
 
-static c3d_status begin(c3d_nccl *state, const char *name, size_t n_bytes)
+static c3d_status begin(c3d_nccl *state, const char *name)
 {
-    state->n_enqueued++;
+    c3d_watch_begin(state->comm, C3D_PLANE_DATA);
     if (state->n_flights < C3D_FLIGHTS - 1) {
-        if (state->n_flights++ == 0) state->waited_s = 0;
-        c3d_flight *flight = newest(state);
-        flight->name = name;
-        flight->n_bytes = n_bytes;
-        flight->number = state->n_enqueued;
-        flight->is_awaited = false;
+        state->n_flights++;
+        newest(state)->name = name;
+        newest(state)->is_awaited = false;
     }
     C3D_CUDA(cudaEventRecord(newest(state)->begin, state->compute));
     C3D_CUDA(cudaStreamWaitEvent(state->stream, newest(state)->begin, 0));
@@ -144,10 +120,8 @@ static c3d_status begin(c3d_nccl *state, const char *name, size_t n_bytes)
 static c3d_status end(c3d_comm *self, ncclResult_t code)
 {
     c3d_nccl *state = self->state;
-    const c3d_status st = c3d_nccl_settle(state, &code, newest(state)->name);
 
-    if (st != C3D_OK && code == ncclInProgress) return say_late(self, newest(state));
-    C3D_TRY(st);
+    C3D_TRY(c3d_nccl_settle(state, &code, newest(state)->name, HUGE_VAL));
     C3D_CUDA(cudaEventRecord(newest(state)->end, state->stream));
     return C3D_OK;
 }
@@ -175,9 +149,7 @@ static ncclResult_t call_nccl(const c3d_comm *self, collective kind, char *x, si
 
 static c3d_status enqueue_one(c3d_comm *self, collective kind, void *x, size_t n)
 {
-    const bool is_floats = kind == SUM || kind == REDUCE_SCATTER;
-
-    C3D_TRY(begin(self->state, names[kind], is_floats ? n * sizeof(float) : n));
+    C3D_TRY(begin(self->state, names[kind]));
     return end(self, call_nccl(self, kind, x, n));
 }
 
@@ -207,7 +179,7 @@ static ncclResult_t call_both(const c3d_nccl *state, int partner, const float *s
 static c3d_status exchange_once(c3d_comm *self, int partner, const float *send, float *receive,
                                 size_t n)
 {
-    C3D_TRY(begin(self->state, "exchange", n * sizeof *send));
+    C3D_TRY(begin(self->state, "exchange"));
     return end(self, call_both(self->state, partner, send, receive, n));
 }
 
@@ -221,16 +193,6 @@ static c3d_status reached(cudaEvent_t event, bool *out)
     if (code != cudaErrorNotReady) C3D_CUDA(code);
     if (!*out) (void)cudaGetLastError(); /* not ready is no error that others should find */
     return C3D_OK;
-}
-
-/* Seconds since the last time that count as waited: a program that was stopped for an hour, and
- * its peers with it, is not late. */
-static double seconds_passed(c3d_nccl *state)
-{
-    const double before_s = state->polled_s;
-
-    state->polled_s = c3d_now_s();
-    return fmin(state->polled_s - before_s, state->timeout_s / 10);
 }
 
 /* Seconds from one event to another, which are both reached; 0 where they came in the other order.
@@ -265,11 +227,10 @@ static c3d_status add_times(c3d_comm *self, const c3d_flight *flight)
     return C3D_OK;
 }
 
-/* Forgets what is done; the clock runs for the oldest of the others once its numbers are there. */
+/* Forgets what is done; the rank waits for the oldest of the others once its numbers are there. */
 static c3d_status look(c3d_comm *self)
 {
     c3d_nccl *state = self->state;
-    const double passed_s = seconds_passed(state);
     ncclResult_t async;
     bool begun = true, done = true;
 
@@ -284,12 +245,10 @@ static c3d_status look(c3d_comm *self)
         C3D_TRY(add_times(self, flight));
         state->last_end = flight->end;
         state->oldest = (state->oldest + 1) % C3D_FLIGHTS;
-        state->waited_s = 0;
+        c3d_watch_move(self, C3D_PLANE_DATA);
     }
-    if (state->n_flights == 0 || !begun) return C3D_OK;
-    state->waited_s += passed_s;
-    if (state->waited_s <= state->timeout_s) return C3D_OK;
-    return say_late(self, &state->flights[state->oldest]);
+    if (state->n_flights > 0 && begun) c3d_watch_ask(self, C3D_PLANE_DATA);
+    return C3D_OK;
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */

@@ -1,9 +1,8 @@
-/* Opening and closing the communicator "nccl". Its ranks find each other through MPI, and before
- * and while NCCL connects them they ask each other how it goes, so that a rank that is missing is
- * named and none is left alone in a call of NCCL. */
+/* Opening and closing the communicator "nccl". Its ranks find each other through MPI, and while
+ * NCCL connects them they ask each other how it goes, so that none is left alone in a call of NCCL.
+ */
 #include "comm/choose.h"
 #include "comm/nccl_state.h"
-#include "comm/roll.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,9 @@
 /* Thread blocks that NCCL may take from the SMs that compute; NCCL_MAX_CTAS has the last word. */
 #define MAX_CTAS        16
 #define MAX_CTAS_SHARED 2 /* of a GPU that several ranks share */
+
+/* All is done by then: what it still waits for may be left. */
+#define FINALIZE_S 60.0
 
 enum { DONE, GOING, LATE, FAILED };
 
@@ -92,28 +94,52 @@ static c3d_status agree_on_support(c3d_comm *self, c3d_status st)
     return C3D_FAIL(C3D_EUNSUPPORTED, "%s", message);
 }
 
+/* The furthest from DONE of what the ranks say, and whose it is. */
+typedef struct worst {
+    int how;
+    char who[200];
+} worst;
+
+static c3d_status find_worst(c3d_comm *self, int how, worst *out)
+{
+    void *all = NULL;
+    size_t n_bytes = 0;
+
+    *out = (worst){ .how = DONE };
+    C3D_TRY(c3d_comm_gather(self, &how, sizeof how, &all, &n_bytes));
+    const int *ways = all;
+    for (int r = 0; ways && r < self->n_ranks; r++) {
+        if (ways[r] <= out->how) continue;
+        out->how = ways[r];
+        (void)snprintf(out->who, sizeof out->who, "rank %d (%.100s)", r,
+                       self->hosts + (size_t)r * C3D_HOST_MAX);
+    }
+    free(all);
+    return c3d_comm_share(self, out, sizeof *out);
+}
+
 /* Every rank takes the same way out: all are connected, some failed (status is this rank's), or it
  * took too long. */
-static c3d_status connect(c3d_comm *self, c3d_nccl *state, const ncclUniqueId *id)
+static c3d_status connect(c3d_comm *self, c3d_nccl *state, const ncclUniqueId *id, double limit_s)
 {
     ncclResult_t code = ncclSuccess;
     c3d_status st = start(self, state, id, &code);
     const double start_s = c3d_now_s();
-    c3d_roll roll = { .worst = GOING };
+    worst all = { .how = GOING };
 
-    for (int round = 1; roll.worst == GOING; round++) {
+    while (all.how == GOING) {
+        c3d_nccl_nap();
         if (st == C3D_OK && code == ncclInProgress)
             if (ncclCommGetAsyncError(state->nccl, &code) != ncclSuccess ||
                 (code != ncclSuccess && code != ncclInProgress))
                 st = c3d_nccl_failed(code, "ncclCommInitRankConfig", __FILE__, __LINE__);
-        const bool is_late = c3d_now_s() - start_s > state->timeout_s;
+        const bool is_late = c3d_now_s() - start_s > limit_s;
         const int how = st != C3D_OK ? FAILED : code == ncclSuccess ? DONE : is_late ? LATE : GOING;
-        C3D_TRY(c3d_roll_call(self, round % 16384, how, state->timeout_s, &roll));
+        C3D_TRY(find_worst(self, how, &all));
     }
-    if (roll.worst == LATE) {
+    if (all.how == LATE) {
         self->agreed = true;
-        return C3D_FAIL(C3D_ECOMM, "NCCL: not connected after %g s: %s", state->timeout_s,
-                        roll.who);
+        return C3D_FAIL(C3D_ECOMM, "NCCL: not connected after %g s: %s", limit_s, all.who);
     }
     return agree_on_support(self, st);
 }
@@ -126,14 +152,14 @@ void c3d_comm_versions(c3d_text *out)
     c3d_text_add(out, "NCCL %d.%d.%d", version / 10000, version / 100 % 100, version % 100);
 }
 
-static c3d_status open_state(c3d_comm *self, c3d_nccl *state)
+static c3d_status open_state(c3d_comm *self, c3d_nccl *state, double timeout_s)
 {
     ncclUniqueId id = { { 0 } };
     c3d_text version = { 0 };
 
     C3D_TRY(agree_on_support(self, prepare(self, state, &id)));
     C3D_TRY(c3d_comm_share(self, &id, sizeof id));
-    C3D_TRY(connect(self, state, &id));
+    C3D_TRY(connect(self, state, &id, timeout_s));
     c3d_comm_versions(&version);
     c3d_log_run("sums over %d ranks: %s%s", self->n_ranks, version.text,
                 self->shares_gpu ? ", several ranks on one GPU: slow, for tests" : "");
@@ -158,8 +184,8 @@ c3d_status c3d_nccl_open(c3d_comm *self, double timeout_s)
 
     if (!state) return C3D_ENOMEM;
     state->compute = self->device->stream;
-    state->timeout_s = timeout_s;
-    const c3d_status st = open_state(self, state);
+    state->comm = self;
+    const c3d_status st = open_state(self, state, timeout_s);
     if (st != C3D_OK) {
         c3d_nccl_give_up(state);
         free_state(state);
@@ -178,7 +204,7 @@ static c3d_status finish(c3d_comm *self, c3d_nccl *state)
         C3D_TRY(self->ops->poll(self));
     }
     ncclResult_t code = ncclCommFinalize(state->nccl);
-    C3D_TRY(c3d_nccl_settle(state, &code, "ncclCommFinalize"));
+    C3D_TRY(c3d_nccl_settle(state, &code, "ncclCommFinalize", FINALIZE_S));
     code = ncclCommDestroy(state->nccl); /* may go on behind our back; nobody may ask any more */
     state->nccl = NULL;
     if (code != ncclInProgress) C3D_NCCL(code);

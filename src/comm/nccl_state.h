@@ -2,7 +2,7 @@
 #ifndef C3D_COMM_NCCL_STATE_H
 #define C3D_COMM_NCCL_STATE_H
 
-#include "c3d/comm.h"
+#include "comm/watch.h"
 
 #include <cuda_runtime_api.h>
 #include <nccl.h>
@@ -36,8 +36,6 @@ typedef struct c3d_flight {
     cudaEvent_t wait;       /* on the compute stream, where it comes to wait for the end */
     bool is_awaited;
     const char *name; /* "sum" */
-    size_t n_bytes;
-    uint64_t number; /* from 1, the same on every rank */
 } c3d_flight;
 
 /* One less are told apart, more are counted as one with the last of them: the event last_end is
@@ -45,24 +43,23 @@ typedef struct c3d_flight {
 #define C3D_FLIGHTS 32
 
 typedef struct c3d_nccl {
+    const c3d_comm *comm;
     ncclComm_t nccl; /* NULL: not made yet, or given up */
     cudaStream_t compute, stream;
     c3d_flight
         flights[C3D_FLIGHTS]; /* a ring: n_flights from `oldest` on are not known to be done */
     int oldest, n_flights;
     cudaEvent_t last_end; /* of the flight before the oldest; NULL: there was none */
-    uint64_t n_enqueued;
-    double timeout_s;
-    double polled_s, waited_s; /* when poll was last here; for the oldest, while it could run */
     bool has_failed;
     c3d_error error; /* if so */
 } c3d_nccl;
 
 #define C3D_NCCL_NAP_S 0.0001
 void c3d_nccl_nap(void); /* the host's, between two looks */
-/* Until a call that may go on behind our back (blocking = 0) is through; *code: what it returned,
- * still ncclInProgress afterwards if it took longer than the time-out. */
-C3D_CHECKED c3d_status c3d_nccl_settle(c3d_nccl *state, ncclResult_t *code, const char *call);
+/* Until a call that may go on behind our back (blocking = 0) is through, or limit_s have passed;
+ * *code: what it returned, still ncclInProgress afterwards if it took longer. */
+C3D_CHECKED c3d_status c3d_nccl_settle(c3d_nccl *state, ncclResult_t *code, const char *call,
+                                       double limit_s);
 /* Aborts the communicator, if there is one; returns in time, even where NCCL does not. */
 void c3d_nccl_give_up(c3d_nccl *state);
 

@@ -19,34 +19,34 @@ static size_t min_size(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static c3d_status split_nodes(c3d_node *node, MPI_Comm all, int ranks_per_node)
+static c3d_status split_nodes(c3d_node *node, const c3d_comm *comm, MPI_Comm all)
 {
     MPI_Comm host;
     int rank, local_rank, node_rank;
 
     C3D_MPI(MPI_Comm_rank(all, &rank));
-    C3D_MPI(MPI_Comm_split_type(all, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &host));
+    C3D_MEET(comm, MPI_Comm_split_type(all, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &host));
     C3D_MPI(MPI_Comm_rank(host, &local_rank));
-    const int colour = ranks_per_node > 0 ? local_rank / ranks_per_node : 0;
-    C3D_MPI(MPI_Comm_split(host, colour, rank, &node->ranks));
+    const int colour = comm->ranks_per_node > 0 ? local_rank / comm->ranks_per_node : 0;
+    C3D_MEET(comm, MPI_Comm_split(host, colour, rank, &node->ranks));
     C3D_MPI(MPI_Comm_free(&host));
     C3D_MPI(MPI_Comm_rank(node->ranks, &node_rank));
-    C3D_MPI(MPI_Comm_split(all, node_rank == 0 ? 0 : MPI_UNDEFINED, rank, &node->leaders));
+    C3D_MEET(comm, MPI_Comm_split(all, node_rank == 0 ? 0 : MPI_UNDEFINED, rank, &node->leaders));
     node->is_root = rank == 0;
     node->n_nodes = node_rank == 0;
-    C3D_MPI(MPI_Allreduce(MPI_IN_PLACE, &node->n_nodes, 1, MPI_INT, MPI_SUM, all));
+    C3D_MEET(comm, MPI_Allreduce(MPI_IN_PLACE, &node->n_nodes, 1, MPI_INT, MPI_SUM, all));
     return C3D_OK;
 }
 
-c3d_status c3d_node_open(c3d_node *node, MPI_Comm all, int ranks_per_node, double timeout_s)
+c3d_status c3d_node_open(c3d_node *node, const c3d_comm *comm, MPI_Comm all)
 {
     int n_all;
 
     *node = (c3d_node){ .ranks = MPI_COMM_NULL, .leaders = MPI_COMM_NULL };
-    C3D_TRY(split_nodes(node, all, ranks_per_node));
+    C3D_TRY(split_nodes(node, comm, all));
     C3D_MPI(MPI_Comm_size(all, &n_all));
     if (node->n_nodes == n_all) return C3D_OK;
-    return c3d_window_open(&node->window, node->ranks, timeout_s);
+    return c3d_window_open(&node->window, comm, node->ranks);
 }
 
 void c3d_node_close(c3d_node *node)

@@ -14,10 +14,9 @@ typedef struct c3d_node {
     uint64_t turn;     /* pieces that went through the window */
 } c3d_node;
 
-/* ranks_per_node: as in c3d_comm. A window that cannot be had is an error on that rank alone: agree
- * before using it. COLLECTIVE over `all`, as is everything below. */
-C3D_CHECKED c3d_status c3d_node_open(c3d_node *node, MPI_Comm all, int ranks_per_node,
-                                     double timeout_s);
+/* `all`: the data plane's ranks, those of comm. A window that cannot be had is an error on that
+ * rank alone: agree before using it. COLLECTIVE, as is everything below. */
+C3D_CHECKED c3d_status c3d_node_open(c3d_node *node, const c3d_comm *comm, MPI_Comm all);
 void c3d_node_close(c3d_node *node); /* after a failed open too */
 /* Needs the window. */
 C3D_CHECKED c3d_status c3d_node_sum(c3d_node *node, float *buffer, size_t n);

@@ -1,5 +1,7 @@
 #include "comm/queue.h"
 
+#include "comm/watch.h"
+
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +18,14 @@ static void fail_locked(c3d_queue *queue)
     queue->error = *c3d_error_last();
 }
 
+static c3d_status make_watched(const c3d_queue *queue, const c3d_call *call)
+{
+    c3d_watch_enter(queue->comm, C3D_PLANE_DATA);
+    const c3d_status st = queue->make(queue->comm, call);
+    c3d_watch_leave(queue->comm, C3D_PLANE_DATA);
+    return st;
+}
+
 /* Makes call number n_made, without the lock while it lasts. */
 static void make_locked(c3d_queue *queue)
 {
@@ -23,7 +33,7 @@ static void make_locked(c3d_queue *queue)
 
     (void)pthread_mutex_unlock(&queue->lock);
     const double begun_s = c3d_now_s();
-    const c3d_status st = queue->make(queue->comm, &call);
+    const c3d_status st = make_watched(queue, &call);
     const double passed_s = c3d_now_s() - begun_s;
     (void)pthread_mutex_lock(&queue->lock);
     queue->busy_s += passed_s;
@@ -146,7 +156,7 @@ static c3d_status make_now(c3d_queue *queue, const c3d_call *call)
     const double begun_s = c3d_now_s();
 
     C3D_TRY(status_locked(queue)); /* nobody else is there to have the lock */
-    const c3d_status st = queue->make(queue->comm, call);
+    const c3d_status st = make_watched(queue, call);
     const double passed_s = c3d_now_s() - begun_s;
     if (st != C3D_OK) fail_locked(queue);
     queue->comm->times.waited_s += passed_s;

@@ -23,30 +23,21 @@
  * which makes them address-free (C17 7.17.5). The kernel hands out zeros: a valid start for all. */
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "atomics between processes need the lock-free kind");
 
-typedef struct place {
-    int world_rank;
-    _Atomic uint32_t n_met; /* only to name the late */
-} place;
-
 struct c3d_window_head {
     _Atomic uint32_t n_here; /* ranks that wait at the meeting in progress */
     _Atomic uint32_t n_met;  /* meetings that are over; the word that waiters sleep on */
-    place places[];          /* [n_ranks] */
 };
 
-static size_t head_bytes(int n_ranks)
-{
-    const size_t n = sizeof(c3d_window_head) + (size_t)n_ranks * sizeof(place);
-
-    return (n + PAGE - 1) / PAGE * PAGE;
-}
+/* Of a page of its own. */
+static const size_t head_bytes = PAGE;
+_Static_assert(sizeof(c3d_window_head) <= PAGE, "the head is one page");
 
 static const size_t result_bytes = C3D_WINDOW_RESULTS * C3D_WINDOW_FLOATS * sizeof(float);
 static const size_t slot_bytes = C3D_WINDOW_SLOTS * C3D_WINDOW_FLOATS * sizeof(float);
 
 size_t c3d_window_bytes(int n_ranks)
 {
-    return head_bytes(n_ranks) + result_bytes + (size_t)n_ranks * slot_bytes;
+    return head_bytes + result_bytes + (size_t)n_ranks * slot_bytes;
 }
 
 float *c3d_window_slot(const c3d_window *window, int rank, uint64_t turn)
@@ -86,7 +77,7 @@ static c3d_status reserve(int fd, size_t begin, size_t n_bytes)
  * in a step, and so that the pages lie in this rank's memory where a host has several. */
 static c3d_status map(c3d_window *window, int fd)
 {
-    const size_t shared = head_bytes(window->n_ranks) + result_bytes;
+    const size_t shared = head_bytes + result_bytes;
     void *memory;
 
     if (window->rank == 0) C3D_TRY(reserve(fd, 0, shared));
@@ -96,7 +87,7 @@ static c3d_status map(c3d_window *window, int fd)
         return C3D_FAIL(C3D_ECOMM, "shared memory: mapping %zu bytes: %s", window->n_bytes,
                         strerror(errno));
     window->head = memory;
-    window->results = (float *)((char *)memory + head_bytes(window->n_ranks));
+    window->results = (float *)((char *)memory + head_bytes);
     window->slots = window->results + C3D_WINDOW_RESULTS * C3D_WINDOW_FLOATS;
     return C3D_OK;
 }
@@ -112,7 +103,7 @@ static c3d_status create_or_find(const c3d_window *window, char name[64], int *f
     }
     char told[64] = "";
     if (st == C3D_OK) memcpy(told, name, sizeof told);
-    C3D_MPI(MPI_Bcast(told, sizeof told, MPI_CHAR, 0, window->ranks));
+    C3D_MEET(window->comm, MPI_Bcast(told, sizeof told, MPI_CHAR, 0, window->ranks));
     if (window->rank == 0) return st;
     if (told[0] == 0) return C3D_FAIL(C3D_ECOMM, "shared memory: the first rank has none");
     *fd = shm_open(told, O_RDWR, 0);
@@ -120,21 +111,21 @@ static c3d_status create_or_find(const c3d_window *window, char name[64], int *f
     return C3D_OK;
 }
 
-c3d_status c3d_window_open(c3d_window *window, MPI_Comm ranks, double timeout_s)
+c3d_status c3d_window_open(c3d_window *window, const c3d_comm *comm, MPI_Comm ranks)
 {
     char name[64] = "";
-    int fd = -1, world_rank;
+    int fd = -1;
 
-    *window = (c3d_window){ .ranks = ranks, .timeout_s = timeout_s };
+    *window = (c3d_window){ .comm = comm, .ranks = ranks };
     C3D_MPI(MPI_Comm_rank(ranks, &window->rank));
     C3D_MPI(MPI_Comm_size(ranks, &window->n_ranks));
-    C3D_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &world_rank));
     window->n_bytes = c3d_window_bytes(window->n_ranks);
     c3d_status st = create_or_find(window, name, &fd);
     if (st == C3D_OK) st = map(window, fd);
-    if (st == C3D_OK) window->head->places[window->rank].world_rank = world_rank;
     /* Nameless as soon as all have it: nothing stays behind, however the ranks end. */
+    c3d_watch_enter(comm, C3D_PLANE_CONTROL);
     const int code = MPI_Barrier(ranks);
+    c3d_watch_leave(comm, C3D_PLANE_CONTROL);
     if (window->rank == 0 && fd >= 0) (void)shm_unlink(name);
     if (fd >= 0) (void)close(fd);
     C3D_TRY(st);
@@ -148,19 +139,6 @@ void c3d_window_close(c3d_window *window)
     *window = (c3d_window){ 0 };
 }
 
-static c3d_status late(const c3d_window *window)
-{
-    const c3d_window_head *head = window->head;
-    const uint32_t mine = head->places[window->rank].n_met;
-
-    for (int r = 0; r < window->n_ranks; r++)
-        if (head->places[r].n_met != mine)
-            return C3D_FAIL(C3D_ECOMM, "rank %d has let the others wait for %g s in a sum",
-                            head->places[r].world_rank, window->timeout_s);
-    return C3D_FAIL(C3D_ECOMM, "the ranks of this host have waited %g s for one that had come",
-                    window->timeout_s);
-}
-
 /* Sleeps while *word is `value`, at most NAP_MS; true if that long. */
 static bool nap(_Atomic uint32_t *word, uint32_t value)
 {
@@ -170,12 +148,10 @@ static bool nap(_Atomic uint32_t *word, uint32_t value)
            errno == ETIMEDOUT;
 }
 
-/* Until meeting number `meeting` is over. Time is counted in whole naps and not read from a clock,
- * so that ranks that were all stopped for an hour and continued do not find each other late. */
+/* Until meeting number `meeting` is over. */
 static c3d_status wait_for_end(const c3d_window *window, uint32_t meeting)
 {
     _Atomic uint32_t *n_met = &window->head->n_met;
-    double waited_s = 0;
 
     for (int i = 0; i < N_LOOKS; i++)
         if (atomic_load_explicit(n_met, memory_order_acquire) != meeting) return C3D_OK;
@@ -186,8 +162,6 @@ static c3d_status wait_for_end(const c3d_window *window, uint32_t meeting)
         if (!nap(n_met, meeting)) continue;
         C3D_MPI(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, window->ranks, &has_message,
                            MPI_STATUS_IGNORE));
-        waited_s += NAP_MS / 1000.0;
-        if (waited_s > window->timeout_s) return late(window);
     }
     return C3D_OK;
 }
@@ -203,7 +177,7 @@ c3d_status c3d_window_meet(c3d_window *window)
     const uint32_t meeting = atomic_load_explicit(&head->n_met, memory_order_relaxed);
 
     if (window->n_ranks == 1) return C3D_OK;
-    atomic_store_explicit(&head->places[window->rank].n_met, meeting + 1, memory_order_relaxed);
+    c3d_watch_move(window->comm, C3D_PLANE_DATA);
     const uint32_t n_before = atomic_fetch_add_explicit(&head->n_here, 1, memory_order_acq_rel);
     if (n_before + 1 < (uint32_t)window->n_ranks) return wait_for_end(window, meeting);
     atomic_store_explicit(&head->n_here, 0, memory_order_relaxed);

@@ -110,8 +110,10 @@ static c3d_status take_frames(const c3d_frames *frames, const c3d_store *store, 
     c3d_status st = C3D_OK;
 
     if (!missing_share) return C3D_ENOMEM;
-    for (size_t i = 0; st == C3D_OK && i < frames->n; i++)
+    for (size_t i = 0; st == C3D_OK && i < frames->n; i++) {
         st = take_frame(frames, i, store, missing_share, census);
+        c3d_phase_tick();
+    }
     free(missing_share);
     const size_t n_present = frames->n - census->fates[C3D_FATE_ABSENT] -
                              census->fates[C3D_FATE_EMPTY] - census->fates[C3D_FATE_MISSING];

@@ -263,8 +263,10 @@ c3d_status c3d_clip_batch(c3d_clipper *clipper, size_t index)
     const size_t n = plan->n - first < plan->batch ? plan->n - first : plan->batch;
     outcome *outcomes = c3d_calloc(n, sizeof *outcomes);
     if (!outcomes) return C3D_ENOMEM;
-    for (int month = 0; st == C3D_OK && month < plan->scene.n_months; month++)
+    for (int month = 0; st == C3D_OK && month < plan->scene.n_months; month++) {
         st = read_month(clipper, first, n, month);
+        c3d_phase_tick();
+    }
     for (size_t i = 0; st == C3D_OK && i < n; i++)
         st = store_scene(clipper, &plan->items[first + i], i, &outcomes[i]);
     if (st == C3D_OK) st = mark_scenes(clipper, plan->items + first, n, outcomes);

@@ -126,6 +126,7 @@ static void find_nearest(const cells *in, c3d_leak *leak)
                 (double)(ring - 2) * in->cell_px >= leak->distance_px)
                 break;
             compare_ring(in, i, ring, leak);
+            c3d_phase_tick();
         }
 }
 

@@ -29,8 +29,9 @@ struct c3d_loader {
     c3d_shape shape;
     size_t sample_bytes;
     int64_t n_steps, epoch, first_step;
-    micro_batch *slots; /* [depth] */
-    void **scratch;     /* [n_readers] */
+    int64_t n_items, n_given; /* micro-batches since start: in all, and handed out */
+    micro_batch *slots;       /* [depth] */
+    void **scratch;           /* [n_readers] */
     c3d_prefetch *prefetch;
 };
 
@@ -137,27 +138,46 @@ static c3d_status fill_row(c3d_loader *loader, int reader, micro_batch *batch, i
                             batch->values + (size_t)row * loader->sample_bytes);
 }
 
-/* Item i of this rank: all steps but the last have the same number of micro-batches. */
+/* Where item i of this rank begins: all steps but the last have the same number of micro-batches.
+ */
+typedef struct item_place {
+    int64_t step;
+    int nth;   /* micro-batch of the step on this rank */
+    int first; /* sample of the step */
+} item_place;
+
+static item_place place_of(const c3d_loader *loader, int64_t item)
+{
+    const c3d_loader_desc *desc = &loader->desc;
+    const int n_micro = c3d_loader_n_micro(loader, 0); /* not 0, or there were no item */
+    C3D_ASSERT(n_micro > 0);
+    const int64_t step = loader->first_step + item / n_micro;
+    const int nth = (int)(item % n_micro);
+
+    return (item_place){ step, nth, c3d_loader_micro(loader, step, nth) * desc->micro_batch };
+}
+
+static c3d_place sample_at(const c3d_loader *loader, int64_t step, int i)
+{
+    return c3d_order_at(loader->order, loader->epoch,
+                        (uint64_t)step * (uint64_t)loader->desc.global_batch + (uint64_t)i);
+}
+
 static c3d_status fill(void *context, int reader, int slot, int64_t item)
 {
     c3d_loader *loader = context;
     const c3d_loader_desc *desc = &loader->desc;
-    const int n_micro = c3d_loader_n_micro(loader, 0); /* not 0, or there were no item */
-    C3D_ASSERT(n_micro > 0);
     micro_batch *batch = &loader->slots[slot];
-    const int64_t step = loader->first_step + item / n_micro;
-    const int nth = (int)(item % n_micro);
-    const int first = c3d_loader_micro(loader, step, nth) * desc->micro_batch;
+    const item_place at = place_of(loader, item);
+    const int64_t step = at.step;
 
     batch->step = step;
     batch->n_global = n_samples_of_step(loader, step);
-    batch->n = (int)least((uint64_t)desc->micro_batch, (uint64_t)(batch->n_global - first));
-    batch->last_of_step = nth == c3d_loader_n_micro(loader, step) - 1;
+    batch->n = (int)least((uint64_t)desc->micro_batch, (uint64_t)(batch->n_global - at.first));
+    batch->last_of_step = at.nth == c3d_loader_n_micro(loader, step) - 1;
     for (int row = 0; row < batch->n; row++) {
-        const c3d_place place =
-            c3d_order_at(loader->order, loader->epoch,
-                         (uint64_t)step * (uint64_t)desc->global_batch + (uint64_t)(first + row));
-        C3D_TRY(fill_row(loader, reader, batch, row, place));
+        C3D_TRY(fill_row(loader, reader, batch, row, sample_at(loader, step, at.first + row)));
+        c3d_phase_tick();
     }
     return C3D_OK;
 }
@@ -383,8 +403,19 @@ c3d_status c3d_loader_start(c3d_loader *loader, int64_t epoch, int64_t first_ste
     c3d_prefetch_stop(loader->prefetch);
     loader->epoch = epoch;
     loader->first_step = first_step;
+    loader->n_items = n_items;
+    loader->n_given = 0;
     c3d_prefetch_start(loader->prefetch, n_items);
     return C3D_OK;
+}
+
+int64_t c3d_loader_next_sample(const c3d_loader *loader)
+{
+    if (loader->n_given >= loader->n_items) return -1;
+    const item_place at = place_of(loader, loader->n_given);
+    const uint32_t index = sample_at(loader, at.step, at.first).index;
+
+    return loader->fetch.dataset->samples.rows[index].sample_id;
 }
 
 c3d_status c3d_loader_next(c3d_loader *loader, c3d_batch *out)
@@ -394,6 +425,7 @@ c3d_status c3d_loader_next(c3d_loader *loader, c3d_batch *out)
     int number;
 
     C3D_TRY(c3d_prefetch_next(loader->prefetch, &number, &item));
+    loader->n_given++;
     slot = &loader->slots[number];
     *out = (c3d_batch){ .n = slot->n,
                         .step = slot->step,

@@ -57,6 +57,7 @@ c3d_status c3d_model_init(c3d_model *model, uint64_t seed)
     for (int p = 0; p < model->n_params && st == C3D_OK; p++) {
         draw_param(model, p, seed, values);
         st = c3d_model_import(model, p, values, model->param);
+        c3d_phase_tick();
     }
     free(values);
     return st == C3D_OK ? start_statistics(model) : st;

@@ -229,6 +229,7 @@ c3d_status c3d_model_forward_layer(c3d_model *model, int layer, const c3d_pass *
 {
     const layer_range range = range_of(model, layer);
 
+    c3d_phase_tick();
     if (model->stats_are_old && !pass->training)
         C3D_TRY(c3d_model_stats_set(model, model->host_stats));
     if (ops_of(model)->forward(model->backend, model->plans[layer], &range.params, pass) == C3D_OK)
@@ -252,6 +253,7 @@ c3d_status c3d_model_backward_layer(c3d_model *model, int layer, const c3d_pass 
 {
     const layer_range range = range_of(model, layer);
 
+    c3d_phase_tick();
     if (ops_of(model)->backward(model->backend, model->plans[layer], &range.params, range.grads,
                                 pass) == C3D_OK)
         return C3D_OK;

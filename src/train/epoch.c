@@ -11,6 +11,7 @@
 
 c3d_status c3d_run_save(c3d_run *run, bool is_best)
 {
+    c3d_phase_set(C3D_PHASE_SAVING, run->position.step, 0);
     const c3d_status st = run->records ? c3d_records_flush(run->records) : C3D_OK;
 
     C3D_TRY(c3d_comm_agree_status(run->comm, st));

@@ -129,11 +129,14 @@ typedef struct results {
 } results;
 
 /* Enqueues the next block; its results are filled later. */
-static c3d_status run_block(c3d_evaluator *e, int mark, results *mine)
+static c3d_status run_block(c3d_evaluator *e, int64_t step, results *mine)
 {
+    const int mark = (int)(step % (HELD + 1));
     const size_t n_outputs = (size_t)e->desc.network.model.outputs;
     c3d_batch batch;
 
+    c3d_phase_set(C3D_PHASE_EVALUATING, step * e->desc.comm->n_ranks + e->desc.comm->rank + 1,
+                  c3d_loader_next_sample(e->loader));
     C3D_TRY(c3d_loader_next(e->loader, &batch));
     const c3d_input input = {
         .values = batch.values,
@@ -165,15 +168,14 @@ static c3d_status run_blocks(c3d_evaluator *e, const char *label, results *mine)
 
     c3d_progress_begin(&progress, label, (double)e->desc.list->n, "scenes");
     for (int64_t step = 0; st == C3D_OK && step < n_steps; step++) {
-        const int mark = (int)(step % (HELD + 1));
         if (c3d_stop_requested()) {
             st =
                 C3D_FAIL(C3D_ESTOPPED, "%s: stopped on request; run the same command again", label);
             break;
         }
         if (c3d_loader_n_micro(e->loader, step) == 0) continue; /* the last, short step */
-        if (step > HELD) st = c3d_backend_await(&e->backend, mark);
-        if (st == C3D_OK) st = run_block(e, mark, mine);
+        if (step > HELD) st = c3d_backend_await(&e->backend, (int)(step % (HELD + 1)));
+        if (st == C3D_OK) st = run_block(e, step, mine);
         c3d_progress_update(&progress, (double)(step + 1) / (double)n_steps * progress.total);
     }
     const c3d_status synced = e->backend.ops->sync(&e->backend);
@@ -248,7 +250,9 @@ c3d_status c3d_evaluator_run(c3d_evaluator *evaluator, const char *label, c3d_ev
                      .scores = c3d_calloc(n * n_outputs, sizeof(float)) };
     c3d_status st = mine.losses && mine.scores ? run_blocks(evaluator, label, &mine) : C3D_ENOMEM;
 
-    st = c3d_comm_agree_status(comm, st);
+    c3d_phase_set(C3D_PHASE_SCORING, 0, 0);
+    /* what one rank cannot read ends all now, not after their last blocks (c3d_comm_abort) */
+    if (st == C3D_OK || st == C3D_ESTOPPED) st = c3d_comm_agree_status(comm, st);
     if (st == C3D_OK) st = collect(evaluator, mine.losses, mine.n, 1, &result.losses);
     if (st == C3D_OK) st = collect(evaluator, mine.scores, mine.n, n_outputs, &result.scores);
     if (st == C3D_OK)

@@ -180,6 +180,7 @@ c3d_status c3d_optimizer_step(c3d_run *run, double rate, float grad_scale)
         .squares = run->optimizer.squares,
     };
 
+    c3d_phase_set(C3D_PHASE_UPDATING, adam.t, 0);
     for (size_t i = 0; i < cut.n_pieces; i++) {
         const c3d_piece piece = c3d_cut_piece(&cut, i);
         const c3d_range range = own_range(run, &cut, i);

@@ -441,6 +441,7 @@ c3d_status c3d_run_open(c3d_run *run, c3d_comm *comm, const c3d_config *config, 
     char checkpoint[C3D_PATH_MAX] = "";
     c3d_status st = C3D_OK;
 
+    c3d_phase_set(C3D_PHASE_OPENING, 0, 0);
     C3D_TRY(c3d_run_begin(run, comm, config));
     C3D_TRY(c3d_path_join(run->dir, NULL, config->run.dir));
     for (size_t n = strlen(run->dir); n > 1 && run->dir[n - 1] == '/'; n--) run->dir[n - 1] = '\0';

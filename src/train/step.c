@@ -108,6 +108,7 @@ typedef struct buckets {
     c3d_run *run;
     c3d_cut cut;
     size_t n_sent; /* pieces of it */
+    int64_t step;  /* from 1 */
 } buckets;
 
 static c3d_status send_ready(void *context, size_t begin, size_t end)
@@ -118,6 +119,7 @@ static c3d_status send_ready(void *context, size_t begin, size_t end)
     for (; b->n_sent < b->cut.n_pieces; b->n_sent++) {
         const c3d_piece piece = c3d_cut_piece(&b->cut, b->n_sent);
         if (piece.begin + piece.n > end) break;
+        c3d_phase_set(C3D_PHASE_SUMMING, (int64_t)b->n_sent + 1, b->step);
         C3D_TRY(c3d_optimizer_reduce(b->run, &piece));
     }
     return C3D_OK;
@@ -141,8 +143,9 @@ static void remember(const c3d_run *run, const c3d_batch *batch, int micro, c3d_
 }
 
 /* The next batch takes the place of one that the device may still be reading. */
-static c3d_status next_batch(c3d_run *run, c3d_batch *batch, int *mark_out)
+static c3d_status next_batch(c3d_run *run, const c3d_step *s, c3d_batch *batch, int *mark_out)
 {
+    c3d_phase_set(C3D_PHASE_READING, c3d_loader_next_sample(run->loader), s->at.step + 1);
     *mark_out = (int)(run->n_given++ % (C3D_TRAIN_HELD + 1));
     if (run->n_given > C3D_TRAIN_HELD + 1) C3D_TRY(c3d_run_await(run, *mark_out));
     return c3d_loader_next(run->loader, batch);
@@ -154,14 +157,17 @@ static c3d_status run_micro_batches(c3d_run *run, c3d_step *s)
     const bool adds_up = !c3d_is_ordered(run);
     const size_t n_outputs = (size_t)run->config->model.outputs;
     const double waited_s = c3d_loader_waited_s(run->loader);
-    buckets sent = { .run = run, .cut = c3d_optimizer_cut(run, run->model.n_arena) };
+    buckets sent = { .run = run,
+                     .cut = c3d_optimizer_cut(run, run->model.n_arena),
+                     .step = s->at.step + 1 };
     const c3d_grad_hook hook = { send_ready, &sent };
     c3d_batch batch;
     int mark;
 
     c3d_ordered_begin(run, c3d_loader_n_micro_global(run->loader, s->at.step_in_epoch));
     for (int micro = 0; micro < n_micro; micro++) {
-        C3D_TRY(next_batch(run, &batch, &mark));
+        C3D_TRY(next_batch(run, s, &batch, &mark));
+        c3d_phase_set(C3D_PHASE_COMPUTING, micro + 1, s->at.step + 1);
         const c3d_micro to = { .accumulate = adds_up && micro > 0,
                                .losses = s->losses + s->n_samples,
                                .scores = s->scores + s->n_samples * n_outputs,
@@ -322,6 +328,7 @@ c3d_status c3d_step_finish(c3d_run *run, c3d_step *s)
 {
     bool is_finite;
 
+    c3d_phase_set(C3D_PHASE_ENDING_STEP, s->at.step + 1, 0);
     C3D_TRY(c3d_run_await(run, s->mark));
     sum_up(run, s);
     C3D_TRY(c3d_comm_sum_f64(run->comm, (double *)s->sums, s->n_sums));

@@ -21,6 +21,14 @@ add_executable(compare_tensors compare_tensors.c)
 c3d_compile_options(compare_tensors)
 target_link_libraries(compare_tensors PRIVATE c3d_tensor c3d_base m)
 
+c3d_test(test_judge LABELS unit LINKS c3d_comm)
+add_executable(watched_ranks watched_ranks.c)
+c3d_compile_options(watched_ranks)
+target_link_libraries(watched_ranks PRIVATE c3d_comm c3d_base)
+if(C3D_SANITIZE)
+  target_sources(watched_ranks PRIVATE support/nodlclose.c)
+endif()
+
 add_executable(relabel relabel.c)
 c3d_compile_options(relabel)
 target_link_libraries(relabel PRIVATE c3d_data c3d_base)
@@ -31,7 +39,7 @@ target_link_libraries(plant_infinity PRIVATE c3d_data c3d_base)
 foreach(name train_store train_bf16 train_resume train_ranks train_errors train_practice
              train_diverged train_readers train_classes train_plan plan_memory train_debug
              train_syscalls train_save train_elastic train_norm train_check train_state train_ordered
-             evaluate_ranks train_stage)
+             evaluate_ranks train_stage watch)
   c3d_script_test(${name} LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
     "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
