@@ -7,6 +7,13 @@ foreach(name jobs limit nodes)
   set_tests_properties(slurm_${name} PROPERTIES FIXTURES_REQUIRED train_store)
 endforeach()
 
+# Two hosts and mpirun alone; skipped where no hosts can be made. Its label keeps it to one preset.
+c3d_script_test(hosts_cut LABELS "slurm;mpi" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/hosts/cut.sh)
+set_property(TEST hosts_cut APPEND PROPERTY ENVIRONMENT
+  "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
+  "C3D_TEST_STORE=${CMAKE_CURRENT_BINARY_DIR}/scratch/train_store")
+set_tests_properties(hosts_cut PROPERTIES FIXTURES_REQUIRED train_store)
+
 # without the sanitizers, which want to be loaded first
 add_library(slow_reads MODULE slow_reads.c)
 target_compile_options(slow_reads PRIVATE ${C3D_WARNINGS})
