@@ -1,5 +1,5 @@
-"""Step time, communication and memory of c3d-train with each placement of Adam's state, on the ranks
-of this host; run by comm.sh:  comm_placements.py TRAIN CONFIG RANKS...
+"""Step time, communication and memory of c3d-train with each placement of Adam's state, and with sums
+in order, on the ranks of this host; run by comm.sh:  comm_placements.py TRAIN CONFIG RANKS...
 As comm_placements.py --rank FILE COMMAND... it runs a command and writes the memory it took."""
 import json
 import os
@@ -9,7 +9,12 @@ import statistics
 import subprocess
 import sys
 
-STATES = ["rank0", "replicated", "sharded"]
+CASES = {
+    "rank0": ["optimizer.state=rank0"],
+    "replicated": ["optimizer.state=replicated"],
+    "sharded": ["optimizer.state=sharded"],
+    "ordered": ["optimizer.state=rank0", "distributed.reduction=ordered"],
+}
 ROUNDS = 2
 STEPS = 9  # of which the first, which makes plans, is not counted
 
@@ -21,12 +26,15 @@ def as_rank(file, command):
     return code
 
 
-def run(train, config, n, state):
+def run(train, config, n, case):
     """(steps but the first, MiB of each rank)"""
     rank = [sys.executable, __file__, "--rank", "peak-"]
     job = ["mpirun", "--bind-to", "none", "--oversubscribe", "-np", str(n), *rank, train, config]
-    job += ["--resume", "never", "--set", f"optimizer.state={state}"]
-    job += ["--set", f"train.max_steps={STEPS}", "--set", "run.dir=placement"]
+    job += ["--resume", "never"]
+    threads = max(1, len(os.sched_getaffinity(0)) // n)  # ordered would take 1
+    for setting in [*CASES[case], f"distributed.threads={threads}", f"train.max_steps={STEPS}",
+                    "run.dir=placement"]:
+        job += ["--set", setting]
     subprocess.run(["rm", "-rf", "placement"], check=True)
     with open("placement.log", "w") as log:
         if subprocess.call(job, stdout=log, stderr=log) != 0:
@@ -36,12 +44,12 @@ def run(train, config, n, state):
     return [json.loads(row) for row in rows[1:]], peaks
 
 
-def line(n, state, steps, peaks):
+def line(n, case, steps, peaks):
     median = {k: statistics.median(s[k] for s in steps)
               for k in ("seconds", "comm_s", "comm_waited_s")}
     comm = sum(s["comm_s"] for s in steps)
     hidden = max(0, 1 - sum(s["comm_waited_s"] for s in steps) / comm)
-    print(f"{n:5} {state:11} {median['seconds'] * 1e3:8.0f} {median['comm_s'] * 1e3:14.0f}"
+    print(f"{n:5} {case:11} {median['seconds'] * 1e3:8.0f} {median['comm_s'] * 1e3:14.0f}"
           f" {median['comm_waited_s'] * 1e3:10.0f} {hidden:8.0%} {peaks[0]:12.0f}"
           f" {max(peaks[1:]):12.0f}")
 
@@ -50,13 +58,13 @@ def main(train, config, *numbers):
     print(f"c3d-train, {ROUNDS} rounds in turns, medians of {STEPS - 1} steps, rank 0's times in ms")
     print("ranks state           step  communication   waits for   hidden  MiB, rank 0 MiB, others")
     for n in map(int, numbers):
-        steps, peaks = {s: [] for s in STATES}, {}
+        steps, peaks = {case: [] for case in CASES}, {}
         for _ in range(ROUNDS):
-            for state in STATES:
-                more, peaks[state] = run(train, config, n, state)
-                steps[state] += more
-        for state in STATES:
-            line(n, state, steps[state], peaks[state])
+            for case in CASES:
+                more, peaks[case] = run(train, config, n, case)
+                steps[case] += more
+        for case in CASES:
+            line(n, case, steps[case], peaks[case])
 
 
 if __name__ == "__main__":
