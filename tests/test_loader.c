@@ -493,6 +493,15 @@ static void test_blocks(void **state)
                 end += mine.n;
                 assert_true(r < n_ranks - 1 || end == n);
             }
+    for (int n_groups = 1; n_groups <= 6; n_groups++)
+        for (int n = 1, group = 0; n < 20; n++, group = 0)
+            for (int place = 0; place < n; place++) {
+                const int i = c3d_deal_place(n, n_groups, place);
+                assert_true(i >= 0 && i < n && i % n_groups >= group);
+                if (place > 0 && i % n_groups == group && i >= n_groups)
+                    assert_int_equal(i, c3d_deal_place(n, n_groups, place - 1) + n_groups);
+                group = i % n_groups;
+            }
     desc.n_ranks = 3;
     assert_int_equal(c3d_loader_create(&desc, &loader), C3D_EINVAL);
 }
@@ -921,6 +930,10 @@ static void test_groups(void **state)
         if (6 % n_groups != 0) continue;
         const epoch one = collected(grouped(n_groups), 1, 5);
         const epoch next = collected(grouped(n_groups), 1, 6);
+        c3d_loader_desc in_blocks = grouped(n_groups);
+        in_blocks.deal = C3D_DEAL_BLOCKS;
+        const epoch blocks = collected(in_blocks, 4, 5);
+        assert_memory_equal(&blocks, &one, sizeof blocks);
         expect_each_once(&one);
         expect_each_once(&next);
         check_groups(&one, n_groups);

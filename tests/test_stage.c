@@ -13,15 +13,19 @@ enum { N_MOST = 64 };
 typedef struct cluster {
     int n_nodes, n_ranks, n_groups;
     bool by_node; /* turns: node k has k, k + n_nodes, ... */
+    int n_in_blocks;
 } cluster;
 
 static c3d_stage_share share_of(const cluster *c, int node)
 {
     int ranks[N_MOST], turns[N_MOST];
     const int n_local = c->n_ranks / c->n_nodes;
-    c3d_seat seat = {
-        .n_nodes = c->n_nodes, .node = node, .n_ranks = n_local, .ranks = ranks, .turns = turns
-    };
+    const c3d_seat seat = { .n_nodes = c->n_nodes,
+                            .node = node,
+                            .n_ranks = n_local,
+                            .n_in_blocks = c->n_in_blocks,
+                            .ranks = ranks,
+                            .turns = turns };
     c3d_stage_share share;
 
     for (int i = 0; i < n_local; i++) {
@@ -82,7 +86,28 @@ static void every_cluster(void **state)
         for (int n_local = 1; n_local <= 4; n_local++)
             for (int n_groups = 1; n_groups <= 12; n_groups++)
                 for (int by_node = 0; by_node < 2; by_node++)
-                    check(&(cluster){ n_nodes, n_nodes * n_local, n_groups, by_node });
+                    check(&(cluster){ n_nodes, n_nodes * n_local, n_groups, by_node, 0 });
+}
+
+/* Dealt in blocks: where nodes divide the groups each reads and copies its own. */
+static void blocks_are_of_few_groups(void **state)
+{
+    (void)state;
+    for (int n_nodes = 1; n_nodes <= 8; n_nodes *= 2)
+        for (int n_groups = n_nodes; n_groups <= 16; n_groups *= 2) {
+            const cluster c = { n_nodes, 8, n_groups, false, 48 };
+            bool is_copied[N_MOST] = { false };
+            for (int node = 0; node < n_nodes; node++) {
+                c3d_stage_share share = share_of(&c, node);
+                assert_int_equal(share.n_read, n_groups / n_nodes);
+                assert_int_equal(share.n_copied, share.n_read);
+                for (int g = 0; g < n_groups; g++) {
+                    assert_false(is_copied[g] && share.is_copied[g]);
+                    is_copied[g] = is_copied[g] || share.is_copied[g];
+                }
+                c3d_stage_share_free(&share);
+            }
+        }
 }
 
 /* One group is everything, wherever. */
@@ -90,7 +115,7 @@ static void one_group_is_all(void **state)
 {
     (void)state;
     for (int node = 0; node < 4; node++) {
-        c3d_stage_share share = share_of(&(cluster){ 4, 8, 1, false }, node);
+        c3d_stage_share share = share_of(&(cluster){ 4, 8, 1, false, 0 }, node);
         assert_true(share.n_read == 1 && share.n_copied == 1 && share.is_copied[0]);
         c3d_stage_share_free(&share);
     }
@@ -134,6 +159,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_cluster),
+        cmocka_unit_test(blocks_are_of_few_groups),
         cmocka_unit_test(one_group_is_all),
         cmocka_unit_test(what_would_help),
     };

@@ -57,7 +57,8 @@ same one moved
 
 # rarer ways to weigh and to draw samples; threads are 1 unless they are said
 other=("${ordered[@]}" --set train.class_weights=balanced
-    --set train.loss=focal --set data.augment.symmetry=true --set optimizer.weight_decay=0.1)
+    --set train.loss=focal --set data.augment.symmetry=true --set data.stage_groups=2
+    --set optimizer.weight_decay=0.1)
 if grep -q "^flags.*\(avx512_bf16\|amx_bf16\)" /proc/cpuinfo; then
     other+=(--set model.precision=bf16)
 fi

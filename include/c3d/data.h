@@ -234,6 +234,9 @@ typedef struct c3d_block {
  * there is a block for each of n_ranks, a power of two; rank r gets block r, which may be empty. So
  * the blocks of twice as many ranks are the halves of these. */
 c3d_block c3d_deal_block(int n, int rank, int n_ranks);
+/* Of n micro-batches in the order in which neighbours are together: group by group, i being of
+ * group i mod n_groups, and in a group by number. Which one stands at a place < n. */
+int c3d_deal_place(int n, int n_groups, int place);
 
 /* An epoch has as many positions as the list has samples, n, and its order is a pure function of
  * (seed, epoch), the same on any number of ranks and from wherever it is started.

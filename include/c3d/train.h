@@ -194,6 +194,8 @@ typedef struct c3d_seat {
      * data.stage_groups such that node k has the turns k, k + n_nodes, ..., where nodes are of one
      * size and the order of sums does not follow from who had which micro-batch. */
     int turn;
+    int n_in_blocks; /* micro-batches of a step where they are dealt in blocks instead; 0: in turn
+                      */
     int *ranks, *turns; /* [n_ranks] of this node; owned by the run */
 } c3d_seat;
 

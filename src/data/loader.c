@@ -80,7 +80,8 @@ int c3d_loader_micro(const c3d_loader *loader, int64_t step, int nth)
     const int n = c3d_loader_n_micro_global(loader, step);
 
     if (desc->deal == C3D_DEAL_BLOCKS)
-        return c3d_deal_block(n, desc->rank, desc->n_ranks).begin + nth;
+        return c3d_deal_place(n, desc->n_groups > 1 ? desc->n_groups : 1,
+                              c3d_deal_block(n, desc->rank, desc->n_ranks).begin + nth);
     return desc->rank + nth * desc->n_ranks;
 }
 

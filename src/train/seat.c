@@ -1,4 +1,5 @@
 /* Which node a rank sits on, and which micro-batches are its own. */
+#include "train/ordered.h"
 #include "train/stage.h"
 
 #include <stdlib.h>
@@ -36,13 +37,14 @@ static c3d_status sit_down(c3d_run *run, const places *all)
 {
     const c3d_config *config = run->config;
     const c3d_comm *comm = run->comm;
-    const bool by_node = config->data.stage_groups > 1 && all->are_equal &&
-                         config->distributed.reduction == C3D_CONFIG_REDUCTION_FAST;
+    const bool by_node = config->data.stage_groups > 1 && all->are_equal && !c3d_is_ordered(run);
+    const int n_micro = (config->train.global_batch - 1) / config->train.micro_batch + 1;
     c3d_seat *seat = &run->seat;
 
     *seat = (c3d_seat){ .n_nodes = all->n_nodes,
                         .node = all->node[comm->rank],
                         .rank = all->local[comm->rank],
+                        .n_in_blocks = c3d_is_ordered(run) ? n_micro : 0,
                         .ranks = c3d_calloc((size_t)comm->n_ranks, sizeof(int)),
                         .turns = c3d_calloc((size_t)comm->n_ranks, sizeof(int)) };
     if (!seat->ranks || !seat->turns) return C3D_ENOMEM;

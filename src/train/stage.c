@@ -19,16 +19,26 @@ static int common_divisor(int a, int b)
     return a;
 }
 
+static void find_in_blocks(const c3d_seat *seat, int n_ranks, c3d_stage_share *share)
+{
+    const int n = seat->n_in_blocks;
+
+    for (int r = 0; r < seat->n_ranks; r++) {
+        const c3d_block block = c3d_deal_block(n, seat->ranks[r], n_ranks);
+        for (int i = block.begin; i < block.begin + block.n; i++)
+            share->is_read[c3d_deal_place(n, share->n_groups, i) % share->n_groups] = true;
+    }
+}
+
 /* A rank's micro-batches i have i mod n_ranks alike, so of the groups i mod n_groups it meets those
  * that agree with its turn modulo the common divisor. */
-static void find_read(const c3d_seat *seat, int n_ranks, c3d_stage_share *share)
+static void find_in_turn(const c3d_seat *seat, int n_ranks, c3d_stage_share *share)
 {
     const int step = common_divisor(n_ranks, share->n_groups);
 
     for (int r = 0; r < seat->n_ranks; r++)
         for (int g = seat->turns[r] % step; g < share->n_groups; g += step)
             share->is_read[g] = true;
-    for (int g = 0; g < share->n_groups; g++) share->n_read += share->is_read[g];
 }
 
 c3d_status c3d_stage_share_of(const c3d_seat *seat, int n_ranks, int n_groups, c3d_stage_share *out)
@@ -42,7 +52,8 @@ c3d_status c3d_stage_share_of(const c3d_seat *seat, int n_ranks, int n_groups, c
         c3d_stage_share_free(&share);
         return C3D_ENOMEM;
     }
-    find_read(seat, n_ranks, &share);
+    (seat->n_in_blocks > 0 ? find_in_blocks : find_in_turn)(seat, n_ranks, &share);
+    for (int g = 0; g < n_groups; g++) share.n_read += share.is_read[g];
     /* first those that are dealt to this node before others, then any that it reads */
     for (int i = 0; i < 2 * n_groups && share.n_copied < n_most; i++) {
         const int64_t dealt = seat->node + (int64_t)i * seat->n_nodes;
