@@ -101,10 +101,11 @@ struct c3d_comm {
     bool has_window;               /* mpi adds inside hosts through shared memory; set by open */
     bool has_threads;              /* MPI serves several threads of a rank at once; set by join */
     c3d_comm_times times;
-    bool agreed;   /* set by agree_status on failure: every rank fails with the same error */
-    bool given_up; /* c3d_comm_give_up */
-    bool is_stuck; /* set by abort: a call goes on, and what it works on may not be freed */
-    uint64_t job;  /* which this is of those that share its hosts; 0: not known */
+    bool agreed;      /* set by agree_status on failure: every rank fails with the same error */
+    bool given_up;    /* c3d_comm_give_up */
+    bool is_stuck;    /* set by abort: a call goes on, and what it works on may not be freed */
+    uint64_t job;     /* which this is of those that share its hosts; 0: not known */
+    double timeout_s; /* c3d_comm_set_timeout */
     struct c3d_watch *watch; /* over ranks that let the others wait; owned until leave */
     void *state;             /* owned by open and close */
 };

@@ -1,4 +1,5 @@
 #include "comm/choose.h"
+#include "comm/deadline.h"
 #include "comm/ending.h"
 #include "comm/watch.h"
 
@@ -74,8 +75,18 @@ static void read_ranks_per_node(c3d_comm *comm)
         comm->ranks_per_node = (int)n;
 }
 
+/* Everybody is watched from the end of this on. */
+static c3d_status meet_others(c3d_comm *comm)
+{
+    C3D_TRY(find_local_rank(comm));
+    read_ranks_per_node(comm);
+    C3D_TRY(gather_hosts(comm));
+    return c3d_watch_start(comm);
+}
+
 c3d_status c3d_comm_join(c3d_comm *comm, const char *program)
 {
+    c3d_deadline deadline;
     int provided;
 
     *comm = (c3d_comm){ .ops = &c3d_comm_self, .n_ranks = 1, .n_local_ranks = 1 };
@@ -93,10 +104,12 @@ c3d_status c3d_comm_join(c3d_comm *comm, const char *program)
     if (!comm->has_threads && comm->n_ranks > 1)
         c3d_log_warn("this MPI serves one thread of a rank only (no MPI_THREAD_MULTIPLE): %s",
                      "no communication beside computing, no watch over ranks that hang");
-    C3D_TRY(find_local_rank(comm));
-    read_ranks_per_node(comm);
-    C3D_TRY(gather_hosts(comm));
-    return c3d_watch_start(comm);
+    comm->timeout_s = C3D_TIMEOUT_S;
+    c3d_deadline_begin(&deadline, comm, comm->timeout_s,
+                       "a rank has let the others wait at the start", c3d_exit_code(C3D_ECOMM));
+    const c3d_status st = meet_others(comm);
+    c3d_deadline_end(&deadline);
+    return st;
 }
 
 void c3d_comm_mpi_version(c3d_text *out)
@@ -170,13 +183,26 @@ void c3d_comm_give_up(c3d_comm *comm)
     if (comm->is_stuck) c3d_end_all(comm, &error);
 }
 
-void c3d_comm_leave(c3d_comm *comm)
+/* Asked to run again (75) a program is so whoever is late; a rank that never ends is a failure. */
+static void leave(c3d_comm *comm, int code)
 {
+    c3d_deadline deadline;
+
     close_data_plane(comm);
     c3d_watch_stop(comm);
+    if (!is_joined()) return;
+    c3d_deadline_begin(&deadline, comm, comm->timeout_s,
+                       "a rank has let the others wait at the end",
+                       code != 0 ? code : c3d_exit_code(C3D_ECOMM));
+    (void)MPI_Finalize();
+    c3d_deadline_end(&deadline);
     free(comm->hosts);
     comm->hosts = NULL;
-    if (is_joined()) (void)MPI_Finalize();
+}
+
+void c3d_comm_leave(c3d_comm *comm)
+{
+    leave(comm, 0);
 }
 
 void c3d_comm_abort(c3d_comm *comm, const c3d_error *error)
@@ -186,7 +212,7 @@ void c3d_comm_abort(c3d_comm *comm, const c3d_error *error)
     c3d_comm_give_up(comm);
     if (comm->n_ranks > 1 && !comm->agreed) c3d_end_all(comm, error);
     if (comm->rank == 0) c3d_log_error(error);
-    c3d_comm_leave(comm);
+    leave(comm, code);
     exit(code);
 }
 

@@ -36,7 +36,11 @@ static bool is_first_of_host(uint64_t job)
 
 _Noreturn void c3d_end_all(const c3d_comm *comm, const c3d_error *error)
 {
-    const int code = c3d_exit_code(error->status);
+    c3d_end_all_with(comm, error, c3d_exit_code(error->status));
+}
+
+_Noreturn void c3d_end_all_with(const c3d_comm *comm, const c3d_error *error, int code)
+{
     pthread_t thread;
 
     if (pthread_create(&thread, NULL, leave_late, (void *)(intptr_t)code) == 0)

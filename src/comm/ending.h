@@ -8,5 +8,7 @@
  * with its exit code: by MPI_Abort, and this one in any case, also where MPI_Abort does not reach
  * the others or does not return. From any thread. */
 _Noreturn void c3d_end_all(const c3d_comm *comm, const c3d_error *error);
+/* The same with another exit code. */
+_Noreturn void c3d_end_all_with(const c3d_comm *comm, const c3d_error *error, int code);
 
 #endif

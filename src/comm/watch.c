@@ -382,5 +382,6 @@ void c3d_watch_stop(c3d_comm *comm)
 
 void c3d_comm_set_timeout(c3d_comm *comm, double timeout_s)
 {
+    comm->timeout_s = timeout_s;
     if (comm->watch) atomic_store(&comm->watch->timeout_s, timeout_s);
 }

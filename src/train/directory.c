@@ -75,6 +75,7 @@ static c3d_status wait_for_lock(int fd, const char *path, const holder *me)
         if (i == 0)
             c3d_log_run("%s: an earlier start of this job has it (%s); waiting for its end", path,
                         there.text);
+        c3d_phase_tick(); /* the others wait for us, and this ends */
         (void)nanosleep(&nap, NULL);
     }
     return C3D_FAIL(C3D_EIO, "%s: another run is using this directory (%s)", path,

@@ -141,6 +141,7 @@ static c3d_status validate(c3d_run *run, c3d_evaluation *out)
     C3D_TRY(c3d_comm_agree_status(run->comm, c3d_evaluator_copy(run->evaluator, &run->model)));
     const c3d_status st = c3d_evaluator_run(run->evaluator, "validation", out);
     if (st != C3D_ESTOPPED) return st;
+    run->comm->agreed = false; /* what goes wrong from here on is another error */
     /* at the end of the epoch's steps: the resumed run begins by validating */
     C3D_TRY(c3d_run_save(run, false));
     return c3d_run_stopped(run);

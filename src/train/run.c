@@ -454,13 +454,16 @@ c3d_status c3d_run_open(c3d_run *run, c3d_comm *comm, const c3d_config *config, 
     C3D_TRY(c3d_run_open_comm(run));
     C3D_TRY(c3d_comm_agree_status(comm, check_ranks_alike(run)));
     print_start(run);
-    C3D_TRY(c3d_comm_agree_status(comm, start_or_resume(run, checkpoint)));
+    C3D_TRY(start_or_resume(run, checkpoint)); /* its ranks agree among themselves */
     return run->finished ? C3D_OK : c3d_run_stage(run);
 }
 
 void c3d_run_close(c3d_run *run)
 {
+    const c3d_error error = *c3d_error_last(); /* why it is closed, if it failed */
+
     if (!run->comm) return;
+    if (run->saver) c3d_phase_set(C3D_PHASE_SAVING, run->position.step, 0); /* it is waited for */
     c3d_saver_destroy(run->saver);
     c3d_records_close(run->records);
     c3d_comm_close(run->comm);
@@ -476,5 +479,6 @@ void c3d_run_close(c3d_run *run)
     free(run->seat.turns);
     free(run->sums.counts);
     c3d_directory_close(run->lock_fd);
+    (void)c3d_error_put(&error);
     *run = (c3d_run){ 0 };
 }
