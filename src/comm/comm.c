@@ -1,4 +1,5 @@
 #include "comm/choose.h"
+#include "comm/cores.h"
 #include "comm/deadline.h"
 #include "comm/ending.h"
 #include "comm/watch.h"
@@ -142,9 +143,26 @@ static c3d_status open_nccl(c3d_comm *comm, double timeout_s)
     return C3D_OK;
 }
 
+/* mpirun that is asked to end before it knows that a host is lost waits for that host for ever. */
+static void compare_keepalive(const c3d_comm *comm, double timeout_s)
+{
+    const double found_s = c3d_launch_keepalive_s();
+    bool has_others = false;
+
+    for (int r = 0; comm->hosts && r < comm->n_ranks; r++)
+        has_others = has_others || strcmp(comm->hosts + (size_t)r * C3D_HOST_MAX, comm->host) != 0;
+    if (has_others && found_s >= timeout_s)
+        c3d_log_warn(
+            "distributed.timeout_s is %g s, but mpirun finds out after %g s that a host is "
+            "lost (OMPI_MCA_oob_tcp_keepalive_time, _intvl, _probes): until then it may "
+            "not end when the ranks do; make one of them longer or the others shorter",
+            timeout_s, found_s);
+}
+
 c3d_status c3d_comm_open(c3d_comm *comm, const c3d_comm_device *device, double timeout_s)
 {
     c3d_comm_set_timeout(comm, timeout_s);
+    compare_keepalive(comm, timeout_s);
     comm->device = device;
     comm->times = (c3d_comm_times){ 0 };
     comm->ops = comm->n_ranks > 1 ? &c3d_comm_mpi : &c3d_comm_self;

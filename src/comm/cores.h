@@ -39,6 +39,9 @@ void c3d_cores_deal(const c3d_cores *cores, const cpu_set_t *allowed, const int 
 
 /* Whether this rank was bound by mpirun, which nobody told how. Local, after MPI_Init. */
 bool c3d_launch_binds_unasked(void);
+/* Seconds after which mpirun finds out that a host is lost (Open MPI's oob_tcp_keepalive_*); 0
+ * where mpirun is not what started the ranks. */
+double c3d_launch_keepalive_s(void);
 /* Whether mapping ranks so (the value of --map-by) says nothing of the cores of a host. */
 bool c3d_launch_maps_nodes(const char *policy);
 /* The processors of mpirun or its daemon on this host; false: it is not among the parents. */

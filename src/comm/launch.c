@@ -41,6 +41,22 @@ static bool has_binding_policy(void)
     return has;
 }
 
+static double number_of(const char *variable, double otherwise)
+{
+    const char *text = getenv(variable);
+    double value;
+
+    return text && c3d_parse_real(text, &value) ? value : otherwise;
+}
+
+double c3d_launch_keepalive_s(void)
+{
+    if (!getenv("OMPI_COMM_WORLD_SIZE")) return 0;
+    return number_of("OMPI_MCA_oob_tcp_keepalive_time", 300) +
+           number_of("OMPI_MCA_oob_tcp_keepalive_intvl", 20) *
+               number_of("OMPI_MCA_oob_tcp_keepalive_probes", 9);
+}
+
 bool c3d_launch_binds_unasked(void)
 {
     static const char *const choices[] = {

@@ -93,9 +93,11 @@ c3d_status c3d_checkpoint_find(const char *dir, char path_out[C3D_PATH_MAX])
             c3d_log_warn("%s; trying the checkpoint before it", c3d_error_last()->message);
     }
     if (st == C3D_OK && !found && list.n > 0)
-        st = C3D_FAIL(C3D_EDATA,
-                      "%s: none of its %zu checkpoints is whole; --resume never starts again",
-                      folder, list.n);
+        st = C3D_FAIL(
+            C3D_EDATA,
+            "%s: none of its %zu checkpoints is whole; --resume FILE takes another one, --resume "
+            "never starts again (model.init_from: from the best parameters)",
+            folder, list.n);
     free(list.steps);
     C3D_TRY(st);
     (void)snprintf(path_out, C3D_PATH_MAX, "%s", found ? path : "");

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define STEPS "steps.jsonl"
+
 struct c3d_records {
     char dir[C3D_PATH_MAX];
     FILE *steps, *metrics, *samples;
@@ -27,19 +29,24 @@ static bool step_of_csv(const char *line, int64_t *step)
     return sscanf(line, "%*d,%" SCNd64, step) == 1;
 }
 
-/* Keeps whole lines up to the step; a last line without its end was cut by a kill. */
+/* Keeps whole lines up to the step; a last line without its end was cut by a kill. The newest step
+ * that is left, last_step where there is no file. */
 static c3d_status cut_back(const char *path, int64_t last_step,
-                           bool (*step_of)(const char *, int64_t *))
+                           bool (*step_of)(const char *, int64_t *), int64_t *newest)
 {
     char *text;
     c3d_text kept = { 0 };
 
+    *newest = last_step;
     if (!c3d_path_exists(path)) return C3D_OK;
+    *newest = 0;
     C3D_TRY(c3d_file_read(path, &text, NULL));
     for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
         int64_t step = 0;
         *end = '\0';
-        if (!step_of(line, &step) || step <= last_step) c3d_text_add(&kept, "%s\n", line);
+        if (step_of(line, &step) && step > last_step) continue;
+        c3d_text_add(&kept, "%s\n", line);
+        *newest = step > *newest ? step : *newest;
     }
     const c3d_status st = c3d_file_write(path, kept.text ? kept.text : "", kept.length);
     free(text);
@@ -51,9 +58,14 @@ static c3d_status continue_file(c3d_records *r, const char *name, int64_t step,
                                 bool (*step_of)(const char *, int64_t *), FILE **out)
 {
     char path[C3D_PATH_MAX];
+    int64_t newest;
 
     C3D_TRY(c3d_path_join(path, r->dir, name));
-    C3D_TRY(cut_back(path, step, step_of));
+    C3D_TRY(cut_back(path, step, step_of, &newest));
+    if (!strcmp(name, STEPS) && newest < step)
+        c3d_log_warn("%s: has no steps %" PRId64 " to %" PRId64
+                     ": those of the checkpoint were recorded elsewhere",
+                     path, newest + 1, step);
     if (!out) return C3D_OK;
     *out = fopen(path, "a");
     if (!*out) return C3D_FAIL(C3D_EIO, "%s: %s", path, strerror(errno));
@@ -62,7 +74,7 @@ static c3d_status continue_file(c3d_records *r, const char *name, int64_t step,
 
 static c3d_status open_files(c3d_records *r, int64_t step, bool with_samples)
 {
-    C3D_TRY(continue_file(r, "steps.jsonl", step, step_of_json, &r->steps));
+    C3D_TRY(continue_file(r, STEPS, step, step_of_json, &r->steps));
     C3D_TRY(continue_file(r, "metrics.csv", step, step_of_csv, &r->metrics));
     C3D_TRY(
         continue_file(r, "samples.jsonl", step, step_of_json, with_samples ? &r->samples : NULL));
