@@ -82,10 +82,30 @@ static void a_rank_that_rests_is_named(void **state)
     wait_in(1, C3D_PLANE_CONTROL, 100);
     wait_in(2, C3D_PLANE_CONTROL, 90);
     seen[0].at_rest_s = 61;
+    seen[0].sign.phase = (c3d_phase_record){ C3D_PHASE_SCORING, 0, 0, 0 };
+    expect_judgement(C3D_SOME_LATE, "rank 0 (north): has let the others wait for 60 s; last: "
+                                    "putting the scores together");
+}
+
+/* A slow disk is waited for, but not for ever, and not on a host that is gone. */
+static void a_rank_that_saves_has_more_time(void **state)
+{
+    (void)state;
+    all_compute(7);
+    wait_in(1, C3D_PLANE_CONTROL, 1000);
+    wait_in(2, C3D_PLANE_CONTROL, 1000);
     seen[0].sign.phase = (c3d_phase_record){ C3D_PHASE_SAVING, 300, 0, 0 };
-    expect_judgement(C3D_SOME_LATE,
+    seen[0].at_rest_s = 599;
+    expect_judgement(C3D_SOME_WORK,
                      "rank 0 (north): has let the others wait for 60 s; last: saving "
+                     "the checkpoint of step 300, which may take 10 times as long");
+    seen[0].at_rest_s = 600;
+    expect_judgement(C3D_SOME_LATE,
+                     "rank 0 (north): has let the others wait for 600 s; last: saving "
                      "the checkpoint of step 300");
+    seen[0].at_rest_s = seen[0].silent_s = 60;
+    expect_judgement(C3D_SOME_LATE, "rank 0 (north): no sign of life for 60 s; last: saving the "
+                                    "checkpoint of step 300");
 }
 
 static void a_rank_that_works_on_is_not_late(void **state)
@@ -146,6 +166,7 @@ int main(void)
         cmocka_unit_test(a_stopped_rank_is_named),
         cmocka_unit_test(a_rank_stopped_in_a_call_is_named),
         cmocka_unit_test(a_rank_that_rests_is_named),
+        cmocka_unit_test(a_rank_that_saves_has_more_time),
         cmocka_unit_test(a_rank_that_works_on_is_not_late),
         cmocka_unit_test(who_waits_is_not_to_blame),
         cmocka_unit_test(all_may_wait_for_nobody),

@@ -285,6 +285,9 @@ C3D_CHECKED c3d_status c3d_file_write(const char *path, const void *bytes, size_
 C3D_CHECKED c3d_status c3d_file_open_new(const char *path, FILE **out);
 C3D_CHECKED c3d_status c3d_file_commit(const char *path, FILE *stream);
 void c3d_file_discard(const char *path, FILE *stream);
+/* fwrite in pieces, a tick after each (see c3d_phase_tick); what is written goes to the disk as it
+ * grows, so that the sync of commit has little left. Returns false, and errno says why. */
+C3D_CHECKED bool c3d_file_put(FILE *stream, const void *bytes, size_t n_bytes);
 /* pread/pwrite that go on after short counts; C3D_EIO names path, offset and bytes. */
 C3D_CHECKED c3d_status c3d_pread_all(int fd, const char *path, void *to, size_t n, int64_t offset);
 C3D_CHECKED c3d_status c3d_pwrite_all(int fd, const char *path, const void *from, size_t n,

@@ -65,6 +65,32 @@ static void sync_directory_of(const char *path)
     (void)close(fd);
 }
 
+#define PIECE_BYTES ((size_t)4 << 20)
+#define SYNC_BYTES  (32LL << 20)
+
+/* Whenever SYNC_BYTES more have been written. What is no file cannot be synced: as it is. */
+static bool sync_at_times(FILE *stream, size_t n_new)
+{
+    const long long at = ftello(stream);
+
+    if (at < 0 || at / SYNC_BYTES == (at - (long long)n_new) / SYNC_BYTES) return true;
+    return fflush(stream) == 0 && (fdatasync(fileno(stream)) == 0 || errno == EINVAL);
+}
+
+bool c3d_file_put(FILE *stream, const void *bytes, size_t n_bytes)
+{
+    const char *from = bytes;
+
+    while (n_bytes > 0) {
+        const size_t n = n_bytes < PIECE_BYTES ? n_bytes : PIECE_BYTES;
+        if (fwrite(from, 1, n, stream) != n || !sync_at_times(stream, n)) return false;
+        c3d_phase_tick();
+        from += n;
+        n_bytes -= n;
+    }
+    return true;
+}
+
 c3d_status c3d_file_commit(const char *path, FILE *stream)
 {
     char part[C3D_PATH_MAX];
@@ -77,6 +103,7 @@ c3d_status c3d_file_commit(const char *path, FILE *stream)
     const long long at = ftello(stream);
     bool good = !ferror(stream) && fflush(stream) == 0 && fsync(fileno(stream)) == 0;
     int reason = errno;
+    c3d_phase_tick();
     if (fclose(stream) != 0 && good) {
         good = false;
         reason = errno;

@@ -35,14 +35,23 @@ static bool is_waiting(const c3d_sign *sign, double at_least_s)
     return false;
 }
 
+static double rest_allowed_s(const c3d_sign *sign, double limit_s)
+{
+    return sign->phase.phase == C3D_PHASE_SAVING ? C3D_SAVING_TIMES * limit_s : limit_s;
+}
+
 void c3d_judge_name(const c3d_seen *seen, int rank, const char *host, double limit_s, c3d_text *who)
 {
+    const double allowed_s = rest_allowed_s(&seen->sign, limit_s);
+    const bool is_silent = seen->silent_s >= limit_s, is_late = seen->at_rest_s >= allowed_s;
     char phase[C3D_PHASE_MAX];
 
     c3d_phase_print(&seen->sign.phase, phase);
     c3d_text_add(who, "rank %d (%.40s): %s for %g s; last: %s", rank, host,
-                 seen->silent_s >= limit_s ? "no sign of life" : "has let the others wait", limit_s,
-                 phase);
+                 is_silent ? "no sign of life" : "has let the others wait",
+                 is_silent || !is_late ? limit_s : allowed_s, phase);
+    if (allowed_s > limit_s && !is_silent && !is_late)
+        c3d_text_add(who, ", which may take %d times as long", C3D_SAVING_TIMES);
 }
 
 typedef enum role { WAITS, WORKS, LATE } role;
@@ -51,7 +60,7 @@ static role role_of(const c3d_seen *seen, const uint64_t *goals, double limit_s)
 {
     if (seen->silent_s >= limit_s) return LATE;
     if (is_waiting(&seen->sign, 0) || (goals && !is_behind(&seen->sign, goals))) return WAITS;
-    return seen->at_rest_s >= limit_s ? LATE : WORKS;
+    return seen->at_rest_s >= rest_allowed_s(&seen->sign, limit_s) ? LATE : WORKS;
 }
 
 static int name_all(const c3d_panel *panel, role wanted, const uint64_t *goals, c3d_text *who)

@@ -37,6 +37,10 @@ typedef struct c3d_panel {
     double limit_s;
 } c3d_panel;
 
+/* Disks are slower than anything else, and no tick comes from within a sync: a rank that saves may
+ * be at rest for so many times limit_s. */
+#define C3D_SAVING_TIMES 10
+
 /* Whether any rank has waited limit_s in a collective call, and for whom. Unless C3D_NONE_LATE is
  * returned, it is added to `who`. */
 c3d_judgement c3d_judge(const c3d_panel *panel, c3d_text *who);

@@ -109,7 +109,7 @@ const key_row c3d_config_keys[] = {
 
     REAL(distributed.bucket_mb, "25", 0.001, 65536, "MB", WARN, "gradients are summed over ranks in pieces of this size", .warning = "over several ranks sums and norms are made of other pieces, so bits may differ from an undisturbed run"),
     CHOICE(distributed.reduction, "fast", "fast|ordered", WARN, "ordered: the same bits on 1, 2, 4, 8, ... ranks; slower, and memory for the gradients once more each time a rank's micro-batches double", .warning = "gradients are added in another order, so bits differ from an undisturbed run"),
-    REAL(distributed.timeout_s, "600", 1, 86400, "s", FREE, "a rank that lets the others wait longer and is silent or at rest ends the run"),
+    REAL(distributed.timeout_s, "600", 1, 86400, "s", FREE, "a rank that lets the others wait longer and is silent or at rest (while saving: ten times as long) ends the run"),
     INT(distributed.threads, "0", 0, 4096, "threads", FREE, "threads a rank; 0: the host's cores shared by its ranks, 1 with distributed.reduction: ordered"),
 
     REAL(evaluation.threshold, "0.9", 0, 1, "", WARN, "a score above it counts as positive; of K classes the largest score decides", .warning = "figures of epochs before and after are at different thresholds"),

@@ -93,7 +93,7 @@ c3d_status c3d_tensor_writer_declare(c3d_tensor_writer *writer, const char *name
 
 static c3d_status write_bytes(c3d_tensor_writer *writer, const void *bytes, size_t n_bytes)
 {
-    if (n_bytes == 0 || fwrite(bytes, 1, n_bytes, writer->stream) == n_bytes) return C3D_OK;
+    if (c3d_file_put(writer->stream, bytes, n_bytes)) return C3D_OK;
     return C3D_FAIL(C3D_EIO, "%s: %zu bytes of %" PRIu64 " not written: %s", writer->path, n_bytes,
                     writer->n_bytes, strerror(errno));
 }

@@ -280,10 +280,17 @@ void c3d_saver_look(c3d_saver *self, double step_s)
     compare_lead(self);
 }
 
+/* The watch gives who saves more time than others. */
+static c3d_status wait_for_thread(c3d_saver *self)
+{
+    if (self->job.dir) c3d_phase_set(C3D_PHASE_SAVING, self->step, 0);
+    return c3d_background_wait(self->thread);
+}
+
 void c3d_saver_destroy(c3d_saver *self)
 {
     if (!self) return;
-    if (self->thread && c3d_background_wait(self->thread) != C3D_OK)
+    if (self->thread && wait_for_thread(self) != C3D_OK)
         c3d_log_warn("%s; checkpoints saved before are whole", c3d_error_last()->message);
     if (self->thread) say(self);
     c3d_background_destroy(self->thread);
@@ -304,7 +311,7 @@ static c3d_status agree(c3d_run *run, c3d_status st)
 static c3d_status wait_for(c3d_saver *self)
 {
     const double began_s = c3d_now_s();
-    const c3d_status st = c3d_background_wait(self->thread);
+    const c3d_status st = wait_for_thread(self);
 
     self->wait_s = c3d_now_s() - began_s;
     if (st == C3D_OK && self->job.dir) {
