@@ -1,8 +1,10 @@
 /* base: errors, random numbers, text, CSV, files. */
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "support/cm.h"
@@ -264,6 +266,135 @@ static void a_job_runs_beside_the_caller(void **state)
     assert_int_equal(w.sum, 500500);
 }
 
+/* ---- who logs beside others: the stderr of these tests is a file ----------------------------- */
+
+static char filler[1 << 16];
+
+static int begin_capture(void)
+{
+    const int terminal = dup(STDERR_FILENO);
+    const int file = open("stderr.txt", O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0600);
+
+    (void)fflush(stderr);
+    assert_true(terminal >= 0 && file >= 0 && dup2(file, STDERR_FILENO) >= 0);
+    (void)close(file);
+    return terminal;
+}
+
+static void end_capture(int terminal)
+{
+    assert_true(dup2(terminal, STDERR_FILENO) >= 0);
+    (void)close(terminal);
+    assert_int_equal(unlink("stderr.txt"), 0);
+}
+
+static int count_captured(const char *words)
+{
+    char *text;
+    int n = 0;
+
+    assert_int_equal(c3d_file_read("stderr.txt", &text, NULL), C3D_OK);
+    for (const char *at = text; (at = strstr(at, words)); at++) n++;
+    free(text);
+    return n;
+}
+
+static c3d_status warn_often(void *context)
+{
+    for (int i = 0; i < *(const int *)context; i++) c3d_log_warn("line %d;", i);
+    return C3D_OK;
+}
+
+/* For the thread sanitizer, mostly. */
+static void bars_and_lines_take_turns(void **state)
+{
+    c3d_background *thread;
+    c3d_progress progress;
+    int n = 200;
+
+    (void)state;
+    const int terminal = begin_capture();
+    c3d_progress_set_mode(C3D_PROGRESS_ALWAYS, 0);
+    assert_int_equal(c3d_background_create(&thread), C3D_OK);
+    assert_int_equal(c3d_background_start(thread, warn_often, &n), C3D_OK);
+    c3d_progress_begin(&progress, "bar", n, "things");
+    progress.start_s -= 100;
+    for (int i = 0; i < n; i++) {
+        progress.last_s = progress.start_s;
+        c3d_progress_update(&progress, i);
+        if (i % 50 == 0) assert_int_equal(c3d_log_set_file(i % 100 ? NULL : "log.txt"), C3D_OK);
+    }
+    assert_int_equal(c3d_background_wait(thread), C3D_OK);
+    c3d_progress_end(&progress);
+    c3d_background_destroy(thread);
+    c3d_progress_set_mode(C3D_PROGRESS_AUTO, 0);
+    assert_int_equal(c3d_log_set_file(NULL), C3D_OK);
+    assert_int_equal(count_captured(";\n"), n);
+    assert_int_equal(count_captured("bar ["), n);
+    assert_int_equal(unlink("log.txt"), 0);
+    end_capture(terminal);
+}
+
+/* The log file is a pipe that nobody reads, and a thread hangs in it. */
+static void the_last_error_waits_for_no_log(void **state)
+{
+    c3d_background *thread;
+    int n = 1;
+
+    (void)state;
+    (void)unlink("pipe");
+    assert_int_equal(mkfifo("pipe", 0600), 0);
+    const int pipe = open("pipe", O_RDWR | O_NONBLOCK);
+    assert_true(pipe >= 0);
+    while (write(pipe, filler, sizeof filler) > 0) continue;
+    assert_int_equal(c3d_log_set_file("pipe"), C3D_OK);
+    const int terminal = begin_capture();
+    assert_int_equal(c3d_background_create(&thread), C3D_OK);
+    assert_int_equal(c3d_background_start(thread, warn_often, &n), C3D_OK);
+    while (count_captured("line 0;") == 0) (void)usleep(1000); /* from now on it has the log */
+    assert_int_equal(C3D_FAIL(C3D_ECOMM, "rank 7: gone"), C3D_ECOMM);
+    c3d_log_last_error(c3d_error_last());
+    assert_false(c3d_background_is_done(thread));
+    assert_int_equal(count_captured(": rank 7: gone\n"), 1);
+    while (!c3d_background_is_done(thread))
+        if (read(pipe, filler, sizeof filler) < 0) (void)usleep(1000);
+    assert_int_equal(c3d_background_wait(thread), C3D_OK);
+    c3d_background_destroy(thread);
+    end_capture(terminal);
+    assert_int_equal(c3d_log_set_file(NULL), C3D_OK);
+    (void)close(pipe);
+    assert_int_equal(unlink("pipe"), 0);
+}
+
+static void large_files_are_put_in_pieces(void **state)
+{
+    const size_t n = ((size_t)37 << 20) + 5; /* it is synced once on the way */
+    char *bytes = malloc(n), *back;
+    FILE *stream;
+    size_t n_back;
+
+    (void)state;
+    assert_non_null(bytes);
+    for (size_t i = 0; i < n; i++) bytes[i] = (char)(i >> 20 ^ i);
+    const uint64_t n_ticks = c3d_phase_get().n_ticks;
+    assert_int_equal(c3d_file_open_new("large", &stream), C3D_OK);
+    assert_true(c3d_file_put(stream, bytes, 0));
+    assert_true(c3d_file_put(stream, bytes, 3));
+    assert_true(c3d_file_put(stream, bytes + 3, n - 3));
+    assert_true(c3d_phase_get().n_ticks >= n_ticks + 10);
+    assert_int_equal(c3d_file_commit("large", stream), C3D_OK);
+    assert_int_equal(c3d_file_read("large", &back, &n_back), C3D_OK);
+    assert_int_equal(n_back, n);
+    assert_memory_equal(back, bytes, n);
+    free(back);
+    free(bytes);
+    assert_int_equal(unlink("large"), 0);
+    stream = fopen("/dev/full", "wb");
+    assert_non_null(stream);
+    assert_false(c3d_file_put(stream, filler, sizeof filler));
+    (void)fclose(stream);
+}
+
 static void large_arrays_share_no_page(void **state)
 {
     enum { N = 4 };
@@ -289,6 +420,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_travel_with_context),
         cmocka_unit_test(large_arrays_share_no_page),
+        cmocka_unit_test(large_files_are_put_in_pieces),
+        cmocka_unit_test(bars_and_lines_take_turns),
+        cmocka_unit_test(the_last_error_waits_for_no_log),
         cmocka_unit_test(a_job_runs_beside_the_caller),
         cmocka_unit_test(random_numbers_are_philox),
         cmocka_unit_test(permutations_are_bijections),

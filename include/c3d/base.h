@@ -115,6 +115,9 @@ void c3d_log_run(const char *format, ...) C3D_PRINTF(1, 2);  /* rank 0 says it f
 void c3d_log_rank(const char *format, ...) C3D_PRINTF(1, 2); /* this rank, named when n_ranks > 1 */
 void c3d_log_warn(const char *format, ...) C3D_PRINTF(1, 2); /* rank 0; "warning: ..." */
 void c3d_log_error(const c3d_error *error); /* how main() prints the error that ends the program */
+/* As that, from any thread: where another thread does not let go of the log (its file hangs) for
+ * about a second, the error goes to stderr all the same. */
+void c3d_log_last_error(const c3d_error *error);
 
 void c3d_progress_set_mode(c3d_progress_mode mode, double every_s);
 typedef struct c3d_progress {

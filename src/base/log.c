@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 static struct {
     const char *program;
@@ -31,17 +33,36 @@ int c3d_log_get_rank(void)
     return logger.rank;
 }
 
+void c3d_log_lock(void)
+{
+    (void)pthread_mutex_lock(&lock);
+}
+
+void c3d_log_unlock(void)
+{
+    (void)pthread_mutex_unlock(&lock);
+}
+
+static void replace_file(FILE *file)
+{
+    c3d_log_lock();
+    FILE *old = logger.file;
+    logger.file = file;
+    c3d_log_unlock();
+    if (old) (void)fclose(old);
+}
+
 c3d_status c3d_log_set_file(const char *path)
 {
-    if (logger.file) (void)fclose(logger.file);
-    logger.file = NULL;
+    replace_file(NULL);
     if (!path || logger.rank != 0) return C3D_OK;
-    logger.file = fopen(path, "a+");
-    if (!logger.file) return C3D_FAIL(C3D_EIO, "%s: %s", path, strerror(errno));
-    (void)setvbuf(logger.file, NULL, _IOLBF, 0);
-    const bool is_cut = fseek(logger.file, -1, SEEK_END) == 0 && getc(logger.file) != '\n';
-    (void)fseek(logger.file, 0, SEEK_END);
-    if (is_cut) (void)putc('\n', logger.file); /* the end of a line that a kill cut off */
+    FILE *file = fopen(path, "a+");
+    if (!file) return C3D_FAIL(C3D_EIO, "%s: %s", path, strerror(errno));
+    (void)setvbuf(file, NULL, _IOLBF, 0);
+    const bool is_cut = fseek(file, -1, SEEK_END) == 0 && getc(file) != '\n';
+    (void)fseek(file, 0, SEEK_END);
+    if (is_cut) (void)putc('\n', file); /* the end of a line that a kill cut off */
+    replace_file(file);
     return C3D_OK;
 }
 
@@ -62,9 +83,8 @@ static void put_json(FILE *stream, const char *level, const char *message)
     c3d_json_free(line);
 }
 
-static void say(FILE *stream, const char *level, const char *prefix, const char *message)
+static void say_locked(FILE *stream, const char *level, const char *prefix, const char *message)
 {
-    (void)pthread_mutex_lock(&lock);
     c3d_progress_clear_line();
     if (logger.format == C3D_LOG_JSON) {
         put_json(stream, level, message);
@@ -77,7 +97,13 @@ static void say(FILE *stream, const char *level, const char *prefix, const char 
         c3d_now_text(time);
         (void)fprintf(logger.file, "%s %s%s\n", time, prefix, message);
     }
-    (void)pthread_mutex_unlock(&lock);
+}
+
+static void say(FILE *stream, const char *level, const char *prefix, const char *message)
+{
+    c3d_log_lock();
+    say_locked(stream, level, prefix, message);
+    c3d_log_unlock();
 }
 
 void c3d_log_run(const char *format, ...)
@@ -117,27 +143,69 @@ void c3d_log_warn(const char *format, ...)
     say(stderr, "warning", "warning: ", message);
 }
 
-void c3d_log_error(const c3d_error *error)
-{
-    char prefix[96];
-    c3d_text message = { 0 };
+#define PREFIX_MAX 96
 
-    (void)snprintf(prefix, sizeof prefix, "%s: ", logger.program);
+static void error_prefix(char out[PREFIX_MAX])
+{
+    (void)snprintf(out, PREFIX_MAX, "%s: ", logger.program);
     if (logger.n_ranks > 1)
-        (void)snprintf(prefix, sizeof prefix, "%s: rank %d of %d: ", logger.program, logger.rank,
+        (void)snprintf(out, PREFIX_MAX, "%s: rank %d of %d: ", logger.program, logger.rank,
                        logger.n_ranks);
-    c3d_text_add(&message, "%s", error->message);
+}
+
+static void error_text(const c3d_error *error, c3d_text *message)
+{
+    c3d_text_add(message, "%s", error->message);
     if (error->context[0]) {
         const char *rest = error->context;
         while (*rest) {
             const size_t n = strcspn(rest, "\n");
-            c3d_text_add(&message, "\n    %.*s", (int)n, rest);
+            c3d_text_add(message, "\n    %.*s", (int)n, rest);
             rest += n + (rest[n] == '\n');
         }
     }
     if (error->status == C3D_EINTERNAL || error->status == C3D_EINVAL)
-        c3d_text_add(&message, "\n    [%s, %s:%d]", c3d_status_text(error->status), error->file,
+        c3d_text_add(message, "\n    [%s, %s:%d]", c3d_status_text(error->status), error->file,
                      error->line);
+}
+
+void c3d_log_error(const c3d_error *error)
+{
+    char prefix[PREFIX_MAX];
+    c3d_text message = { 0 };
+
+    error_prefix(prefix);
+    error_text(error, &message);
     say(stderr, "error", prefix, message.text);
+    c3d_text_free(&message);
+}
+
+/* As far as it can be without a lock. */
+static void write_plainly(const char *prefix, const char *message)
+{
+    c3d_text line = { 0 };
+
+    c3d_text_add(&line, "\n%s%s\n", prefix, message);
+    if (write(STDERR_FILENO, line.text, line.length) < 0) { /* nobody is left to be told */
+    }
+    c3d_text_free(&line);
+}
+
+void c3d_log_last_error(const c3d_error *error)
+{
+    char prefix[PREFIX_MAX];
+    c3d_text message = { 0 };
+    struct timespec until;
+
+    error_prefix(prefix);
+    error_text(error, &message);
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec++;
+    if (pthread_mutex_timedlock(&lock, &until) == 0) {
+        say_locked(stderr, "error", prefix, message.text);
+        c3d_log_unlock();
+    } else {
+        write_plainly(prefix, message.text);
+    }
     c3d_text_free(&message);
 }

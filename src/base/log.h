@@ -3,6 +3,9 @@
 #define C3D_BASE_LOG_H
 
 int c3d_log_get_rank(void);
-void c3d_progress_clear_line(void); /* erases the bar, if one stands on the terminal */
+/* Who prints holds it; any thread may. */
+void c3d_log_lock(void);
+void c3d_log_unlock(void);
+void c3d_progress_clear_line(void); /* erases the bar, if one stands on the terminal; locked */
 
 #endif

@@ -6,7 +6,7 @@
 
 static c3d_progress_mode mode = C3D_PROGRESS_AUTO;
 static double line_every_s = 10;
-static bool bar_is_shown;
+static bool bar_is_shown; /* under the lock of the log */
 
 #define BAR_EVERY_S 0.2
 #define QUIET_FOR_S 1.0
@@ -70,10 +70,12 @@ static void show(c3d_progress *p, double now_s)
         memset(bar, '.', BAR_WIDTH);
         memset(bar, '#', (size_t)(n < 0 ? 0 : n > BAR_WIDTH ? BAR_WIDTH : n));
         bar[BAR_WIDTH] = '\0';
+        c3d_log_lock();
         (void)fprintf(stderr, "\r\033[K%s [%s] %.0f/%.0f %s, %s left", p->label, bar, p->done,
                       p->total, p->unit, left);
         (void)fflush(stderr);
         bar_is_shown = true;
+        c3d_log_unlock();
     } else {
         c3d_log_run("%s: %.0f of %.0f %s (%.0f %%), %s left", p->label, p->done, p->total, p->unit,
                     100 * share, left);
@@ -109,7 +111,9 @@ void c3d_progress_end(c3d_progress *progress)
     char took[32];
 
     if (is_silent() || !progress->shown) return;
+    c3d_log_lock();
     c3d_progress_clear_line();
+    c3d_log_unlock();
     if (progress->end_is_said && mode != C3D_PROGRESS_JSON) return;
     duration_text(c3d_now_s() - progress->start_s, took);
     if (mode == C3D_PROGRESS_JSON)

@@ -13,6 +13,7 @@
 
 /* What printing and MPI_Abort may take; both wait for others. */
 static const struct timespec enough = { .tv_sec = 5 };
+#define PRINTING_S 2
 
 static void *leave_late(void *argument)
 {
@@ -34,6 +35,29 @@ static bool is_first_of_host(uint64_t job)
     return fd < 0 || bind(fd, (const struct sockaddr *)&name, n_bytes) == 0 || errno != EADDRINUSE;
 }
 
+/* Other threads may hang in other streams: those are left. */
+static void *print(void *error)
+{
+    c3d_log_last_error(error);
+    (void)fflush(stdout);
+    return NULL;
+}
+
+/* A file system or a terminal that hangs does not keep the others from being ended. */
+static void print_or_leave_it(c3d_error *error)
+{
+    struct timespec until;
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, print, error) != 0) {
+        (void)print(error);
+        return;
+    }
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PRINTING_S;
+    (void)pthread_timedjoin_np(thread, NULL, &until);
+}
+
 _Noreturn void c3d_end_all(const c3d_comm *comm, const c3d_error *error)
 {
     c3d_end_all_with(comm, error, c3d_exit_code(error->status));
@@ -41,13 +65,13 @@ _Noreturn void c3d_end_all(const c3d_comm *comm, const c3d_error *error)
 
 _Noreturn void c3d_end_all_with(const c3d_comm *comm, const c3d_error *error, int code)
 {
+    c3d_error said = *error;
     pthread_t thread;
 
     if (pthread_create(&thread, NULL, leave_late, (void *)(intptr_t)code) == 0)
         (void)pthread_detach(thread);
     if (comm->job == 0 || is_first_of_host(comm->job)) {
-        c3d_log_error(error);
-        (void)fflush(NULL);
+        print_or_leave_it(&said);
         (void)MPI_Abort(MPI_COMM_WORLD, code);
     } else { /* that one ends this one too */
         (void)nanosleep(&enough, NULL);
