@@ -34,6 +34,7 @@ train_on() { # RUN OPTIONS...
         --set distributed.timeout_s=4 "${@:2}" >out.txt 2>&1 &
     job=$!
     for ((i = 0; i < 1200; i++)); do grep -qs '^epoch 1/' out.txt && break; sleep 0.05; done
+    sleep 2 # by now each has told that it trains
 }
 signalled() { # CODE SIGNAL RANK RUN
     local code=0 pid i
@@ -48,7 +49,8 @@ signalled() { # CODE SIGNAL RANK RUN
 
 signalled 4 STOP 2 stopped2
 says_once "rank 0 of 3: rank 2 ($(hostname)): no sign of life for 4 s; last: "
-grep -q "no sign of life for 4 s; last: .* [0-9]" stopped2/log.txt || fail "log.txt does not say it"
+grep "no sign of life for 4 s; last: " stopped2/log.txt | grep -qv "last: starting" ||
+    fail "log.txt does not say it: $(tail -1 stopped2/log.txt)"
 signalled 4 STOP 0 stopped0
 says_once ": rank 0 ($(hostname)): no sign of life for 4 s; last: "
 signalled 137 KILL 1 killed

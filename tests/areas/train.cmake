@@ -50,7 +50,8 @@ foreach(name train_store train_bf16 train_resume train_ranks train_errors train_
     set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED train_store)
   endif()
 endforeach()
-set_tests_properties(plan_memory train_syscalls train_elastic evaluate_ranks PROPERTIES LABELS "slow;mpi")
+set_tests_properties(plan_memory train_syscalls train_elastic evaluate_ranks train_practice train_stage
+  PROPERTIES LABELS "slow;mpi")
 
 c3d_script_test(train_time LABELS "slow;mpi" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_time.sh)
 c3d_script_test(train_sinop LABELS "slow;mpi;data" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_sinop.sh)
