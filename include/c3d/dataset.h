@@ -106,6 +106,10 @@ typedef struct c3d_frame {
     c3d_split split;  /* C3D_SPLIT_NONE: too near to another split (buffer_m) */
     int fold;         /* 0 without folds */
     bool edited;      /* split or a label is not what was written; by hand, in QGIS */
+    int source;       /* 0: the mosaics' grid; k > 0: file k of an imported list, in whose pixels x
+                         and y then are: frames of two sources never overlap nor neighbour there */
+    int64_t group;    /* frames of one group may not be in two splits or folds; 0: none */
+    double lon, lat;  /* centre of a frame with source > 0, degrees; NaN: not known */
 } c3d_frame;
 typedef struct c3d_frames {
     size_t n;
@@ -124,12 +128,13 @@ typedef struct c3d_frames {
 } c3d_frames;
 void c3d_frames_free(c3d_frames *frames);
 /* Writes and reads frames.gpkg: layer frames (squares; frame_id, split, fold, label_YYYY,
- * share_CLASS_YYYY, edited, x, y, made), layer sources (path, kind, date, bytes, hash: XXH3 of the
- * file), table settings (the grid and what the rest needs), and a QGIS style. Writing is one
- * transaction on a file beside path, renamed at its end.
- * Reading honours edits: deleted rows are gone, changed splits, folds and labels are taken. `made`
- * holds a hash of them as written, by which an edited row is told; x and y, not the geometry, say
- * where a frame is. C3D_EDATA names the frame and column that cannot be understood. */
+ * share_CLASS_YYYY, edited, x, y, and source, group, lon, lat where a frame has a source or group,
+ * made; a frame with a source and no lon, lat has no geometry), layer sources (path, kind, date,
+ * bytes, hash: XXH3 of the file), table settings (the grid and what the rest needs), and a QGIS
+ * style. Writing is one transaction on a file beside path, renamed at its end. Reading honours
+ * edits: deleted rows are gone, changed splits, folds and labels are taken. `made` holds a hash of
+ * them as written, by which an edited row is told; x and y, not the geometry, say where a frame is.
+ * C3D_EDATA names the frame and column that cannot be understood. */
 C3D_CHECKED c3d_status c3d_frames_write(const char *path, const c3d_frames *frames,
                                         const c3d_dataset_desc *desc, const c3d_archive *archive);
 C3D_CHECKED c3d_status c3d_frames_read(const char *path, c3d_frames *out);

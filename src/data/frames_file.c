@@ -1,11 +1,12 @@
 #include "frames.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { FIXED_FIELDS = 7, TEXT_MAX = 96 };
+enum { FIXED_FIELDS = 11, TEXT_MAX = 96 };
 
 uint64_t c3d_frames_made(const c3d_frames *frames, size_t i)
 {
@@ -26,9 +27,10 @@ uint64_t c3d_frames_made(const c3d_frames *frames, size_t i)
 /* ---- layer frames ---------------------------------------------------------------------------- */
 
 /* Columns in order: frame_id, split, fold, for each year label_YYYY and its shares, edited, x, y,
- * made. */
+ * source, group, lon, lat (those four if has_sources), made. */
 typedef struct column_list {
     int n;
+    bool has_sources;
     c3d_field_desc *fields; /* [n]; names own their text */
     c3d_field_value *values;
 } column_list;
@@ -43,6 +45,13 @@ static void columns_free(column_list *columns)
 static void add_column(column_list *columns, c3d_field_type type, const char *name)
 {
     columns->fields[columns->n++] = (c3d_field_desc){ c3d_strdup(name), type };
+}
+
+static bool has_sources(const c3d_frames *frames)
+{
+    for (size_t i = 0; i < frames->n; i++)
+        if (frames->rows[i].source != 0 || frames->rows[i].group != 0) return true;
+    return false;
 }
 
 static c3d_status columns_make(const c3d_frames *frames, column_list *out)
@@ -68,14 +77,21 @@ static c3d_status columns_make(const c3d_frames *frames, column_list *out)
     add_column(out, C3D_FIELD_INT, "edited");
     add_column(out, C3D_FIELD_INT, "x");
     add_column(out, C3D_FIELD_INT, "y");
+    if ((out->has_sources = has_sources(frames))) {
+        add_column(out, C3D_FIELD_INT, "source");
+        add_column(out, C3D_FIELD_INT, "group");
+        add_column(out, C3D_FIELD_REAL, "lon");
+        add_column(out, C3D_FIELD_REAL, "lat");
+    }
     add_column(out, C3D_FIELD_TEXT, "made");
     return C3D_OK;
 }
 
-static void fill_values(const c3d_frames *frames, size_t i, c3d_field_value *values,
+static void fill_values(const c3d_frames *frames, size_t i, const column_list *columns,
                         const char *made)
 {
     const c3d_frame *frame = &frames->rows[i];
+    c3d_field_value *values = columns->values;
     int v = 0;
 
     values[v++].i = frame->frame_id;
@@ -91,14 +107,37 @@ static void fill_values(const c3d_frames *frames, size_t i, c3d_field_value *val
     values[v++].i = frame->edited;
     values[v++].i = frame->x;
     values[v++].i = frame->y;
+    if (columns->has_sources) {
+        values[v++].i = frame->source;
+        values[v++].i = frame->group;
+        values[v++].r = frame->source ? frame->lon : (double)NAN;
+        values[v++].r = frame->source ? frame->lat : (double)NAN;
+    }
     values[v++].t = made;
 }
 
-static void ring_of(const c3d_frames *frames, const c3d_frame *frame, double ring[10])
+/* A frame of an imported file is a square around its centre: the grid is then a nominal one in
+ * degrees, whose pixels have the files' size at the equator. False without a place. */
+static bool ring_around(const c3d_frames *frames, const c3d_frame *frame, double ring[10])
+{
+    static const int corners[5][2] = { { -1, 1 }, { -1, -1 }, { 1, -1 }, { 1, 1 }, { -1, 1 } };
+    const double half = fabs(frames->transform[5]) * frames->size_px / 2;
+    const double shrink = cos(frame->lat * acos(-1.0) / 180);
+
+    if (isnan(frame->lon) || isnan(frame->lat)) return false;
+    for (int i = 0; i < 5; i++) {
+        ring[2 * i] = frame->lon + corners[i][0] * half / fmax(shrink, 1e-6);
+        ring[2 * i + 1] = frame->lat + corners[i][1] * half;
+    }
+    return true;
+}
+
+static bool ring_of(const c3d_frames *frames, const c3d_frame *frame, double ring[10])
 {
     static const int corners[5][2] = { { 0, 0 }, { 0, 1 }, { 1, 1 }, { 1, 0 }, { 0, 0 } };
     const double *t = frames->transform;
 
+    if (frame->source > 0) return ring_around(frames, frame, ring);
     for (int i = 0; i < 5; i++) {
         const double u = frame->x + (double)(corners[i][0] * frames->size_px);
         const double v = frame->y + (double)(corners[i][1] * frames->size_px);
@@ -106,12 +145,14 @@ static void ring_of(const c3d_frames *frames, const c3d_frame *frame, double rin
         ring[2 * i] = t[0] + u * t[1] + v * t[2];
         ring[2 * i + 1] = t[3] + u * t[4] + v * t[5];
     }
+    return true;
 }
 
 static c3d_status write_frames(c3d_vector_writer *writer, const c3d_frames *frames)
 {
     column_list columns = { 0 };
     double ring[10];
+    bool has_ring;
     char made[20];
     c3d_status st;
 
@@ -120,9 +161,10 @@ static c3d_status write_frames(c3d_vector_writer *writer, const c3d_frames *fram
                                              columns.n));
     for (size_t i = 0; i < frames->n; i++) {
         (void)snprintf(made, sizeof made, "%016" PRIx64, c3d_frames_made(frames, i));
-        fill_values(frames, i, columns.values, made);
-        ring_of(frames, &frames->rows[i], ring);
-        C3D_TRY_TO(done, c3d_vector_writer_add(writer, ring, 5, columns.values));
+        fill_values(frames, i, &columns, made);
+        has_ring = ring_of(frames, &frames->rows[i], ring);
+        C3D_TRY_TO(done, c3d_vector_writer_add(writer, has_ring ? ring : NULL, has_ring ? 5 : 0,
+                                               columns.values));
     }
 done:
     columns_free(&columns);

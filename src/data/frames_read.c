@@ -1,6 +1,7 @@
 #include "frames.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,6 +161,26 @@ static bool was_edited(const reading *in, size_t row)
     return c3d_vector_int(in->layer, row, c3d_vector_field(in->layer, "edited"), &mark) && mark;
 }
 
+/* The columns of imported frames; a file without them has none. */
+static c3d_status read_source(const reading *in, size_t row)
+{
+    const int group = c3d_vector_field(in->layer, "group");
+    c3d_frame *frame = &in->frames->rows[row];
+    long long number = 0;
+
+    frame->lon = frame->lat = (double)NAN;
+    if (c3d_vector_field(in->layer, "source") < 0) return C3D_OK;
+    C3D_TRY(read_int(in, row, "source", &frame->source));
+    if (c3d_vector_text(in->layer, row, group) != NULL &&
+        !c3d_vector_int(in->layer, row, group, &number))
+        return fail_value(in, row, "group", "a whole number");
+    frame->group = number;
+    if (!c3d_vector_real(in->layer, row, c3d_vector_field(in->layer, "lon"), &frame->lon) ||
+        !c3d_vector_real(in->layer, row, c3d_vector_field(in->layer, "lat"), &frame->lat))
+        frame->lon = frame->lat = (double)NAN;
+    return C3D_OK;
+}
+
 static c3d_status read_row(reading *in, size_t row)
 {
     c3d_frame *frame = &in->frames->rows[row];
@@ -174,6 +195,7 @@ static c3d_status read_row(reading *in, size_t row)
     C3D_TRY(read_int(in, row, "fold", &frame->fold));
     C3D_TRY(read_int(in, row, "x", &frame->x));
     C3D_TRY(read_int(in, row, "y", &frame->y));
+    C3D_TRY(read_source(in, row));
     if (frame->x > in->frames->width_px - in->frames->size_px ||
         frame->y > in->frames->height_px - in->frames->size_px)
         return fail_value(in, row, "x", "a place inside the grid");
