@@ -12,21 +12,6 @@ cmake --build programs --target c3d-dataset c3d-train bench_comm >>programs.log 
 export PATH=$PWD/programs/bin:$PATH
 mkdir -p comm-data
 cd comm-data
-cat >dataset.yaml <<'YAML'
-data:
-  root: archive
-  mosaics: planet_medres_normalized_analytic_{YYYY}-{MM}_mosaic/*_quad.tif
-  labels: mapbiomas/brasil_coverage_{YYYY}.tif
-  label_classes: {mining: 30}
-  positive: mining
-  frame_size_px: 64
-  stride_px: 16
-  positive_share: 0.7
-  negative_share: 0.3
-  series_label: any
-  split: random
-  split_shares: [0.8, 0.1, 0.1]
-YAML
 cat >train.yaml <<'YAML'
 data: {store: store, allow_leaking_split: true}
 model: {network: cnn2d}
@@ -36,7 +21,9 @@ YAML
 if [ ! -f store/ready ]; then
     rm -rf archive store
     c3d-dataset demo archive --kind one_frame --size tiny --seed 5 >demo.log
-    c3d-dataset build dataset.yaml --out store >build.log
+    c3d-dataset build "$C3D_SOURCE/tests/data-configs/one-frame.yaml" \
+        --set data.frame_size_px=64 --set data.stride_px=16 --set "data.split_shares=[0.8, 0.1, 0.1]" \
+        --out store >build.log
     touch store/ready
 fi
 python3 "$C3D_SOURCE/bench/comm_placements.py" c3d-train train.yaml "$@"

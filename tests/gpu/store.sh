@@ -5,21 +5,7 @@ make_store() {
     local width=16
     [ "$rehearsal" = 0 ] || width=4
     ours "$bin/c3d-dataset" demo archive --kind one_frame --size tiny --seed 5 || return 1
-    cat >dataset.yaml <<YAML
-data:
-  root: archive
-  mosaics: planet_medres_normalized_analytic_{YYYY}-{MM}_mosaic/*_quad.tif
-  labels: mapbiomas/brasil_coverage_{YYYY}.tif
-  label_classes: {mining: 30}
-  positive: mining
-  frame_size_px: 16
-  positive_share: 0.7
-  negative_share: 0.3
-  series_label: any
-  split: random
-  split_shares: [0.5, 0.25, 0.25]
-YAML
-    ours "$bin/c3d-dataset" build dataset.yaml --out store || return 1
+    ours "$bin/c3d-dataset" build "$source_dir/tests/data-configs/one-frame.yaml" --out store || return 1
     cat >train.yaml <<YAML
 data: {store: $PWD/store, readers: 2}
 model: {network: c3d, width: $width, fc: 64}

@@ -108,21 +108,9 @@ same_records() { # A B: but for the clock
 make_data() {
     "$C3D_BIN/c3d-dataset" demo "$dir/archive" --kind one_frame --size tiny --seed 5 \
         >"$dir/data.log" 2>&1 || wrong "no archive: $(tail -1 "$dir/data.log")"
-    cat >"$dir/dataset.yaml" <<YAML
-data:
-  root: $dir/archive
-  mosaics: planet_medres_normalized_analytic_{YYYY}-{MM}_mosaic/*_quad.tif
-  labels: mapbiomas/brasil_coverage_{YYYY}.tif
-  label_classes: {mining: 30}
-  positive: mining
-  frame_size_px: 16
-  positive_share: 0.7
-  negative_share: 0.3
-  series_label: any
-  split: random
-  split_shares: [0.4, 0.5, 0.1]
-YAML
-    "$C3D_BIN/c3d-dataset" build "$dir/dataset.yaml" --out "$dir/store" >"$dir/data.log" 2>&1 ||
+    "$C3D_BIN/c3d-dataset" build "$C3D_SOURCE/tests/data-configs/one-frame.yaml" \
+        --set data.root="$dir/archive" --set "data.split_shares=[0.4, 0.5, 0.1]" --out "$dir/store" \
+        >"$dir/data.log" 2>&1 ||
         wrong "no dataset: $(tail -1 "$dir/data.log")"
     cat >"$dir/train.yaml" <<YAML
 data: {store: $dir/store, readers: 1}
