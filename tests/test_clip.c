@@ -138,7 +138,7 @@ static void write_frames(const char *dir, const c3d_dataset_desc *desc)
     rows[frames.n++] =
         (c3d_frame){ .frame_id = 9999, .x = W - SIZE, .y = H - SIZE, .split = C3D_SPLIT_TEST };
     for (size_t i = 0; i < frames.n; i++) {
-        labels[i] = (c3d_frame_label)(i % 4);
+        labels[i] = C3D_FRAME_UNLABELLED + (int)(i % 4);
         shares[i] = (double)(i % 4) / 4;
     }
     assert_int_equal(c3d_make_dirs(dir), C3D_OK);

@@ -125,8 +125,10 @@ static c3d_samples make(const c3d_dataset_desc *desc)
 static void check_series(c3d_series_label rule, const char *expected)
 {
     const c3d_dataset_desc desc = { .samples = C3D_SAMPLES_SERIES, .series_label = rule };
-    c3d_samples samples = make(&desc);
+    c3d_samples samples;
     size_t n = 0;
+
+    assert_int_equal(c3d_samples_make(&desc, &frames, &store, &samples), C3D_OK);
 
     for (int i = 0; i < 5; i++) {
         if (expected[i] == 'x') continue;
@@ -146,9 +148,25 @@ static void check_series(c3d_series_label rule, const char *expected)
 static void a_series_is_labelled_over_all_years(void **state)
 {
     (void)state;
+    reset_labels();
     check_series(C3D_SERIES_ANY, "101x1");
     check_series(C3D_SERIES_LAST, "1000x");
     check_series(C3D_SERIES_ALL, "0000x");
+}
+
+/* Classes 1 and 2, and 3 = years of several classes. */
+static void a_series_of_several_classes_is_labelled_over_all_years(void **state)
+{
+    (void)state;
+    set_labels(0, 1, 2, 2, 2);
+    set_labels(1, 2, NEG, 1, NONE);
+    set_labels(2, 2, 2, 2, 2);
+    set_labels(3, 1, UNC, 1, 1);
+    set_labels(4, 3, UNC, NEG, UNC);
+    check_series(C3D_SERIES_ANY, "21213");
+    check_series(C3D_SERIES_LAST, "2x21x");
+    check_series(C3D_SERIES_ALL, "x02x0");
+    reset_labels();
 }
 
 static void check_yearly(c3d_label_year_rule rule, const char *first, const char *second)
@@ -314,6 +332,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_series_is_labelled_over_all_years),
+        cmocka_unit_test(a_series_of_several_classes_is_labelled_over_all_years),
         cmocka_unit_test(a_year_is_a_sample_if_it_is_whole),
         cmocka_unit_test(a_label_period_is_one_sample),
         cmocka_unit_test(months_without_an_observation_are_no_samples),

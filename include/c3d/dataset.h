@@ -43,8 +43,8 @@ typedef struct c3d_dataset_desc {
     c3d_date label_first, label_last;
     int n_classes;
     const c3d_label_class *classes;
-    const char *positive;             /* name of the positive class */
-    int n_bands;                      /* 0: all */
+    const char *positive; /* name of the positive class; NULL: every class is a label of its own */
+    int n_bands;          /* 0: all */
     const char *const *bands;         /* names or 1-based numbers as text */
     c3d_date month_first, month_last; /* 0: all */
     double aoi[4]; /* x_min, y_min, x_max, y_max in the mosaics' CRS; all 0: none */
@@ -90,15 +90,14 @@ void c3d_archive_free(c3d_archive *archive);
 /* ---- frames
  * -------------------------------------------------------------------------------------------- */
 
-typedef enum c3d_frame_label {
-    C3D_FRAME_NEGATIVE,
-    C3D_FRAME_POSITIVE,
+/* Of a frame in a year: what a sample of it would be labelled, 0 or a class from 1 on, or < 0. */
+typedef int c3d_frame_label;
+enum {
+    C3D_FRAME_UNLABELLED = -2,
     C3D_FRAME_UNCERTAIN,
-    C3D_FRAME_UNLABELLED
-} c3d_frame_label;
-/* "negative", "positive", "uncertain", "unlabelled" */
-const char *c3d_frame_label_name(c3d_frame_label label);
-bool c3d_frame_label_parse(const char *name, c3d_frame_label *out);
+    C3D_FRAME_NEGATIVE,
+    C3D_FRAME_POSITIVE /* with by_class: the first class, the others follow */
+};
 
 typedef struct c3d_frame {
     int64_t frame_id; /* its place in the grid of frames: row times columns plus column */
@@ -118,6 +117,7 @@ typedef struct c3d_frames {
     int *years; /* label years, ascending */
     int n_classes;
     char **classes;          /* label classes as configured */
+    bool by_class;           /* class c is label c + 1; else positive is the only class of labels */
     c3d_frame_label *labels; /* [n, n_years] */
     double *shares; /* [n, n_years, n_classes] of the frame's area; NaN: nothing observed */
     /* the grid all months are read on */
@@ -127,6 +127,11 @@ typedef struct c3d_frames {
     int size_px;
 } c3d_frames;
 void c3d_frames_free(c3d_frames *frames);
+/* Classes that a label can name: labels are below 1 + this. */
+int c3d_frames_n_labels(const c3d_frames *frames);
+/* "negative", "uncertain", "unlabelled", and "positive" or the class; borrowed from frames. */
+const char *c3d_frame_label_name(const c3d_frames *frames, c3d_frame_label label);
+bool c3d_frame_label_parse(const c3d_frames *frames, const char *name, c3d_frame_label *out);
 /* Writes and reads frames.gpkg: layer frames (squares; frame_id, split, fold, label_YYYY,
  * share_CLASS_YYYY, edited, x, y, and source, group, lon, lat where a frame has a source or group,
  * made; a frame with a source and no lon, lat has no geometry), layer sources (path, kind, date,
@@ -147,14 +152,16 @@ C3D_CHECKED c3d_status c3d_frames_read(const char *path, c3d_frames *out);
  * pixels being polygons between their transformed corners. Not observed are nodata, and, in files
  * that tag nothing and where no class claims them, code 0 and (8 bit) 27. A frame is positive when
  * the positive class has positive_share or more, negative at negative_share or less, else
- * uncertain; unlabelled when more than half of it is not observed.
- * Label years: those of the label files that are years of the archive's months or the year before.
- * Splits: blocks are squares of block_km (CRS metres; rounded to whole strides), counted from the
- * grid's corner; they are drawn in random order, those with positives first, each to the split
- * that lacks most of its share, so that every split has positives where that is possible. Frames
- * nearer than buffer_m to one of a split before theirs in test, validation, train get no split.
- * random: each frame by itself, without buffer. Folds are dealt to blocks likewise.
- * Gate: C3D_EDATA with a sentence when the labels cannot be right for these images. */
+ * uncertain; unlabelled when more than half of it is not observed. Where every class is a label,
+ * the one with the largest share (the first of equals) needs positive_share, and a frame is
+ * negative when all classes together have negative_share or less. Label years: those of the label
+ * files that are years of the archive's months or the year before. Splits: blocks are squares of
+ * block_km (CRS metres; rounded to whole strides), counted from the grid's corner; they are drawn
+ * in random order, those with positives first, each to the split that lacks most of its share, so
+ * that every split has positives where that is possible. Frames nearer than buffer_m to one of a
+ * split before theirs in test, validation, train get no split. random: each frame by itself,
+ * without buffer. Folds are dealt to blocks likewise. Gate: C3D_EDATA with a sentence when the
+ * labels cannot be right for these images. */
 C3D_CHECKED c3d_status c3d_frames_make(const c3d_dataset_desc *desc, const c3d_archive *archive,
                                        c3d_frames *out);
 

@@ -123,10 +123,8 @@ static bool classes_disjoint(const c3d_config *c, char what[256])
 
 static bool labels_complete(const c3d_config *c, char what[256])
 {
-    const bool is_complete = c->data.label_classes.n > 0 && c->data.positive[0];
-
-    (void)snprintf(what, 256, "needs data.label_classes and data.positive");
-    return !c->data.labels[0] || is_complete;
+    (void)snprintf(what, 256, "needs data.label_classes");
+    return !c->data.labels[0] || c->data.label_classes.n > 0;
 }
 
 static bool labels_dated(const c3d_config *c, char what[256])
@@ -184,7 +182,7 @@ static const rule rules[] = {
     { { "data.fold", "data.folds" }, fold_exists },
     { { "data.positive", "data.label_classes" }, positive_exists },
     { { "data.label_classes" }, classes_disjoint },
-    { { "data.labels", "data.label_classes", "data.positive" }, labels_complete },
+    { { "data.labels", "data.label_classes" }, labels_complete },
     { { "data.labels", "data.label_period" }, labels_dated },
 };
 

@@ -92,7 +92,7 @@ static c3d_status take_samples(const c3d_frames *frames, const c3d_samples *samp
     for (size_t i = 0; i < samples->n; i++) {
         const c3d_sample *sample = &samples->rows[i];
         const size_t frame = c3d_frames_find(frames, sample->frame_id);
-        if (sample->split < C3D_N_SPLITS) census->samples[sample->split][sample->label != 0]++;
+        if (sample->split < C3D_N_SPLITS) census->samples[sample->split][sample->label]++;
         if (frame == (size_t)-1 || is_used[frame]) continue;
         is_used[frame] = 1;
         census->fates[frames->rows[frame].split == C3D_SPLIT_NONE ? C3D_FATE_NO_SPLIT
@@ -122,6 +122,23 @@ static c3d_status take_frames(const c3d_frames *frames, const c3d_store *store, 
     return st;
 }
 
+/* An edited samples.csv may hold labels that the frames do not know. */
+static c3d_status reserve_classes(const c3d_frames *frames, const c3d_samples *samples,
+                                  c3d_census *census)
+{
+    bool is_made = true;
+
+    census->n_classes = c3d_frames_n_labels(frames) + 1;
+    for (size_t i = 0; i < samples->n; i++)
+        if (samples->rows[i].label >= census->n_classes)
+            census->n_classes = samples->rows[i].label + 1;
+    for (int split = 0; split < C3D_N_SPLITS; split++) {
+        census->samples[split] = c3d_calloc((size_t)census->n_classes, sizeof(size_t));
+        is_made = is_made && census->samples[split];
+    }
+    return is_made ? C3D_OK : C3D_ENOMEM;
+}
+
 c3d_status c3d_census_take(const c3d_frames *frames, const c3d_store *store,
                            const c3d_samples *samples, c3d_census *out)
 {
@@ -130,7 +147,8 @@ c3d_status c3d_census_take(const c3d_frames *frames, const c3d_store *store,
     if (store->n_shards > 0) census.n_months = c3d_shard_get_shape(store->shards[0])->n_months;
     census.missing_share = c3d_calloc((size_t)census.n_months + 1, sizeof *census.missing_share);
     if (!census.missing_share) return C3D_ENOMEM;
-    c3d_status st = take_frames(frames, store, &census);
+    c3d_status st = reserve_classes(frames, samples, &census);
+    if (st == C3D_OK) st = take_frames(frames, store, &census);
     if (st == C3D_OK) st = take_samples(frames, samples, &census);
     if (st == C3D_OK)
         *out = census;
@@ -142,5 +160,6 @@ c3d_status c3d_census_take(const c3d_frames *frames, const c3d_store *store,
 void c3d_census_free(c3d_census *census)
 {
     free(census->missing_share);
+    for (int split = 0; split < C3D_N_SPLITS; split++) free(census->samples[split]);
     *census = (c3d_census){ 0 };
 }

@@ -22,7 +22,8 @@ const char *c3d_fate_text(c3d_frame_fate fate); /* for people */
 
 typedef struct c3d_census {
     size_t n_frames, fates[C3D_N_FATES];
-    size_t samples[C3D_N_SPLITS][2]; /* by class: 0 negative, 1 positive */
+    int n_classes;                 /* of samples, the negative one (0) with them */
+    size_t *samples[C3D_N_SPLITS]; /* [n_classes] by label */
     int n_months;
     double *missing_share; /* [n_months] mean over present scenes */
 } c3d_census;

@@ -33,7 +33,7 @@ static c3d_json *counts_to_json(const c3d_census *census)
                      c3d_json_int((long long)census->fates[fate]));
     for (int split = 0; split < C3D_N_SPLITS; split++) {
         c3d_json *classes = c3d_json_array();
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < census->n_classes; i++)
             c3d_json_append(classes, c3d_json_int((long long)census->samples[split][i]));
         c3d_json_set(samples, c3d_split_name((c3d_split)split), classes);
     }
@@ -212,13 +212,39 @@ static void measure_pixel(const c3d_frames *frames, double out[2])
     out[1] = hypot(t[2], t[5]) * (metre > 0 ? metre : DEGREE_M);
 }
 
+static const char *class_name(const dataset *from, int label)
+{
+    const c3d_frames *frames = &from->frames;
+    const char *positive = from->desc->positive;
+
+    return label == 0 || frames->by_class || !positive ? c3d_frame_label_name(frames, label)
+                                                       : positive;
+}
+
+/* Of the frames' labels: "other" (of a class of that name: "negative"), then the classes. */
+static c3d_status name_classes(const dataset *from, c3d_dataset_info *info)
+{
+    const c3d_frames *frames = &from->frames;
+    const int n = c3d_frames_n_labels(frames) + 1;
+    const char *first = "other";
+
+    info->classes = c3d_calloc((size_t)n, sizeof *info->classes);
+    if (!info->classes) return C3D_ENOMEM;
+    info->n_classes = n;
+    for (int i = 1; i < n; i++) {
+        info->classes[i] = c3d_strdup(class_name(from, i));
+        if (strcmp(info->classes[i], first) == 0) first = "negative";
+    }
+    info->classes[0] = c3d_strdup(first);
+    return C3D_OK;
+}
+
 static c3d_status write_info(dataset *from, const char *gpkg, const char *samples_path)
 {
     const c3d_shard *shard = from->store.shards[0];
     const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
     const size_t n_shards = (size_t)from->store.n_shards;
-    char samples_hash[20], other[] = "other", positive[64], path[C3D_PATH_MAX],
-                           *classes[2] = { other, positive };
+    char samples_hash[20], path[C3D_PATH_MAX];
     c3d_period period = { c3d_shard_months(shard)[0], shape->n_months, NULL };
     c3d_dataset_info info = {
         .frame_size_px = shape->size_px,
@@ -227,15 +253,11 @@ static c3d_status write_info(dataset *from, const char *gpkg, const char *sample
         .n_periods = 1,
         .periods = &period,
         .n_shards = from->store.n_shards,
-        .n_classes = 2,
-        .classes = classes,
         .crs_wkt = from->frames.crs_wkt,
     };
     uint64_t of_samples;
     c3d_status st;
 
-    snprintf(positive, sizeof positive, "%s",
-             from->desc->positive && from->desc->positive[0] ? from->desc->positive : "positive");
     measure_pixel(&from->frames, info.pixel_m);
     C3D_TRY(hash_content(from, samples_path, &info.hash));
     C3D_TRY(c3d_hash_file(samples_path, &of_samples, NULL));
@@ -244,6 +266,7 @@ static c3d_status write_info(dataset *from, const char *gpkg, const char *sample
     info.bands = c3d_calloc((size_t)info.n_bands, sizeof *info.bands);
     period.months = c3d_calloc((size_t)period.n_months, sizeof *period.months);
     st = info.shards && info.bands && period.months ? C3D_OK : C3D_ENOMEM;
+    if (st == C3D_OK) st = name_classes(from, &info);
     if (st == C3D_OK) {
         memcpy(period.months, c3d_shard_months(shard), (size_t)period.n_months * sizeof(c3d_date));
         for (int i = 0; i < info.n_bands; i++)
@@ -264,6 +287,8 @@ static c3d_status write_info(dataset *from, const char *gpkg, const char *sample
         c3d_json_free(root);
     }
     for (int i = 0; info.bands && i < info.n_bands; i++) free(info.bands[i]);
+    for (int i = 0; i < info.n_classes; i++) free(info.classes[i]);
+    free(info.classes);
     free(info.bands);
     free(info.shards);
     free(period.months);
@@ -286,19 +311,28 @@ static c3d_status check_clipped(const dataset *from)
                     from->desc->out_dir, n_absent, from->frames.n);
 }
 
-static void tell(const dataset *made)
+static void tell_split(const dataset *made, int split)
 {
     const c3d_census *census = &made->census;
+    c3d_text text = { 0 };
+    bool has_all = true;
 
-    c3d_log_run("samples: %zu of %zu frames", made->samples.n, census->fates[C3D_FATE_USED]);
-    for (int split = 0; split < C3D_N_SPLITS; split++) {
-        c3d_log_run("samples: %-10s %6zu other, %6zu %s", c3d_split_name((c3d_split)split),
-                    census->samples[split][0], census->samples[split][1],
-                    made->desc->positive ? made->desc->positive : "positive");
-        if (made->samples.n > 0 && (!census->samples[split][0] || !census->samples[split][1]))
-            c3d_log_warn("samples: %s does not have both classes",
-                         c3d_split_name((c3d_split)split));
+    for (int i = 0; i < census->n_classes; i++) {
+        const char *name = i == 0 ? "other" : class_name(made, i);
+        c3d_text_add(&text, "%s%6zu %s", i ? ", " : "", census->samples[split][i], name);
+        has_all = has_all && census->samples[split][i] > 0;
     }
+    c3d_log_run("samples: %-10s %s", c3d_split_name((c3d_split)split), text.text ? text.text : "");
+    if (made->samples.n > 0 && !has_all)
+        c3d_log_warn("samples: %s does not have %s classes", c3d_split_name((c3d_split)split),
+                     census->n_classes > 2 ? "all" : "both");
+    c3d_text_free(&text);
+}
+
+static void tell(const dataset *made)
+{
+    c3d_log_run("samples: %zu of %zu frames", made->samples.n, made->census.fates[C3D_FATE_USED]);
+    for (int split = 0; split < C3D_N_SPLITS; split++) tell_split(made, split);
     if (made->leak.n_pairs > 0)
         c3d_log_warn("%zu frames overlap a frame of another split: scores on this split are too "
                      "good, and c3d-train refuses it unless data.allow_leaking_split is true",

@@ -71,24 +71,38 @@ static void add_fates(const c3d_census *census, c3d_text *out)
                          c3d_fate_text((c3d_frame_fate)fate));
 }
 
+/* One split's samples by class, or all splits' (C3D_N_SPLITS). */
+static void add_split(const facts *of, int split, c3d_text *out)
+{
+    const bool is_sum = split == C3D_N_SPLITS;
+    size_t n_all = 0;
+
+    c3d_text_add(out, "  %-10s", is_sum ? "all" : c3d_split_name((c3d_split)split));
+    for (int c = 0; c < of->census.n_classes; c++) {
+        char spare[24];
+        const size_t width = strlen(c3d_dataset_class_name(&of->info, c, spare));
+        size_t n = is_sum ? 0 : of->census.samples[split][c];
+
+        for (int s = 0; s < C3D_N_SPLITS && is_sum; s++) n += of->census.samples[s][c];
+        c3d_text_add(out, " %*zu", width > 10 ? (int)width : 10, n);
+        n_all += n;
+    }
+    c3d_text_add(out, " %10zu\n", n_all);
+}
+
 static void add_samples(const facts *of, c3d_text *out)
 {
-    const c3d_census *census = &of->census;
-    size_t sum[2] = { 0 };
+    char spare[24];
 
     if (!of->has_info) {
         c3d_text_add(out, "\nsamples     no dataset.json yet: run c3d-dataset samples\n");
         return;
     }
-    c3d_text_add(out, "\nsamples     %10s %10s %10s\n", of->info.classes[0],
-                 of->info.n_classes > 1 ? of->info.classes[1] : "-", "all");
-    for (int split = 0; split < C3D_N_SPLITS; split++) {
-        const size_t *n = census->samples[split];
-        c3d_text_add(out, "  %-10s%10zu %10zu %10zu\n", c3d_split_name((c3d_split)split), n[0],
-                     n[1], n[0] + n[1]);
-        for (int i = 0; i < 2; i++) sum[i] += n[i];
-    }
-    c3d_text_add(out, "  %-10s%10zu %10zu %10zu\n", "all", sum[0], sum[1], sum[0] + sum[1]);
+    c3d_text_add(out, "\nsamples     ");
+    for (int c = 0; c < of->census.n_classes; c++)
+        c3d_text_add(out, " %10s", c3d_dataset_class_name(&of->info, c, spare));
+    c3d_text_add(out, " %10s\n", "all");
+    for (int split = 0; split <= C3D_N_SPLITS; split++) add_split(of, split, out);
 }
 
 static void add_leak(const facts *of, c3d_text *out)

@@ -5,25 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- names ----------------------------------------------------------------------------------- */
-
-static const char *const label_names[] = { "negative", "positive", "uncertain", "unlabelled" };
-
-const char *c3d_frame_label_name(c3d_frame_label label)
-{
-    return (unsigned)label < C3D_COUNT(label_names) ? label_names[label] : "?";
-}
-
-bool c3d_frame_label_parse(const char *name, c3d_frame_label *out)
-{
-    for (size_t i = 0; i < C3D_COUNT(label_names); i++) {
-        if (strcmp(name, label_names[i]) != 0) continue;
-        *out = (c3d_frame_label)i;
-        return true;
-    }
-    return false;
-}
-
 void c3d_frames_free(c3d_frames *frames)
 {
     for (int c = 0; c < frames->n_classes && frames->classes != NULL; c++) free(frames->classes[c]);

@@ -17,8 +17,9 @@ uint64_t c3d_frames_made(const c3d_frames *frames, size_t i)
     c3d_text_add(&text, "%" PRId64 " %s %d", frame->frame_id, c3d_split_name(frame->split),
                  frame->fold);
     for (int k = 0; k < frames->n_years; k++)
-        c3d_text_add(&text, " %d %s", frames->years[k],
-                     c3d_frame_label_name(frames->labels[i * (size_t)frames->n_years + (size_t)k]));
+        c3d_text_add(
+            &text, " %d %s", frames->years[k],
+            c3d_frame_label_name(frames, frames->labels[i * (size_t)frames->n_years + (size_t)k]));
     hash = c3d_hash(text.text, text.length);
     c3d_text_free(&text);
     return hash;
@@ -100,7 +101,7 @@ static void fill_values(const c3d_frames *frames, size_t i, const column_list *c
     for (int k = 0; k < frames->n_years; k++) {
         const size_t row = i * (size_t)frames->n_years + (size_t)k;
 
-        values[v++].t = c3d_frame_label_name(frames->labels[row]);
+        values[v++].t = c3d_frame_label_name(frames, frames->labels[row]);
         for (int c = 0; c < frames->n_classes; c++)
             values[v++].r = frames->shares[row * (size_t)frames->n_classes + (size_t)c];
     }
@@ -270,6 +271,7 @@ static c3d_status write_settings(c3d_vector_writer *writer, const c3d_frames *fr
     C3D_TRY(write_setting(writer, "n_frames", value));
     (void)snprintf(value, sizeof value, "%016" PRIx64, fingerprint);
     C3D_TRY(write_setting(writer, "fingerprint", value));
+    C3D_TRY(write_setting(writer, "labels", frames->by_class ? "by class" : "positive"));
     for (int c = 0; c < frames->n_classes; c++)
         C3D_TRY(write_setting(writer, "class", frames->classes[c]));
     for (int k = 0; k < frames->n_years; k++) {

@@ -66,10 +66,12 @@ static c3d_status read_labelling(const char *path, const c3d_vector *settings, c
 {
     const int n_years = count_setting(settings, "label_year");
     const int n_classes = count_setting(settings, "class");
+    const char *labels = setting(settings, "labels", 0);
 
     frames->years = c3d_calloc((size_t)n_years + 1, sizeof *frames->years);
     frames->classes = c3d_calloc((size_t)n_classes + 1, sizeof *frames->classes);
     if (frames->years == NULL || frames->classes == NULL) return C3D_ENOMEM;
+    frames->by_class = labels != NULL && strcmp(labels, "by class") == 0;
     for (int k = 0; k < n_years; k++)
         C3D_TRY(int_setting(path, settings, "label_year", k, &frames->years[frames->n_years++]));
     for (int c = 0; c < n_classes; c++)
@@ -136,8 +138,10 @@ static c3d_status read_row_labels(const reading *in, size_t row)
 
         (void)snprintf(column, sizeof column, "label_%04d", frames->years[k]);
         text = c3d_vector_text(in->layer, row, c3d_vector_field(in->layer, column));
-        if (text == NULL || !c3d_frame_label_parse(text, &frames->labels[at]))
-            return fail_value(in, row, column, "negative, positive, uncertain or unlabelled");
+        if (text == NULL || !c3d_frame_label_parse(frames, text, &frames->labels[at]))
+            return fail_value(in, row, column,
+                              frames->by_class ? "a class, negative, uncertain or unlabelled"
+                                               : "negative, positive, uncertain or unlabelled");
         for (int c = 0; c < frames->n_classes; c++) {
             double *share = &frames->shares[at * (size_t)frames->n_classes + (size_t)c];
 

@@ -162,40 +162,73 @@ static c3d_status check_codes(const c3d_dataset_desc *desc, const label_report *
 
 /* ---- positives ------------------------------------------------------------------------------- */
 
+/* Frames of each split that have a label in some year. */
 typedef struct counts {
-    int64_t frames, with[C3D_FRAME_UNLABELLED + 1]; /* frames that have the label in some year */
+    int n_labels; /* 0, and the classes */
+    int64_t frames[C3D_N_SPLITS], with_class[C3D_N_SPLITS];
+    int64_t *with[C3D_N_SPLITS]; /* [n_labels] */
 } counts;
 
-static void count_labels(const c3d_frames *frames, counts by_split[C3D_N_SPLITS])
+static c3d_status counts_make(const c3d_frames *frames, counts *out)
+{
+    out->n_labels = c3d_frames_n_labels(frames) + 1;
+    for (int s = 0; s < C3D_N_SPLITS; s++) {
+        out->with[s] = c3d_calloc((size_t)out->n_labels, sizeof(int64_t));
+        if (out->with[s] == NULL) return C3D_ENOMEM;
+    }
+    return C3D_OK;
+}
+
+static void counts_free(counts *of)
+{
+    for (int s = 0; s < C3D_N_SPLITS; s++) free(of->with[s]);
+}
+
+/* Years before k in which the frame has the same label: counted once. */
+static bool is_repeated(const c3d_frame_label *labels, int k)
+{
+    for (int i = 0; i < k; i++)
+        if (labels[i] == labels[k]) return true;
+    return false;
+}
+
+static void count_labels(const c3d_frames *frames, counts *out)
 {
     for (size_t i = 0; i < frames->n; i++) {
+        const c3d_frame_label *labels = &frames->labels[i * (size_t)frames->n_years];
         const c3d_split split = frames->rows[i].split;
-        bool has[C3D_FRAME_UNLABELLED + 1] = { false };
+        bool has_class = false;
 
         if (split == C3D_SPLIT_NONE) continue;
-        for (int k = 0; k < frames->n_years; k++)
-            has[frames->labels[i * (size_t)frames->n_years + (size_t)k]] = true;
-        by_split[split].frames++;
-        for (int l = 0; l <= C3D_FRAME_UNLABELLED; l++) by_split[split].with[l] += has[l];
+        for (int k = 0; k < frames->n_years; k++) {
+            has_class |= labels[k] >= C3D_FRAME_POSITIVE;
+            if (labels[k] >= 0 && !is_repeated(labels, k)) out->with[split][labels[k]]++;
+        }
+        out->frames[split]++;
+        out->with_class[split] += has_class;
     }
 }
 
-static void list_counts(const c3d_dataset_desc *desc, const counts by_split[C3D_N_SPLITS],
+/* "train 12 of 300 frames", and with labels by class how many of each. */
+static void list_counts(const c3d_dataset_desc *desc, const c3d_frames *frames, const counts *of,
                         c3d_text *out)
 {
-    for (int s = 0; s < C3D_N_SPLITS; s++)
-        if (desc->split_shares[s] > 0)
-            c3d_text_add(out, "%s%s %lld of %lld frames", out->length ? ", " : "",
-                         c3d_split_name((c3d_split)s),
-                         (long long)by_split[s].with[C3D_FRAME_POSITIVE],
-                         (long long)by_split[s].frames);
+    for (int s = 0; s < C3D_N_SPLITS; s++) {
+        if (!(desc->split_shares[s] > 0)) continue;
+        c3d_text_add(out, "%s%s %lld of %lld frames", out->length ? ", " : "",
+                     c3d_split_name((c3d_split)s), (long long)of->with_class[s],
+                     (long long)of->frames[s]);
+        for (int l = 1; l < of->n_labels && frames->by_class; l++)
+            c3d_text_add(out, "%s%s %lld%s", l > 1 ? ", " : " (", c3d_frame_label_name(frames, l),
+                         (long long)of->with[s][l], l == of->n_labels - 1 ? ")" : "");
+    }
 }
 
-static c3d_status check_negatives(const label_report *report, const counts by_split[C3D_N_SPLITS])
+static c3d_status check_negatives(const label_report *report, const counts *of)
 {
     int64_t n = 0;
 
-    for (int s = 0; s < C3D_N_SPLITS; s++) n += by_split[s].with[C3D_FRAME_NEGATIVE];
+    for (int s = 0; s < C3D_N_SPLITS; s++) n += of->with[s][C3D_FRAME_NEGATIVE];
     if (n > 0) return C3D_OK;
     if (report->zero_unseen > 0)
         return C3D_FAIL(C3D_EDATA,
@@ -205,27 +238,47 @@ static c3d_status check_negatives(const label_report *report, const counts by_sp
     return C3D_FAIL(C3D_EDATA, "%s: no frame is negative; see data.negative_share", report->file);
 }
 
-static c3d_status check_positives(const c3d_dataset_desc *desc, const c3d_frames *frames,
-                                  const label_report *report)
+static c3d_status check_split(const c3d_dataset_desc *desc, const c3d_frames *frames,
+                              const label_report *report, const counts *of, int split)
 {
-    counts by_split[C3D_N_SPLITS] = { 0 };
+    const char *name = c3d_split_name((c3d_split)split);
     c3d_text text = { 0 };
     c3d_status st = C3D_OK;
 
-    count_labels(frames, by_split);
-    list_counts(desc, by_split, &text);
-    for (int s = 0; s < C3D_N_SPLITS && st == C3D_OK; s++) {
-        if (!(desc->split_shares[s] > 0) || by_split[s].with[C3D_FRAME_POSITIVE] > 0) continue;
+    if (!(desc->split_shares[split] > 0)) return C3D_OK;
+    list_counts(desc, frames, of, &text);
+    if (of->with_class[split] == 0)
         st = C3D_FAIL(C3D_EDATA,
                       "%s: no frame of split %s is positive (%s%s); positives: %s; try a smaller "
                       "data.block_km, data.positive_share or data.stride_px, or other split_shares",
-                      report->file, c3d_split_name((c3d_split)s), desc->positive,
+                      report->file, name, desc->positive ? desc->positive : "any class",
                       has_class(desc, report, desc->positive) ? "" : ", none of whose codes occur",
                       text.text);
-    }
-    if (st == C3D_OK) c3d_log_run("positives (%s): %s", desc->positive, text.text);
+    for (int l = 1; l < of->n_labels && st == C3D_OK && frames->by_class; l++)
+        if (of->with[split][l] == 0)
+            c3d_log_warn("labels: no frame of split %s is %s", name,
+                         c3d_frame_label_name(frames, l));
     c3d_text_free(&text);
-    if (st == C3D_OK) st = check_negatives(report, by_split);
+    return st;
+}
+
+static c3d_status check_positives(const c3d_dataset_desc *desc, const c3d_frames *frames,
+                                  const label_report *report)
+{
+    counts of = { 0 };
+    c3d_text text = { 0 };
+    c3d_status st = counts_make(frames, &of);
+
+    if (st == C3D_OK) count_labels(frames, &of);
+    for (int s = 0; s < C3D_N_SPLITS && st == C3D_OK; s++)
+        st = check_split(desc, frames, report, &of, s);
+    if (st == C3D_OK) {
+        list_counts(desc, frames, &of, &text);
+        c3d_log_run("positives (%s): %s", desc->positive ? desc->positive : "any class", text.text);
+        st = check_negatives(report, &of);
+    }
+    c3d_text_free(&text);
+    counts_free(&of);
     return st;
 }
 

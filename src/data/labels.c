@@ -371,19 +371,48 @@ static double rounded(double share)
     return rint(share * 1e12) / 1e12;
 }
 
-static c3d_frame_label label_of(const c3d_dataset_desc *desc, double share, double observed)
+/* positive: the class looked for, or -1 when every class is a label. */
+static c3d_frame_label label_of(const c3d_dataset_desc *desc, const double *shares, int positive,
+                                double observed)
 {
+    const int first = positive < 0 ? 0 : positive;
+    double sum = 0;
+    int best = first;
+
     if (rounded(1 - observed) > 0.5) return C3D_FRAME_UNLABELLED;
-    if (share >= desc->positive_share) return C3D_FRAME_POSITIVE;
-    if (share <= desc->negative_share) return C3D_FRAME_NEGATIVE;
-    return C3D_FRAME_UNCERTAIN;
+    for (int c = first; c < (positive < 0 ? desc->n_classes : positive + 1); c++) {
+        sum += shares[c];
+        if (shares[c] > shares[best]) best = c;
+    }
+    if (shares[best] >= desc->positive_share) return C3D_FRAME_POSITIVE + best - first;
+    return rounded(sum) <= desc->negative_share ? C3D_FRAME_NEGATIVE : C3D_FRAME_UNCERTAIN;
 }
 
-static int positive_class(const c3d_dataset_desc *desc)
+static int class_named(const c3d_dataset_desc *desc, const char *name)
 {
     for (int c = 0; c < desc->n_classes; c++)
-        if (strcmp(desc->classes[c].name, desc->positive) == 0) return c;
+        if (strcmp(desc->classes[c].name, name) == 0) return c;
     return -1;
+}
+
+static c3d_status check_names(const c3d_dataset_desc *desc)
+{
+    static const char *const taken[] = { "negative", "uncertain", "unlabelled" };
+
+    if (desc->n_classes == 0)
+        return C3D_FAIL(C3D_ECONFIG, "data.label_classes: no class, so nothing can be labelled");
+    if (desc->positive != NULL && class_named(desc, desc->positive) < 0)
+        return C3D_FAIL(C3D_ECONFIG,
+                        "data.positive: \"%s\" is not one of the %d classes of "
+                        "data.label_classes",
+                        desc->positive, desc->n_classes);
+    for (size_t i = 0; i < C3D_COUNT(taken) && desc->positive == NULL; i++)
+        if (class_named(desc, taken[i]) >= 0)
+            return C3D_FAIL(C3D_ECONFIG,
+                            "data.label_classes: a class cannot be called %s, which is a label of "
+                            "its own",
+                            taken[i]);
+    return C3D_OK;
 }
 
 typedef struct measuring {
@@ -414,7 +443,7 @@ static c3d_status measure_frame(measuring *work, size_t f, int positive)
         }
         for (int c = 0; c < frames->n_classes; c++)
             shares[c] = observed > 0 ? rounded(shares[c]) : (double)NAN;
-        frames->labels[row] = label_of(work->desc, shares[positive], observed);
+        frames->labels[row] = label_of(work->desc, shares, positive, observed);
         work->report->observed += observed;
         work->report->total += 1;
     }
@@ -423,7 +452,8 @@ static c3d_status measure_frame(measuring *work, size_t f, int positive)
 
 static c3d_status measure_all(measuring *work)
 {
-    const int positive = positive_class(work->desc);
+    const int positive =
+        work->desc->positive != NULL ? class_named(work->desc, work->desc->positive) : -1;
     c3d_progress progress;
     c3d_status st = C3D_OK;
 
@@ -469,6 +499,7 @@ static c3d_status reserve(c3d_frames *frames, const c3d_dataset_desc *desc,
 
     frames->n_years = labels->n_months;
     frames->n_classes = desc->n_classes;
+    frames->by_class = desc->positive == NULL;
     frames->years = c3d_calloc((size_t)labels->n_months, sizeof *frames->years);
     frames->classes = c3d_calloc((size_t)desc->n_classes, sizeof *frames->classes);
     frames->labels = c3d_calloc(n_rows, sizeof *frames->labels);
@@ -494,11 +525,7 @@ c3d_status c3d_frames_measure(const c3d_dataset_desc *desc, const c3d_archive *a
     work->desc = desc;
     work->frames = frames;
     work->report = report;
-    if (desc->positive == NULL || positive_class(desc) < 0)
-        C3D_TRY_TO(done, C3D_FAIL(C3D_ECONFIG,
-                                  "data.positive: \"%s\" is not one of the %d classes "
-                                  "of data.label_classes",
-                                  desc->positive ? desc->positive : "", desc->n_classes));
+    C3D_TRY_TO(done, check_names(desc));
     C3D_TRY_TO(done, legend_fill(desc, &work->legend));
     C3D_TRY_TO(done, c3d_label_archive(desc, archive, &labels));
     C3D_TRY_TO(done, reserve(frames, desc, &labels, report));

@@ -21,7 +21,7 @@ typedef struct maker {
     size_t capacity;
 } maker;
 
-/* ---- labels: 0 negative, 1 positive, -1 not decided --------------------------------------------
+/* ---- labels: 0 negative, from 1 on a class, -1 not decided -------------------------------------
  */
 
 static int decide_index(const maker *by, size_t frame, int year_index)
@@ -30,8 +30,7 @@ static int decide_index(const maker *by, size_t frame, int year_index)
     const c3d_frame_label label =
         frames->labels[frame * (size_t)frames->n_years + (size_t)year_index];
 
-    if (label == C3D_FRAME_NEGATIVE) return 0;
-    return label == C3D_FRAME_POSITIVE ? 1 : -1;
+    return label >= C3D_FRAME_NEGATIVE ? label : -1;
 }
 
 static int decide_year(const maker *by, size_t frame, int year)
@@ -54,25 +53,29 @@ static int decide_span(const maker *by, size_t frame, const span *of)
     return decide_year(by, frame, of->year - 1) == label ? label : -1;
 }
 
-/* Over all label years: `any` is a logical or, `all` an and, both with "not decided" as the third
- * value: an undecided year matters only where it could change the answer. */
+/* Over all label years. any: the class of the last year that has one. all: the class of every year.
+ * An undecided year matters only where it could change the answer to "negative or not"; years of
+ * different classes are undecided under `all`. */
 static int decide_series(const maker *by, size_t frame)
 {
     const int n = by->frames->n_years;
-    bool has[2] = { false, false }, is_open = false;
+    bool has_negative = false, is_open = false;
+    int class = 0;
 
     if (n == 0) return -1;
     if (by->desc->series_label == C3D_SERIES_LAST) return decide_index(by, frame, n - 1);
     for (int i = 0; i < n; i++) {
         const int label = decide_index(by, frame, i);
-        if (label < 0)
+
+        if (by->desc->series_label == C3D_SERIES_ALL && label > 0 && class > 0 && label != class)
             is_open = true;
-        else
-            has[label] = true;
+        is_open |= label < 0;
+        has_negative |= label == 0;
+        if (label > 0) class = label;
     }
-    const int winner = by->desc->series_label == C3D_SERIES_ANY ? 1 : 0;
-    if (has[winner]) return winner;
-    return is_open ? -1 : 1 - winner;
+    if (by->desc->series_label == C3D_SERIES_ANY) return class > 0 ? class : is_open ? -1 : 0;
+    if (has_negative) return 0;
+    return is_open ? -1 : class;
 }
 
 /* ---- spans ------------------------------------------------------------------------------------

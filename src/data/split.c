@@ -53,7 +53,7 @@ static size_t block_of(const block_grid *grid, const c3d_frame *frame)
 static bool is_ever_positive(const c3d_frames *frames, size_t i)
 {
     for (int k = 0; k < frames->n_years; k++)
-        if (frames->labels[i * (size_t)frames->n_years + (size_t)k] == C3D_FRAME_POSITIVE)
+        if (frames->labels[i * (size_t)frames->n_years + (size_t)k] >= C3D_FRAME_POSITIVE)
             return true;
     return false;
 }

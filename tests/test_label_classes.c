@@ -1,0 +1,164 @@
+/* Labels of several classes: which one a frame gets, their names in files, the gate. */
+
+#include "support/rasters.h"
+
+#include "c3d/dataset.h"
+#include "data/frames.h"
+
+static c3d_label_class mined[] = {
+    { .name = "industrial", .n_ranges = 1, .ranges = { { 101, 130 } } },
+    { .name = "garimpo", .n_ranges = 1, .ranges = { { 201, 226 } } },
+    { .name = "other", .n_ranges = 1, .ranges = { { 301, 301 } } },
+};
+
+static c3d_dataset_desc settings(void)
+{
+    return (c3d_dataset_desc){ .out_dir = "out",
+                               .mosaics = "month_{YYYY}-{MM}.tif",
+                               .labels = "mined_{YYYY}.tif",
+                               .n_classes = 3,
+                               .classes = mined,
+                               .frame_size_px = 20,
+                               .stride_px = 20,
+                               .positive_share = 0.3,
+                               .negative_share = 0.2,
+                               .split = C3D_SPLIT_RANDOM,
+                               .split_shares = { 1, 0, 0 } };
+}
+
+static double anything(int band, int x, int y)
+{
+    (void)band, (void)x, (void)y;
+    return 1;
+}
+
+/* Rows of frames (20 px): what share of a frame's columns has which code. */
+static double substances(int band, int x, int y)
+{
+    static const struct {
+        int until, code;
+    } rows[5][3] = {
+        { { 6, 115 }, { 14, 215 }, { 20, 9 } },   /* 0.3, 0.4: garimpo */
+        { { 8, 130 }, { 16, 101 }, { 20, 226 } }, /* 0.8 in two codes: industrial */
+        { { 6, 301 }, { 12, 201 }, { 20, 9 } },   /* 0.3 each: the first class, garimpo */
+        { { 5, 115 }, { 10, 301 }, { 20, 9 } },   /* 0.25 each: uncertain */
+        { { 2, 115 }, { 4, 215 }, { 20, 9 } },    /* 0.1 and 0.1 together: negative */
+    };
+    int i = 0;
+
+    (void)band;
+    while (x % 20 >= rows[y / 20][i].until) i++;
+    return rows[y / 20][i].code;
+}
+
+static double no_industry(int band, int x, int y)
+{
+    const double code = substances(band, x, y);
+
+    return code >= 101 && code <= 130 ? 9 : code;
+}
+
+static void write_labels(pixel_rule rule)
+{
+    write_test_raster(
+        "mined_2020.tif",
+        &(test_raster){
+            .width = 100, .height = 100, .n_bands = 1, .dtype = C3D_U16, .rule = rule });
+}
+
+static int make_month(void **state)
+{
+    (void)state;
+    write_test_raster(
+        "month_2020-01.tif",
+        &(test_raster){
+            .width = 100, .height = 100, .n_bands = 1, .dtype = C3D_U8, .rule = anything });
+    return 0;
+}
+
+static c3d_status try_to_make(const c3d_dataset_desc *desc, c3d_archive *archive,
+                              c3d_frames *frames)
+{
+    assert_int_equal(c3d_archive_find(desc->mosaics, 0, 0, archive), C3D_OK);
+    return c3d_frames_make(desc, archive, frames);
+}
+
+static void the_largest_class_labels_a_frame(void **state)
+{
+    static const c3d_frame_label expected[5] = { 2, 1, 2, C3D_FRAME_UNCERTAIN, C3D_FRAME_NEGATIVE };
+    const c3d_dataset_desc desc = settings();
+    c3d_archive archive;
+    c3d_frames frames = { 0 };
+
+    (void)state;
+    write_labels(substances);
+    assert_int_equal(try_to_make(&desc, &archive, &frames), C3D_OK);
+    assert_int_equal(frames.n, 25);
+    assert_true(frames.by_class);
+    assert_int_equal(c3d_frames_n_labels(&frames), 3);
+    for (size_t i = 0; i < frames.n; i++) assert_int_equal(frames.labels[i], expected[i / 5]);
+    assert_near(frames.shares[0], 0.3, 1e-12);
+    assert_near(frames.shares[1], 0.4, 1e-12);
+    c3d_frames_free(&frames);
+    c3d_archive_free(&archive);
+}
+
+static void classes_go_through_the_file(void **state)
+{
+    const c3d_dataset_desc desc = settings();
+    c3d_frame_label label;
+    c3d_archive archive;
+    c3d_frames frames = { 0 }, again = { 0 };
+
+    (void)state;
+    write_labels(substances);
+    assert_int_equal(try_to_make(&desc, &archive, &frames), C3D_OK);
+    assert_string_equal(c3d_frame_label_name(&frames, 1), "industrial");
+    assert_string_equal(c3d_frame_label_name(&frames, 3), "other");
+    assert_string_equal(c3d_frame_label_name(&frames, C3D_FRAME_UNCERTAIN), "uncertain");
+    assert_false(c3d_frame_label_parse(&frames, "positive", &label));
+    assert_int_equal(c3d_frames_write("frames.gpkg", &frames, &desc, &archive), C3D_OK);
+    assert_int_equal(c3d_frames_read("frames.gpkg", &again), C3D_OK);
+    assert_true(again.by_class);
+    assert_memory_equal(again.labels, frames.labels, frames.n * sizeof *frames.labels);
+    for (size_t i = 0; i < again.n; i++) assert_false(again.rows[i].edited);
+    c3d_frames_free(&frames);
+    c3d_frames_free(&again);
+    c3d_archive_free(&archive);
+}
+
+static void reserved_names_and_absent_classes_are_refused(void **state)
+{
+    c3d_label_class classes[] = { mined[0], mined[1] };
+    c3d_dataset_desc desc = settings();
+    c3d_archive archive;
+    c3d_frames frames = { 0 };
+
+    (void)state;
+    desc.classes = classes;
+    desc.n_classes = 2;
+    (void)snprintf(classes[1].name, sizeof classes[1].name, "uncertain");
+    assert_int_equal(try_to_make(&desc, &archive, &frames), C3D_ECONFIG);
+    assert_message("a class cannot be called uncertain");
+    c3d_archive_free(&archive);
+
+    desc.n_classes = 1;
+    write_labels(no_industry);
+    assert_int_equal(try_to_make(&desc, &archive, &frames), C3D_EDATA);
+    assert_message("no code of data.label_classes lies under the frames");
+    c3d_archive_free(&archive);
+}
+
+int main(void)
+{
+    static char folder[] = "label-classes-XXXXXX";
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_largest_class_labels_a_frame),
+        cmocka_unit_test(classes_go_through_the_file),
+        cmocka_unit_test(reserved_names_and_absent_classes_are_refused),
+    };
+
+    c3d_raster_start();
+    enter_own_folder(folder);
+    return cmocka_run_group_tests(tests, make_month, NULL);
+}
