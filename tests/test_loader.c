@@ -59,6 +59,8 @@ static float real_of(int64_t frame_id, int month, int band, int pixel)
     return (float)value_of(frame_id, month, band, pixel) / 3.0F;
 }
 
+#define N_FOLDS 4
+
 typedef struct store {
     char dir[32];
     c3d_dtype dtype;
@@ -170,7 +172,8 @@ static size_t list_samples(c3d_sample *rows)
                                     .first_month = months[1 + nth],
                                     .n_months = N_SHOWN,
                                     .label = frame % 2,
-                                    .split = split_of(frame) };
+                                    .split = split_of(frame),
+                                    .fold = frame % N_FOLDS };
             n++;
         }
     }
@@ -829,6 +832,44 @@ static void test_statistics(void **state)
     c3d_list_free(&turned);
 }
 
+/* A fold takes the place of the column split; what is normalised by are its training samples. */
+static void test_folds(void **state)
+{
+    double mean[N_BANDS], deviation[N_BANDS], mean_2[N_BANDS], deviation_2[N_BANDS];
+    c3d_list expected = { 0, c3d_calloc(2 * N_FRAMES, sizeof *expected.index), 0 };
+    const c3d_samples *before = c3d_dataset_get_samples(dataset);
+    c3d_dataset *own;
+    c3d_list lists[C3D_N_SPLITS];
+
+    (void)state;
+    OK(c3d_dataset_open(shared.dir, &own));
+    assert_int_equal(c3d_dataset_get_fold(own), -1);
+    OK(c3d_dataset_choose_fold(own, -1, 0));
+    assert_int_equal(c3d_dataset_get_fold(own), -1);
+    OK(c3d_dataset_choose_fold(own, N_FOLDS - 1, 0));
+    assert_int_equal(c3d_dataset_get_fold(own), N_FOLDS - 1);
+    for (size_t i = 0; i < before->n; i++) {
+        const c3d_sample *was = &before->rows[i];
+        c3d_split split = C3D_SPLIT_TRAIN;
+        if (was->fold == N_FOLDS - 1) split = C3D_SPLIT_TEST;
+        if (was->fold == 0) split = C3D_SPLIT_VALIDATION;
+        if (was->split == C3D_SPLIT_NONE) split = C3D_SPLIT_NONE;
+        assert_int_equal(c3d_dataset_get_samples(own)->rows[i].split, split);
+        if (split == C3D_SPLIT_TRAIN) expected.index[expected.n++] = (uint32_t)i;
+    }
+    for (int s = 0; s < C3D_N_SPLITS; s++) OK(c3d_list_make(own, (c3d_split)s, 0, 1, &lists[s]));
+    assert_int_equal(lists[C3D_SPLIT_TRAIN].n, expected.n);
+    assert_memory_equal(lists[0].index, expected.index, expected.n * sizeof *expected.index);
+    assert_true(lists[C3D_SPLIT_TRAIN].hash != train.hash);
+    OK(c3d_statistics(own, &lists[C3D_SPLIT_TRAIN], mean, deviation));
+    OK(c3d_statistics(dataset, &expected, mean_2, deviation_2));
+    assert_memory_equal(mean, mean_2, sizeof mean);
+    assert_memory_equal(deviation, deviation_2, sizeof deviation);
+    for (int s = 0; s < C3D_N_SPLITS; s++) c3d_list_free(&lists[s]);
+    c3d_list_free(&expected);
+    c3d_dataset_close(own);
+}
+
 /* The naive sums in long double carry 64 bits: they and ours differ by a few units of 2^-53 of the
  * mean, and of the mean square in the variance. */
 static void test_real_statistics(void **state)
@@ -983,6 +1024,27 @@ static void expect_words(const char *words)
 
     if (!strstr(error->message, words) && !strstr(error->context, words))
         fail_msg("expected \"%s\" in \"%s\" %s", words, error->message, error->context);
+}
+
+static void refuse_fold(int n, int fold, int n_folds, const char *words)
+{
+    c3d_sample rows[8] = { 0 };
+    c3d_samples samples = { 8, rows };
+
+    for (int i = 0; i < 8; i++) rows[i].fold = i % n;
+    assert_int_equal(c3d_samples_choose_fold(&samples, fold, n_folds), C3D_EDATA);
+    expect_words(words);
+}
+
+static void test_refused_folds(void **state)
+{
+    (void)state;
+    refuse_fold(1, 0, 0, "no folds");
+    refuse_fold(2, 0, 0, "needs 3 or more");
+    refuse_fold(4, 4, 0, "there are 4 folds");
+    refuse_fold(4, 0, 3, "have 4 folds, data.folds is 3");
+    refuse_fold(4, 3, 6, "no sample is left for split validation");
+    refuse_fold(4, 5, 6, "no sample is left for split test");
 }
 
 static void cut(const store *s, const char *file, off_t keep)
@@ -1447,6 +1509,8 @@ int main(void)
         cmocka_unit_test(test_slices),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_statistics),
+        cmocka_unit_test(test_folds),
+        cmocka_unit_test(test_refused_folds),
         cmocka_unit_test(test_real_statistics),
         cmocka_unit_test(test_unreadable_sample),
         cmocka_unit_test(test_bad_samples),

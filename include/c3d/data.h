@@ -184,6 +184,15 @@ void c3d_dataset_close(c3d_dataset *dataset);
 const c3d_dataset_info *c3d_dataset_get_info(const c3d_dataset *dataset);
 const c3d_samples *c3d_dataset_get_samples(const c3d_dataset *dataset);
 
+/* Cross-validation: samples of fold `fold` become split test, those of fold (fold + 1) mod n_folds
+ * validation, the others train; split none stays none. n_folds 0: one more than the largest fold.
+ * fold < 0 changes nothing. C3D_EDATA when there are fewer than 3 folds, or a split stays empty. */
+C3D_CHECKED c3d_status c3d_samples_choose_fold(c3d_samples *samples, int fold, int n_folds);
+/* The same for an open dataset: from then on its samples have these splits. Before any list is made
+ * of it, and once. */
+C3D_CHECKED c3d_status c3d_dataset_choose_fold(c3d_dataset *dataset, int fold, int n_folds);
+int c3d_dataset_get_fold(const c3d_dataset *dataset); /* -1: the splits of samples.csv */
+
 /* A list of samples: indices into the samples' rows, ascending. */
 typedef struct c3d_list {
     size_t n;

@@ -15,6 +15,14 @@ static const c3d_option options[] = {
       .type = C3D_OPTION_TEXT,
       .value = "DIR",
       .help = "another dataset than the one trained on" },
+    { .name = "--fold",
+      .type = C3D_OPTION_INT,
+      .value = "K",
+      .min = -1,
+      .max = 99,
+      .help =
+          "with --data: the fold that is the test split; -1: the splits of its samples.csv; not "
+          "given: data.fold of the run" },
     { .name = "--threshold",
       .type = C3D_OPTION_REAL,
       .value = "T",
@@ -87,6 +95,24 @@ static c3d_status find_checkpoint(const char *model, const char *which, char out
     return out[0] ? C3D_OK : C3D_FAIL(C3D_EIO, "%s: no checkpoint", model);
 }
 
+/* Samples of another fold were trained on. */
+static c3d_status choose_fold(subject *s, const c3d_args *args)
+{
+    const bool is_given = c3d_args_given(args, "--fold");
+    const int fold = is_given ? (int)c3d_args_int(args, "--fold") : s->config.data.fold;
+
+    if (!c3d_args_text(args, "--data")) {
+        if (fold != s->config.data.fold)
+            return C3D_FAIL(C3D_ECONFIG,
+                            "--fold %d: trained with data.fold %d, so that samples of other folds "
+                            "were trained on; only with --data DIR",
+                            fold, s->config.data.fold);
+        return c3d_dataset_choose_fold(s->dataset, fold, s->config.data.folds);
+    }
+    if (c3d_dataset_choose_fold(s->dataset, fold, 0) == C3D_OK) return C3D_OK;
+    return c3d_error_while("scoring by fold; --fold -1 takes the splits of its samples.csv");
+}
+
 static c3d_status open_data(subject *s, const c3d_args *args)
 {
     const char *other = c3d_args_text(args, "--data");
@@ -100,6 +126,7 @@ static c3d_status open_data(subject *s, const c3d_args *args)
     if (c3d_dataset_open(dir, &s->dataset) != C3D_OK)
         return c3d_error_while("opening the dataset %s; --data DIR names another",
                                other ? "of --data" : "the network was trained on");
+    C3D_TRY(choose_fold(s, args));
     C3D_TRY(c3d_list_make(s->dataset, s->split, 0, 0, &s->list));
     if (s->list.n == 0)
         return C3D_FAIL(C3D_EDATA, "%s: no sample is in split %s", dir, c3d_split_name(s->split));

@@ -13,7 +13,7 @@ typedef struct later {
 } later;
 static const later coming[] = {
     { "data.mask_band", NULL }, { "data.split", "polygons" }, { "data.split", "years" },
-    { "data.fold", NULL },      { "data.time", "window" },    { "data.time", "stride" },
+    { "data.time", "window" },  { "data.time", "stride" },
 };
 
 static void check_later(reader *r, const later *feature)
@@ -81,7 +81,7 @@ static bool aoi_ordered(const c3d_config *c, char what[256])
 static bool fold_exists(const c3d_config *c, char what[256])
 {
     (void)snprintf(what, 256, "%d, but data.folds is %d", c->data.fold, c->data.folds);
-    return c->data.fold < 0 || c->data.fold < c->data.folds;
+    return c->data.folds == 0 || c->data.fold < c->data.folds;
 }
 
 static bool positive_exists(const c3d_config *c, char what[256])

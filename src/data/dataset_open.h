@@ -16,6 +16,7 @@ struct c3d_dataset {
     char *dir;
     c3d_dataset_info info;
     c3d_samples samples;
+    int fold;              /* that was chosen; -1: none */
     c3d_shard **shards;    /* [info.n_shards] */
     c3d_segment *segments; /* of all samples, one after the other */
     size_t *first_segment; /* [samples.n + 1] */

@@ -201,6 +201,7 @@ c3d_status c3d_dataset_open(const char *dir, c3d_dataset **out)
     c3d_status st;
 
     if (!dataset) return C3D_ENOMEM;
+    dataset->fold = -1;
     dataset->dir = c3d_strdup(dir);
     C3D_TRY_TO(fail, c3d_dataset_info_read(dir, &dataset->info));
     C3D_TRY_TO(fail, check_periods(dataset));

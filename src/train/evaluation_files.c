@@ -149,6 +149,8 @@ static c3d_status write_json(const c3d_evaluation_files *files, const c3d_evalua
     (void)snprintf(name, sizeof name, "evaluation-%s.json", files->split);
     c3d_json_set(json, "schema", c3d_json_int(EVALUATION_SCHEMA));
     c3d_json_set(json, "split", c3d_json_string(files->split));
+    if (c3d_dataset_get_fold(files->dataset) >= 0)
+        c3d_json_set(json, "fold", c3d_json_int(c3d_dataset_get_fold(files->dataset)));
     c3d_json_set(json, "list_hash", c3d_json_string(hash));
     c3d_json_set(json, "n", c3d_json_int((long long)ev->n));
     if (ev->n_outputs == 1)
