@@ -165,30 +165,46 @@ static c3d_dataset_desc make_desc(const char *dir)
 /* ---- clipping against the arrays ---------------------------------------------------------------
  */
 
-static void check_scene(c3d_store *store, const c3d_frame *frame, const int *bands, int n_bands,
-                        const c3d_dataset_desc *desc, size_t counts[3])
+/* Months first .. end - 1 are a period; is_kept: whether a month's scene is there to be looked
+ * back at. */
+typedef struct stretch {
+    int period, first, end;
+    bool is_kept[T];
+} stretch;
+
+/* Months missing so far, of all periods up to this one. */
+static bool is_too_empty(const c3d_frame *frame, const int *bands, int n_bands, int end,
+                         double most)
 {
-    const c3d_store_row *row = c3d_store_find(store, frame->frame_id);
+    size_t n_missing = 0;
+
+    for (int t = 0; t < end; t++)
+        for (int i = 0; i < SIZE * SIZE; i++)
+            n_missing += !is_observed(t, bands, n_bands, frame->y + i / SIZE, frame->x + i % SIZE);
+    return n_missing == (size_t)end * SIZE * SIZE || (double)n_missing > most * (end * SIZE * SIZE);
+}
+
+static void check_period(c3d_store *store, const c3d_frame *frame, const int *bands, int n_bands,
+                         const c3d_dataset_desc *desc, stretch *of)
+{
+    const c3d_store_row *row = c3d_store_find(store, frame->frame_id, of->period);
+    const int n_months = of->end - of->first;
     uint16_t values[T * C * SIZE * SIZE];
     uint8_t bits[T * SIZE * ((SIZE + 7) / 8)];
     float missing[T];
     int64_t sum[T * C], squares[T * C];
     c3d_scene scene = { values, bits, missing, sum, squares };
-    size_t n_missing = 0;
 
     assert_non_null(row);
     c3d_shard *shard = store->shards[row->shard];
-    for (int t = 0; t < T; t++)
-        for (int i = 0; i < SIZE * SIZE; i++)
-            n_missing += !is_observed(t, bands, n_bands, frame->y + i / SIZE, frame->x + i % SIZE);
-    const bool is_dropped = n_missing == (size_t)T * SIZE * SIZE ||
-                            (double)n_missing > desc->max_missing_share * (T * SIZE * SIZE);
-    counts[c3d_store_status(store, row)]++;
+    const bool is_dropped = is_too_empty(frame, bands, n_bands, of->end, desc->max_missing_share);
+    for (int t = of->first; t < of->end; t++) of->is_kept[t] = !is_dropped;
     assert_int_equal(c3d_store_status(store, row),
                      is_dropped ? C3D_SCENE_DROPPED : C3D_SCENE_PRESENT);
     if (is_dropped) return;
     assert_int_equal(c3d_shard_read_scene(shard, row->row, &scene), C3D_OK);
-    for (int t = 0; t < T; t++) {
+    for (int at = 0; at < n_months; at++) {
+        const int t = of->first + at;
         int n = 0;
         for (int b = 0; b < n_bands; b++) {
             int64_t want_sum = 0, want_squares = 0;
@@ -197,23 +213,37 @@ static void check_scene(c3d_store *store, const c3d_frame *frame, const int *ban
                 const int y = i / SIZE, x = i % SIZE;
                 double series[T];
                 uint8_t valid[T];
-                for (int m = 0; m < T; m++) {
-                    valid[m] = is_observed(m, bands, n_bands, frame->y + y, frame->x + x);
+                for (int m = 0; m < of->end; m++) {
+                    valid[m] = of->is_kept[m] &&
+                               is_observed(m, bands, n_bands, frame->y + y, frame->x + x);
                     series[m] = archive[m][bands[b]][frame->y + y][frame->x + x];
                 }
-                const int bit = bits[(t * SIZE + y) * ((SIZE + 7) / 8) + x / 8] >> (7 - x % 8) & 1;
+                const int bit = bits[(at * SIZE + y) * ((SIZE + 7) / 8) + x / 8] >> (7 - x % 8) & 1;
                 assert_int_equal(bit, valid[t]);
-                assert_int_equal(values[((t * n_bands + b) * SIZE + y) * SIZE + x],
-                                 naive_fill(series, valid, T, t, desc->gaps, true));
+                assert_int_equal(values[((at * n_bands + b) * SIZE + y) * SIZE + x],
+                                 naive_fill(series, valid, of->end, t, desc->gaps, true));
                 n += valid[t];
                 if (valid[t]) want_sum += (int64_t)series[t];
                 if (valid[t]) want_squares += (int64_t)series[t] * (int64_t)series[t];
             }
-            assert_true(sum[t * n_bands + b] == want_sum);
-            assert_true(squares[t * n_bands + b] == want_squares);
+            assert_true(sum[at * n_bands + b] == want_sum);
+            assert_true(squares[at * n_bands + b] == want_squares);
         }
-        assert_true(missing[t] == (float)((SIZE * SIZE - n) / (double)(SIZE * SIZE)));
+        assert_true(missing[at] == (float)((SIZE * SIZE - n) / (double)(SIZE * SIZE)));
     }
+}
+
+static void check_scene(c3d_store *store, const c3d_frame *frame, const int *bands, int n_bands,
+                        const c3d_dataset_desc *desc, size_t counts[3])
+{
+    stretch of = { 0 };
+
+    for (; of.period < store->n_periods; of.period++, of.first = of.end) {
+        of.end = of.first + store->periods[of.period].n_months;
+        check_period(store, frame, bands, n_bands, desc, &of);
+        counts[c3d_store_scene_status(store, frame->frame_id, of.period)]++;
+    }
+    assert_int_equal(of.end, T);
 }
 
 static void check_dataset(const c3d_dataset_desc *desc, const int *bands, int n_bands)
@@ -227,8 +257,10 @@ static void check_dataset(const c3d_dataset_desc *desc, const int *bands, int n_
     assert_int_equal(c3d_path_join(path, desc->out_dir, "frames.gpkg"), C3D_OK);
     assert_int_equal(c3d_frames_read(path, &frames), C3D_OK);
     assert_int_equal(c3d_store_open(desc->out_dir, false, &store), C3D_OK);
-    assert_int_equal(store.n_rows, frames.n);
-    assert_int_equal(store.n_shards, (int)(frames.n + 9) / 10);
+    const int n_periods = desc->n_periods + 1;
+    assert_int_equal(store.n_periods, n_periods);
+    assert_int_equal(store.n_rows, frames.n * (size_t)n_periods);
+    assert_int_equal(store.n_shards, n_periods * (((int)frames.n + 9) / 10));
     assert_string_equal(store.files[1], "scenes-202009-00001.h5");
     assert_int_equal(c3d_shard_get_shape(store.shards[0])->n_bands, n_bands);
     for (int i = 0; i < n_bands; i++)
@@ -276,6 +308,42 @@ static void clipping_agrees_with_the_arrays(void **state)
     desc.bands = (const char *const[]){ "swir" };
     assert_int_equal(c3d_dataset_clip(&desc, NULL), C3D_EDATA);
     assert_message("no band swir: it has 3 (blue, red, nir)");
+}
+
+/* Each period by itself, with gaps filled from the ones before; a boundary may be a month without
+ * a file, but not the first of a period that has none. */
+static void periods_are_clipped_one_by_one(void **state)
+{
+    static const int all[] = { 0, 1, 2 };
+    static const c3d_date starts[] = { 20201100, 20210100 }, empty[] = { 20201100, 20201200 };
+
+    (void)state;
+    for (int gaps = 0; gaps <= C3D_GAPS_ZERO; gaps++) {
+        char dir[C3D_PATH_MAX], name[16];
+        snprintf(name, sizeof name, "periods-%d", gaps);
+        assert_int_equal(c3d_path_join(dir, work, name), C3D_OK);
+        c3d_dataset_desc desc = make_desc(dir);
+        desc.gaps = (c3d_gaps)gaps;
+        desc.n_periods = 2;
+        desc.periods = starts;
+        write_frames(dir, &desc);
+        assert_int_equal(c3d_dataset_clip(&desc, NULL), C3D_OK);
+        check_dataset(&desc, all, C);
+        const c3d_date *given = desc.periods;
+        desc.n_periods = 1; /* the directory's later ones are taken as they are */
+        assert_int_equal(c3d_dataset_clip(&desc, NULL), C3D_OK);
+        desc.n_periods = 2;
+        desc.periods = (const c3d_date[]){ 20201000, 20210100 };
+        assert_int_equal(c3d_dataset_clip(&desc, NULL), C3D_ECONFIG);
+        assert_message("has the 2 months 2020-09 to 2020-10, the archive now has 1");
+        desc.periods = given;
+    }
+    c3d_dataset_desc desc = make_desc(in_work("periods-empty"));
+    desc.n_periods = 2;
+    desc.periods = empty;
+    write_frames(desc.out_dir, &desc);
+    assert_int_equal(c3d_dataset_clip(&desc, NULL), C3D_ECONFIG);
+    assert_message("no period can begin with 2020-12");
 }
 
 /* ---- interruptions -----------------------------------------------------------------------------
@@ -453,6 +521,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clipping_agrees_with_the_arrays),
+        cmocka_unit_test(periods_are_clipped_one_by_one),
         cmocka_unit_test(a_refused_write_loses_nothing),
         cmocka_unit_test(a_full_disk_loses_nothing),
         cmocka_unit_test(too_little_space_is_said_before),

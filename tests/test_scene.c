@@ -30,7 +30,7 @@ static void check_gaps(c3d_dtype dtype, c3d_gaps gaps)
         if (dtype == C3D_F64) ((double *)(void *)values)[i] = (double)x / 7;
     }
     memcpy(filled, values, sizeof values);
-    assert_int_equal(c3d_scene_fill_gaps(&shape, gaps, valid, filled), C3D_OK);
+    assert_int_equal(c3d_scene_fill_gaps(&shape, gaps, valid, NULL, filled), C3D_OK);
     for (int p = 0; p < GAP_P; p++)
         for (int c = 0; c < GAP_C; c++) {
             double series[GAP_T];

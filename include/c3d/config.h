@@ -157,7 +157,8 @@ typedef struct c3d_config {
         char *positive;
         c3d_config_texts bands; /* n = 0: all */
         c3d_config_span months;
-        c3d_config_reals aoi; /* x_min, y_min, x_max, y_max */
+        c3d_config_texts periods; /* ascending months */
+        c3d_config_reals aoi;     /* x_min, y_min, x_max, y_max */
         int frame_size_px;
         int stride_px; /* 0: frame_size_px */
         double positive_share, negative_share;

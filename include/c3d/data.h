@@ -169,6 +169,7 @@ C3D_CHECKED c3d_status c3d_shard_read_scene(c3d_shard *shard, int row, c3d_scene
 /* A contiguous run of months of one scene's values, [n_months, bands, size, size]. */
 C3D_CHECKED c3d_status c3d_shard_read_months(c3d_shard *shard, int row, int first, int n_months,
                                              void *to);
+C3D_CHECKED c3d_status c3d_shard_read_valid(c3d_shard *shard, int row, uint8_t *bits_out);
 /* Any of the three may be NULL. */
 C3D_CHECKED c3d_status c3d_shard_read_sums(c3d_shard *shard, int row, void *sum, void *sum_squares,
                                            float *missing_share);

@@ -55,6 +55,8 @@ typedef struct c3d_dataset_desc {
     c3d_series_label series_label;
     c3d_gaps gaps;
     double max_missing_share;
+    int n_periods;           /* after the first, besides those an update added */
+    const c3d_date *periods; /* [n_periods] ascending: where each begins */
     c3d_split_mode split;
     double block_km, buffer_m;
     double split_shares[C3D_N_SPLITS]; /* sum 1 */

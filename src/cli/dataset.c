@@ -137,6 +137,7 @@ typedef struct request {
     c3d_dataset_desc desc;
     char mosaics[C3D_PATH_MAX], labels[C3D_PATH_MAX];
     c3d_label_class *classes;
+    c3d_date *periods;
 } request;
 
 static c3d_status take_classes(const c3d_config_classes *from, request *out)
@@ -152,6 +153,19 @@ static c3d_status take_classes(const c3d_config_classes *from, request *out)
     }
     out->desc.n_classes = from->n;
     out->desc.classes = out->classes;
+    return C3D_OK;
+}
+
+static c3d_status take_periods(const c3d_config_texts *from, request *out)
+{
+    out->periods = c3d_calloc((size_t)from->n + 1, sizeof *out->periods);
+    if (!out->periods) return C3D_ENOMEM;
+    for (int i = 0; i < from->n; i++)
+        if (!c3d_date_parse(from->items[i], &out->periods[i]))
+            return C3D_FAIL(C3D_ECONFIG, "data.periods: %s: expected a month such as 2024-06",
+                            from->items[i]);
+    out->desc.n_periods = from->n;
+    out->desc.periods = out->periods;
     return C3D_OK;
 }
 
@@ -206,6 +220,7 @@ static c3d_status take_request(const c3d_args *args, const c3d_config *config, r
     desc->n_bands = config->data.bands.n;
     desc->bands = (const char *const *)config->data.bands.items;
     take_numbers(config, desc);
+    C3D_TRY(take_periods(&config->data.periods, out));
     if (has_option(args, "--memory-mb")) {
         desc->memory_bytes = (size_t)c3d_args_int(args, "--memory-mb") << 20;
         desc->scenes_per_shard = (int)c3d_args_int(args, "--scenes-per-shard");
@@ -274,7 +289,10 @@ static c3d_status run_with_config(c3d_comm *comm, const c3d_args *args, command_
     }
     c3d_text_free(&yaml);
     c3d_config_free(&config);
-    if (of) free(of->classes);
+    if (of) {
+        free(of->classes);
+        free(of->periods);
+    }
     free(of);
     return st;
 }

@@ -42,6 +42,7 @@ const key_row c3d_config_keys[] = {
     TEXT(data.positive, FREE, "the class that is looked for, a name of data.label_classes; empty: every class is a label of its own, numbered from 1, and model.outputs is their number plus 1"),
     OTHER(data.bands, KEY_TEXTS, "[]", 0, FREE, "bands by name or number from 1; empty: all"),
     OTHER(data.months, KEY_SPAN, "", 0, FREE, "use only images of this time, START/END"),
+    OTHER(data.periods, KEY_TEXTS, "[]", 0, FREE, "months with which a new set of files begins, such as [2024-06]; what c3d-dataset update adds is a period of its own without being named here"),
     OTHER(data.aoi, KEY_REALS, "[]", 4, FREE, "use only this area: x_min, y_min, x_max, y_max in the images' coordinates"),
     INT(data.frame_size_px, "112", 1, 4096, "px", FREE, "side of a square frame"),
     INT(data.stride_px, "0", 0, 65536, "px", FREE, "distance of neighbouring frames; 0: data.frame_size_px, no overlap"),

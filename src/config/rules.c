@@ -78,6 +78,34 @@ static bool aoi_ordered(const c3d_config *c, char what[256])
     return c->data.aoi.n == 0 || (a[0] < a[2] && a[1] < a[3]);
 }
 
+static bool is_date(const char *text)
+{
+    static const char form[] = "0000-00-00";
+    const size_t n = strlen(text);
+    int month = 0, day = 1;
+
+    if (n != 7 && n != 10) return false;
+    for (size_t i = 0; i < n; i++)
+        if (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != '-') return false;
+    (void)sscanf(text + 5, "%2d-%2d", &month, &day);
+    return month >= 1 && month <= 12 && day >= 1 && day <= 31;
+}
+
+static bool periods_ascending(const c3d_config *c, char what[256])
+{
+    const c3d_config_texts *periods = &c->data.periods;
+
+    for (int i = 0; i < periods->n; i++) {
+        const char *text = periods->items[i];
+        (void)snprintf(what, 256, "%.60s: expected a month such as 2024-06", text);
+        if (!is_date(text)) return false;
+        (void)snprintf(what, 256, "%.60s is not later than %.60s", text,
+                       i > 0 ? periods->items[i - 1] : "");
+        if (i > 0 && strcmp(text, periods->items[i - 1]) <= 0) return false;
+    }
+    return true;
+}
+
 static bool fold_exists(const c3d_config *c, char what[256])
 {
     (void)snprintf(what, 256, "%d, but data.folds is %d", c->data.fold, c->data.folds);
@@ -179,6 +207,7 @@ static const rule rules[] = {
     { { "data.negative_share", "data.positive_share" }, shares_ordered },
     { { "data.split_shares" }, shares_sum },
     { { "data.aoi" }, aoi_ordered },
+    { { "data.periods" }, periods_ascending },
     { { "data.fold", "data.folds" }, fold_exists },
     { { "data.positive", "data.label_classes" }, positive_exists },
     { { "data.label_classes" }, classes_disjoint },

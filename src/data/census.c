@@ -61,64 +61,70 @@ static c3d_frame_fate dropped_fate(const float *missing_share, int n_months)
     return C3D_FATE_EMPTY;
 }
 
-static c3d_status take_frame(const c3d_frames *frames, size_t i, const c3d_store *store,
-                             float *missing_share, c3d_census *census)
+/* Adds a frame's scenes to the census; n_out: by c3d_scene_status. */
+static void take_scenes(const c3d_store *store, int64_t frame_id, const float *missing_share,
+                        c3d_census *census, int n_out[3])
 {
-    const c3d_store_row *row = c3d_store_find(store, frames->rows[i].frame_id);
-    const c3d_scene_status status = row ? c3d_store_status(store, row) : C3D_SCENE_ABSENT;
-    c3d_frame_fate fate = C3D_FATE_ABSENT;
+    int month = 0;
 
-    if (status != C3D_SCENE_ABSENT)
-        C3D_TRY(
-            c3d_shard_read_sums(store->shards[row->shard], row->row, NULL, NULL, missing_share));
-    if (status == C3D_SCENE_DROPPED) {
-        fate = dropped_fate(missing_share, census->n_months);
-    } else if (status == C3D_SCENE_PRESENT) {
-        fate = frames->rows[i].split == C3D_SPLIT_NONE ? C3D_FATE_NO_SPLIT : label_fate(frames, i);
-        for (int month = 0; month < census->n_months; month++)
-            census->missing_share[month] += (double)missing_share[month];
+    memset(n_out, 0, 3 * sizeof *n_out);
+    for (int period = 0; period < store->n_periods; period++) {
+        const c3d_scene_status status = c3d_store_scene_status(store, frame_id, period);
+        const int end = month + store->periods[period].n_months;
+        census->scenes[period][status]++;
+        n_out[status]++;
+        for (; month < end; month++)
+            if (status == C3D_SCENE_PRESENT)
+                census->missing_share[month] += (double)missing_share[month];
     }
-    census->fates[fate]++;
+}
+
+static c3d_status take_frame(const c3d_frames *frames, size_t i, const c3d_store *store,
+                             float *missing_share, c3d_census *census, c3d_frame_fate *out)
+{
+    int n[3];
+
+    C3D_TRY(c3d_store_read_missing(store, frames->rows[i].frame_id, missing_share));
+    take_scenes(store, frames->rows[i].frame_id, missing_share, census, n);
+    if (n[C3D_SCENE_ABSENT] > 0 || store->n_periods == 0)
+        *out = C3D_FATE_ABSENT;
+    else if (n[C3D_SCENE_PRESENT] == 0)
+        *out = dropped_fate(missing_share, store->n_months);
+    else
+        *out = frames->rows[i].split == C3D_SPLIT_NONE ? C3D_FATE_NO_SPLIT : label_fate(frames, i);
     return C3D_OK;
 }
 
-/* A frame with samples was counted as something else so far. */
-static c3d_status take_samples(const c3d_frames *frames, const c3d_samples *samples,
-                               c3d_census *census)
+/* A frame with samples is used, whatever else it is. */
+static void take_samples(const c3d_frames *frames, const c3d_samples *samples, c3d_census *census,
+                         c3d_frame_fate *fates_of)
 {
-    uint8_t *is_used = c3d_calloc(frames->n + 1, 1);
-
-    if (!is_used) return C3D_ENOMEM;
     for (size_t i = 0; i < samples->n; i++) {
         const c3d_sample *sample = &samples->rows[i];
         const size_t frame = c3d_frames_find(frames, sample->frame_id);
         if (sample->split < C3D_N_SPLITS) census->samples[sample->split][sample->label]++;
-        if (frame == (size_t)-1 || is_used[frame]) continue;
-        is_used[frame] = 1;
-        census->fates[frames->rows[frame].split == C3D_SPLIT_NONE ? C3D_FATE_NO_SPLIT
-                                                                  : label_fate(frames, frame)]--;
-        census->fates[C3D_FATE_USED]++;
+        if (frame != (size_t)-1) fates_of[frame] = C3D_FATE_USED;
     }
-    free(is_used);
-    return C3D_OK;
 }
 
-static c3d_status take_frames(const c3d_frames *frames, const c3d_store *store, c3d_census *census)
+static c3d_status take_frames(const c3d_frames *frames, const c3d_store *store, c3d_census *census,
+                              c3d_frame_fate *fates_of)
 {
-    const size_t n_months = census->n_months > 0 ? (size_t)census->n_months : 1;
-    float *missing_share = c3d_calloc(n_months, sizeof *missing_share);
-    c3d_status st = C3D_OK;
+    float *missing_share = c3d_calloc((size_t)store->n_months + 1, sizeof *missing_share);
+    c3d_status st = missing_share ? C3D_OK : C3D_ENOMEM;
+    int month = 0;
 
-    if (!missing_share) return C3D_ENOMEM;
     for (size_t i = 0; st == C3D_OK && i < frames->n; i++) {
-        st = take_frame(frames, i, store, missing_share, census);
+        st = take_frame(frames, i, store, missing_share, census, &fates_of[i]);
         c3d_phase_tick();
     }
     free(missing_share);
-    const size_t n_present = frames->n - census->fates[C3D_FATE_ABSENT] -
-                             census->fates[C3D_FATE_EMPTY] - census->fates[C3D_FATE_MISSING];
-    for (int month = 0; month < census->n_months; month++)
-        if (n_present > 0) census->missing_share[month] /= (double)n_present;
+    for (int period = 0; period < store->n_periods; period++) {
+        const size_t n_present = census->scenes[period][C3D_SCENE_PRESENT];
+        const int end = month + store->periods[period].n_months;
+        for (; month < end; month++)
+            if (n_present > 0) census->missing_share[month] /= (double)n_present;
+    }
     return st;
 }
 
@@ -142,18 +148,24 @@ static c3d_status reserve_classes(const c3d_frames *frames, const c3d_samples *s
 c3d_status c3d_census_take(const c3d_frames *frames, const c3d_store *store,
                            const c3d_samples *samples, c3d_census *out)
 {
-    c3d_census census = { .n_frames = frames->n };
+    c3d_census census = { .n_frames = frames->n,
+                          .n_months = store->n_months,
+                          .n_periods = store->n_periods };
+    c3d_frame_fate *fates_of = c3d_calloc(frames->n + 1, sizeof *fates_of);
 
-    if (store->n_shards > 0) census.n_months = c3d_shard_get_shape(store->shards[0])->n_months;
     census.missing_share = c3d_calloc((size_t)census.n_months + 1, sizeof *census.missing_share);
-    if (!census.missing_share) return C3D_ENOMEM;
-    c3d_status st = reserve_classes(frames, samples, &census);
-    if (st == C3D_OK) st = take_frames(frames, store, &census);
-    if (st == C3D_OK) st = take_samples(frames, samples, &census);
-    if (st == C3D_OK)
+    census.scenes = c3d_calloc((size_t)census.n_periods + 1, sizeof *census.scenes);
+    c3d_status st = fates_of && census.missing_share && census.scenes ? C3D_OK : C3D_ENOMEM;
+    if (st == C3D_OK) st = reserve_classes(frames, samples, &census);
+    if (st == C3D_OK) st = take_frames(frames, store, &census, fates_of);
+    if (st == C3D_OK) {
+        take_samples(frames, samples, &census, fates_of);
+        for (size_t i = 0; i < frames->n; i++) census.fates[fates_of[i]]++;
         *out = census;
-    else
+    } else {
         c3d_census_free(&census);
+    }
+    free(fates_of);
     return st;
 }
 
@@ -161,5 +173,6 @@ void c3d_census_free(c3d_census *census)
 {
     free(census->missing_share);
     for (int split = 0; split < C3D_N_SPLITS; split++) free(census->samples[split]);
+    free(census->scenes);
     *census = (c3d_census){ 0 };
 }

@@ -51,20 +51,29 @@ static c3d_status clip_rounds(c3d_clipper *clipper, const c3d_sharing *sharing)
     return st;
 }
 
+static int find_period(const c3d_store *store, c3d_date first)
+{
+    int period = 0;
+
+    while (store->periods[period].first != first) period++;
+    return period;
+}
+
 static c3d_status clip_absent(const c3d_dataset_desc *desc, const c3d_sharing *sharing,
                               const c3d_frames *frames, c3d_source *source, c3d_store *store)
 {
+    const int period = find_period(store, source->months[0].date);
     c3d_clip_plan plan;
     c3d_clipper clipper = { desc, source, store, &plan, { 0 } };
     c3d_status st;
 
-    C3D_TRY(c3d_clip_plan_make(desc, frames, store, c3d_sharing_n_ranks(sharing), &plan));
+    C3D_TRY(c3d_clip_plan_make(desc, frames, store, period, c3d_sharing_n_ranks(sharing), &plan));
     c3d_log_run("clip: %zu frames x %d months x %d bands of %d px; %zu are there, %zu to do",
                 frames->n, plan.scene.n_months, plan.scene.n_bands, plan.scene.size_px,
                 frames->n - plan.n, plan.n);
     st = c3d_sharing_rank(sharing) == 0 ? c3d_clip_check_space(desc->out_dir, &plan.scene, plan.n)
                                         : C3D_OK;
-    if (st == C3D_OK) st = c3d_clip_buffers_make(&plan, &clipper.buffers);
+    if (st == C3D_OK) st = c3d_clip_buffers_make(&plan, store, &clipper.buffers);
     /* No rank writes before all have read what is absent. */
     st = c3d_sharing_agree(sharing, st);
     if (st == C3D_OK) st = clip_rounds(&clipper, sharing);
@@ -73,7 +82,7 @@ static c3d_status clip_absent(const c3d_dataset_desc *desc, const c3d_sharing *s
     return st;
 }
 
-static c3d_status clip_frames(const c3d_dataset_desc *desc, const c3d_sharing *sharing,
+static c3d_status clip_source(const c3d_dataset_desc *desc, const c3d_sharing *sharing,
                               const c3d_frames *frames, c3d_source *source)
 {
     c3d_store store = { 0 };
@@ -90,8 +99,19 @@ static c3d_status clip_frames(const c3d_dataset_desc *desc, const c3d_sharing *s
     return st;
 }
 
+c3d_status c3d_clip_period(const c3d_dataset_desc *desc, const c3d_sharing *sharing,
+                           const c3d_frames *frames, const c3d_archive *months)
+{
+    c3d_source source = { 0 };
+    c3d_status st = c3d_sharing_agree(sharing, c3d_source_open(desc, months, frames, &source));
+
+    if (st == C3D_OK) st = clip_source(desc, sharing, frames, &source);
+    c3d_source_close(&source);
+    return st;
+}
+
 static c3d_status open_inputs(const c3d_dataset_desc *desc, c3d_frames *frames,
-                              c3d_archive *archive, c3d_source *source)
+                              c3d_archive *archive, c3d_clip_periods *periods)
 {
     char path[C3D_PATH_MAX];
 
@@ -101,19 +121,20 @@ static c3d_status open_inputs(const c3d_dataset_desc *desc, c3d_frames *frames,
     C3D_TRY(c3d_frames_read(path, frames));
     if (frames->n == 0) return C3D_FAIL(C3D_EDATA, "%s: no frames", path);
     C3D_TRY(c3d_archive_find(desc->mosaics, desc->month_first, desc->month_last, archive));
-    return c3d_source_open(desc, archive, frames, source);
+    return c3d_clip_periods_find(desc, archive, periods);
 }
 
 c3d_status c3d_dataset_clip(const c3d_dataset_desc *desc, const c3d_sharing *sharing)
 {
     c3d_frames frames = { 0 };
     c3d_archive archive = { 0 };
-    c3d_source source = { 0 };
+    c3d_clip_periods periods = { 0 };
     c3d_status st;
 
-    st = c3d_sharing_agree(sharing, open_inputs(desc, &frames, &archive, &source));
-    if (st == C3D_OK) st = clip_frames(desc, sharing, &frames, &source);
-    c3d_source_close(&source);
+    st = c3d_sharing_agree(sharing, open_inputs(desc, &frames, &archive, &periods));
+    for (int i = 0; st == C3D_OK && i < periods.n; i++)
+        st = c3d_clip_period(desc, sharing, &frames, &periods.months[i]);
+    c3d_clip_periods_free(&periods);
     c3d_archive_free(&archive);
     c3d_frames_free(&frames);
     return st;

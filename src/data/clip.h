@@ -2,6 +2,7 @@
 #ifndef C3D_DATA_CLIP_H
 #define C3D_DATA_CLIP_H
 
+#include "past.h"
 #include "source.h"
 #include "store.h"
 
@@ -18,20 +19,22 @@ typedef struct c3d_clip_plan {
     size_t n; /* scenes that are absent */
     c3d_clip_item *items;
     size_t batch;          /* scenes a batch; the last has fewer */
+    int period;            /* of the store */
     c3d_shard_shape scene; /* of one */
 } c3d_clip_plan;
 
-/* Makes the shards that are not there yet, for the frames that have none, and clip.json, which
- * remembers what all scenes of the directory were made with. C3D_ECONFIG when that is not what is
- * asked for now. One rank's work. */
+/* Makes the period's shards that are not there yet, for the frames that have none, and clip.json,
+ * which remembers what all scenes of the directory were made with. source: the period's months.
+ * C3D_ECONFIG when that is not what is asked for now. One rank's work. */
 C3D_CHECKED c3d_status c3d_clip_make_shards(const c3d_dataset_desc *desc, const c3d_frames *frames,
                                             const c3d_source *source);
 /* C3D_EIO, with the bytes, when the directory has no room for n scenes. */
 C3D_CHECKED c3d_status c3d_clip_check_space(const char *dir, const c3d_shard_shape *scene,
                                             size_t n);
-/* What is absent, in the order it is read; the same on every rank. */
+/* What is absent of a period, in the order it is read; the same on every rank. */
 C3D_CHECKED c3d_status c3d_clip_plan_make(const c3d_dataset_desc *desc, const c3d_frames *frames,
-                                          const c3d_store *store, int n_ranks, c3d_clip_plan *out);
+                                          const c3d_store *store, int period, int n_ranks,
+                                          c3d_clip_plan *out);
 void c3d_clip_plan_free(c3d_clip_plan *plan);
 
 /* Memory of one batch; made once. */
@@ -41,18 +44,37 @@ typedef struct c3d_clip_buffers {
     uint8_t *bits;                         /* of one scene */
     float *missing_share;
     void *sum, *sum_squares;
+    c3d_past past;
 } c3d_clip_buffers;
-C3D_CHECKED c3d_status c3d_clip_buffers_make(const c3d_clip_plan *plan, c3d_clip_buffers *out);
+C3D_CHECKED c3d_status c3d_clip_buffers_make(const c3d_clip_plan *plan, const c3d_store *store,
+                                             c3d_clip_buffers *out);
 void c3d_clip_buffers_free(c3d_clip_buffers *buffers);
 
 typedef struct c3d_clipper {
     const c3d_dataset_desc *desc;
-    c3d_source *source;
+    c3d_source *source; /* the period's months */
     c3d_store *store;
     const c3d_clip_plan *plan;
     c3d_clip_buffers buffers;
 } c3d_clipper;
 /* Reads batch number `index` month by month and stores its scenes: data, sync, then status. */
 C3D_CHECKED c3d_status c3d_clip_batch(c3d_clipper *clipper, size_t index);
+
+/* ---- periods --------------------------------------------------------------------------------- */
+
+/* Clips one period of the frames; earlier ones must be complete. months: the archive's of that
+ * period. COLLECTIVE. */
+C3D_CHECKED c3d_status c3d_clip_period(const c3d_dataset_desc *desc, const c3d_sharing *sharing,
+                                       const c3d_frames *frames, const c3d_archive *months);
+
+typedef struct c3d_clip_periods {
+    int n;
+    c3d_archive *months; /* [n]; borrow the archive's */
+} c3d_clip_periods;
+/* Cuts the archive into the periods that desc asks for and those that the directory has after
+ * them. C3D_ECONFIG when the directory has other months. */
+C3D_CHECKED c3d_status c3d_clip_periods_find(const c3d_dataset_desc *desc,
+                                             const c3d_archive *archive, c3d_clip_periods *out);
+void c3d_clip_periods_free(c3d_clip_periods *periods);
 
 #endif

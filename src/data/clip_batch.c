@@ -59,21 +59,23 @@ static size_t batch_size(const c3d_dataset_desc *desc, const c3d_clip_plan *plan
 }
 
 c3d_status c3d_clip_plan_make(const c3d_dataset_desc *desc, const c3d_frames *frames,
-                              const c3d_store *store, int n_ranks, c3d_clip_plan *out)
+                              const c3d_store *store, int period, int n_ranks, c3d_clip_plan *out)
 {
-    c3d_clip_plan plan = { 0 };
+    c3d_clip_plan plan = { .period = period };
+    int shard = 0;
 
     plan.items = c3d_calloc(frames->n + 1, sizeof *plan.items);
     if (!plan.items) return C3D_ENOMEM;
     for (size_t i = 0; i < frames->n; i++) {
         const c3d_frame *frame = &frames->rows[i];
-        const c3d_store_row *row = c3d_store_find(store, frame->frame_id);
+        const c3d_store_row *row = c3d_store_find(store, frame->frame_id, period);
         C3D_ASSERT(row);
         if (c3d_store_status(store, row) != C3D_SCENE_ABSENT) continue;
         plan.items[plan.n++] = (c3d_clip_item){ frame->x, frame->y, row->shard, row->row };
     }
     qsort(plan.items, plan.n, sizeof *plan.items, by_tile);
-    plan.scene = *c3d_shard_get_shape(store->shards[0]);
+    while (store->period_of[shard] != period) shard++;
+    plan.scene = *c3d_shard_get_shape(store->shards[shard]);
     plan.scene.n_scenes = 1;
     plan.batch = batch_size(desc, &plan, n_ranks);
     *out = plan;
@@ -86,7 +88,8 @@ void c3d_clip_plan_free(c3d_clip_plan *plan)
     *plan = (c3d_clip_plan){ 0 };
 }
 
-c3d_status c3d_clip_buffers_make(const c3d_clip_plan *plan, c3d_clip_buffers *out)
+c3d_status c3d_clip_buffers_make(const c3d_clip_plan *plan, const c3d_store *store,
+                                 c3d_clip_buffers *out)
 {
     const c3d_shard_shape *scene = &plan->scene;
     const size_t n_sums = (size_t)scene->n_months * (size_t)scene->n_bands;
@@ -104,7 +107,8 @@ c3d_status c3d_clip_buffers_make(const c3d_clip_plan *plan, c3d_clip_buffers *ou
     };
 
     if (!made.values || !made.valid || !made.window_values || !made.window_valid || !made.bits ||
-        !made.missing_share || !made.sum || !made.sum_squares) {
+        !made.missing_share || !made.sum || !made.sum_squares ||
+        (plan->period > 0 && c3d_past_make(store, &made.past) != C3D_OK)) {
         c3d_clip_buffers_free(&made);
         return C3D_FAIL(C3D_ENOMEM, "%zu scenes at once of %zu bytes; set a smaller memory limit",
                         plan->batch, c3d_scene_bytes(scene));
@@ -123,6 +127,7 @@ void c3d_clip_buffers_free(c3d_clip_buffers *buffers)
     free(buffers->missing_share);
     free(buffers->sum);
     free(buffers->sum_squares);
+    c3d_past_free(&buffers->past);
     *buffers = (c3d_clip_buffers){ 0 };
 }
 
@@ -200,11 +205,30 @@ typedef struct outcome {
     uint64_t checksum;
 } outcome;
 
+/* The share missing is that of all months so far: one cloudy month that arrives later does not
+ * drop a frame. */
 static bool is_dropped(const c3d_clipper *clipper, size_t n_missing)
 {
-    const size_t n = scene_mask_bytes(&clipper->plan->scene);
+    const c3d_past *past = &clipper->buffers.past;
+    const c3d_shard_shape *scene = &clipper->plan->scene;
+    const size_t n = scene_mask_bytes(scene) + (size_t)past->n_months * scene_pixels(scene);
 
+    n_missing += past->n_missing;
     return n_missing == n || (double)n_missing > clipper->desc->max_missing_share * (double)n;
+}
+
+/* A pixel without an observation in the first month needs what came before. */
+static c3d_status fill_gaps(c3d_clipper *clipper, int64_t frame_id, const uint8_t *valid,
+                            uint8_t *values)
+{
+    const c3d_shard_shape *scene = &clipper->plan->scene;
+    const int period = clipper->plan->period;
+    c3d_past *past = &clipper->buffers.past;
+    const bool needs_past =
+        period > 0 && clipper->desc->gaps != C3D_GAPS_ZERO && memchr(valid, 0, scene_pixels(scene));
+
+    if (needs_past) C3D_TRY(c3d_past_read(clipper->store, frame_id, period, past));
+    return c3d_scene_fill_gaps(scene, clipper->desc->gaps, valid, needs_past ? past : NULL, values);
 }
 
 static c3d_status store_scene(c3d_clipper *clipper, const c3d_clip_item *item, size_t slot,
@@ -213,6 +237,8 @@ static c3d_status store_scene(c3d_clipper *clipper, const c3d_clip_item *item, s
     const c3d_shard_shape *scene = &clipper->plan->scene;
     c3d_clip_buffers *buffers = &clipper->buffers;
     c3d_shard *shard = clipper->store->shards[item->shard];
+    const int64_t frame_id = c3d_shard_frame_ids(shard)[item->row];
+    const int period = clipper->plan->period;
     uint8_t *values = buffers->values + slot * c3d_scene_bytes(scene);
     uint8_t *valid = buffers->valid + slot * scene_mask_bytes(scene);
     const c3d_scene stored = { values, buffers->bits, buffers->missing_share, buffers->sum,
@@ -220,15 +246,15 @@ static c3d_status store_scene(c3d_clipper *clipper, const c3d_clip_item *item, s
 
     c3d_scene_mask_not_finite(scene, values, valid);
     *out = (outcome){ .status = C3D_SCENE_DROPPED };
+    if (period > 0) C3D_TRY(c3d_past_count(clipper->store, frame_id, period, &buffers->past));
     if (is_dropped(clipper, c3d_scene_missing(scene, valid, buffers->missing_share)))
         return c3d_shard_write_missing(shard, item->row, buffers->missing_share);
     if (!c3d_scene_sums(scene, values, valid, buffers->sum, buffers->sum_squares))
         return C3D_FAIL(C3D_EDATA,
                         "%s: frame %lld: the sum of squares of its %s pixels is beyond "
                         "64 bits; scale them or convert them to float32",
-                        c3d_shard_path(shard), (long long)c3d_shard_frame_ids(shard)[item->row],
-                        c3d_dtype_name(scene->dtype));
-    C3D_TRY(c3d_scene_fill_gaps(scene, clipper->desc->gaps, valid, values));
+                        c3d_shard_path(shard), (long long)frame_id, c3d_dtype_name(scene->dtype));
+    C3D_TRY(fill_gaps(clipper, frame_id, valid, values));
     c3d_scene_pack_valid(scene, valid, buffers->bits);
     *out = (outcome){ C3D_SCENE_PRESENT, c3d_scene_checksum(scene, &stored) };
     return c3d_shard_write(shard, item->row, &stored);

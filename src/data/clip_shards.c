@@ -73,25 +73,6 @@ static c3d_status keep_settings(const c3d_dataset_desc *desc, const c3d_frames *
 
 /* ---- shards ---------------------------------------------------------------------------------- */
 
-static c3d_status check_months(const c3d_shard *shard, const c3d_source *source)
-{
-    const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
-    const c3d_date *months = c3d_shard_months(shard);
-    char has[2][12], wants[2][12];
-    bool is_same = shape->n_months == source->n_months;
-
-    for (int i = 0; is_same && i < shape->n_months; i++)
-        is_same = months[i] == source->months[i].date;
-    if (is_same) return C3D_OK;
-    return C3D_FAIL(C3D_ECONFIG,
-                    "%s: has the %d months %s to %s, the archive now has %d, %s to %s; "
-                    "clip into another directory",
-                    c3d_shard_path(shard), shape->n_months, c3d_date_text(months[0], has[0]),
-                    c3d_date_text(months[shape->n_months - 1], has[1]), source->n_months,
-                    c3d_date_text(source->months[0].date, wants[0]),
-                    c3d_date_text(source->months[source->n_months - 1].date, wants[1]));
-}
-
 static c3d_status check_bands(const c3d_shard *shard, const c3d_source *source)
 {
     const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
@@ -112,8 +93,7 @@ static c3d_status check_existing(const c3d_store *store, const c3d_frames *frame
                                  const c3d_source *source)
 {
     if (store->n_shards == 0) return C3D_OK;
-    const c3d_shard *shard = store->shards[0]; /* all are alike */
-    C3D_TRY(check_months(shard, source));
+    const c3d_shard *shard = store->shards[0]; /* all are alike but for their months */
     C3D_TRY(check_bands(shard, source));
     if (c3d_shard_get_shape(shard)->size_px != frames->size_px)
         return C3D_FAIL(C3D_ECONFIG, "%s: frames of %d px, frames.gpkg has %d px",
@@ -122,16 +102,19 @@ static c3d_status check_existing(const c3d_store *store, const c3d_frames *frame
     return C3D_OK;
 }
 
-/* Ids of the frames no shard has, ascending. */
-static c3d_status find_new(const c3d_store *store, const c3d_frames *frames, int64_t **ids_out,
-                           size_t *n_out)
+/* Ids of the frames no shard of the period has, ascending. */
+static c3d_status find_new(const c3d_store *store, const c3d_frames *frames, c3d_date first,
+                           int64_t **ids_out, size_t *n_out)
 {
     int64_t *ids = c3d_calloc(frames->n + 1, sizeof *ids);
     size_t n = 0;
+    int period = 0;
 
     if (!ids) return C3D_ENOMEM;
+    while (period < store->n_periods && store->periods[period].first != first) period++;
     for (size_t i = 0; i < frames->n; i++)
-        if (!c3d_store_find(store, frames->rows[i].frame_id)) ids[n++] = frames->rows[i].frame_id;
+        if (!c3d_store_find(store, frames->rows[i].frame_id, period))
+            ids[n++] = frames->rows[i].frame_id;
     *ids_out = ids;
     *n_out = n;
     return C3D_OK;
@@ -148,13 +131,17 @@ c3d_status c3d_clip_check_space(const char *dir, const c3d_shard_shape *scene, s
                     each * (double)n, n, (double)n_free);
 }
 
-static int next_number(const c3d_store *store)
+/* Names tell the month in which a period begins: two that begin in one count on. */
+static int next_number(const c3d_store *store, c3d_date first)
 {
-    int number = -1;
+    int last = -1;
 
-    if (store->n_shards > 0)
-        sscanf(store->files[store->n_shards - 1], "scenes-%*[0-9]-%d.h5", &number);
-    return number + 1;
+    for (int i = 0; i < store->n_shards; i++) {
+        int month, number;
+        if (sscanf(store->files[i], "scenes-%d-%d.h5", &month, &number) != 2) continue;
+        if (month == first / 100 && number > last) last = number;
+    }
+    return last + 1;
 }
 
 static c3d_status create_shards(const c3d_dataset_desc *desc, const c3d_source *source,
@@ -186,6 +173,7 @@ c3d_status c3d_clip_make_shards(const c3d_dataset_desc *desc, const c3d_frames *
 {
     const c3d_shard_shape scene = { 1, source->n_months, source->n_bands, frames->size_px,
                                     source->dtype };
+    const c3d_date first = source->months[0].date;
     c3d_store store;
     int64_t *ids = NULL;
     size_t n = 0;
@@ -193,10 +181,10 @@ c3d_status c3d_clip_make_shards(const c3d_dataset_desc *desc, const c3d_frames *
 
     C3D_TRY(c3d_store_open(desc->out_dir, false, &store));
     st = check_existing(&store, frames, source);
-    if (st == C3D_OK) st = find_new(&store, frames, &ids, &n);
+    if (st == C3D_OK) st = find_new(&store, frames, first, &ids, &n);
     if (st == C3D_OK) st = c3d_clip_check_space(desc->out_dir, &scene, n);
     if (st == C3D_OK) st = keep_settings(desc, frames, store.n_shards > 0);
-    if (st == C3D_OK) st = create_shards(desc, source, &scene, ids, n, next_number(&store));
+    if (st == C3D_OK) st = create_shards(desc, source, &scene, ids, n, next_number(&store, first));
     free(ids);
     c3d_store_close(&store);
     return st;

@@ -245,13 +245,12 @@ static c3d_status write_info(dataset *from, const char *gpkg, const char *sample
     const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
     const size_t n_shards = (size_t)from->store.n_shards;
     char samples_hash[20], path[C3D_PATH_MAX];
-    c3d_period period = { c3d_shard_months(shard)[0], shape->n_months, NULL };
     c3d_dataset_info info = {
         .frame_size_px = shape->size_px,
         .n_bands = shape->n_bands,
         .dtype = shape->dtype,
-        .n_periods = 1,
-        .periods = &period,
+        .n_periods = from->store.n_periods,
+        .periods = from->store.periods,
         .n_shards = from->store.n_shards,
         .crs_wkt = from->frames.crs_wkt,
     };
@@ -264,15 +263,14 @@ static c3d_status write_info(dataset *from, const char *gpkg, const char *sample
     C3D_TRY(c3d_path_join(path, from->desc->out_dir, "dataset.json"));
     info.shards = c3d_calloc(n_shards, sizeof *info.shards);
     info.bands = c3d_calloc((size_t)info.n_bands, sizeof *info.bands);
-    period.months = c3d_calloc((size_t)period.n_months, sizeof *period.months);
-    st = info.shards && info.bands && period.months ? C3D_OK : C3D_ENOMEM;
+    st = info.shards && info.bands ? C3D_OK : C3D_ENOMEM;
     if (st == C3D_OK) st = name_classes(from, &info);
     if (st == C3D_OK) {
-        memcpy(period.months, c3d_shard_months(shard), (size_t)period.n_months * sizeof(c3d_date));
         for (int i = 0; i < info.n_bands; i++)
             info.bands[i] = c3d_strdup(c3d_shard_bands(shard)[i]);
         for (size_t i = 0; i < n_shards; i++) {
             snprintf(info.shards[i].file, sizeof info.shards[i].file, "%s", from->store.files[i]);
+            info.shards[i].period = from->store.period_of[i];
             info.shards[i].n_scenes = c3d_shard_get_shape(from->store.shards[i])->n_scenes;
         }
         c3d_json *root = c3d_dataset_info_to_json(&info);
@@ -291,7 +289,6 @@ static c3d_status write_info(dataset *from, const char *gpkg, const char *sample
     free(info.classes);
     free(info.bands);
     free(info.shards);
-    free(period.months);
     return st;
 }
 
@@ -303,8 +300,11 @@ static c3d_status check_clipped(const dataset *from)
     size_t n_absent = 0;
 
     for (size_t i = 0; i < from->frames.n; i++) {
-        const c3d_store_row *row = c3d_store_find(&from->store, from->frames.rows[i].frame_id);
-        n_absent += !row || c3d_store_status(&from->store, row) == C3D_SCENE_ABSENT;
+        const int64_t id = from->frames.rows[i].frame_id;
+        bool is_absent = from->store.n_periods == 0;
+        for (int period = 0; !is_absent && period < from->store.n_periods; period++)
+            is_absent = c3d_store_scene_status(&from->store, id, period) == C3D_SCENE_ABSENT;
+        n_absent += is_absent;
     }
     if (n_absent == 0 && from->store.n_shards > 0) return C3D_OK;
     return C3D_FAIL(C3D_EDATA, "%s: %zu of %zu frames are not clipped; run c3d-dataset clip",

@@ -40,26 +40,44 @@ static c3d_status find_facts(const char *dir, facts *out)
     return c3d_census_take(&out->frames, &out->store, &out->samples, &out->census);
 }
 
-static void add_store(const c3d_store *store, c3d_text *out)
+static void add_periods(const c3d_store *store, const c3d_census *census, c3d_text *out)
 {
     char first[12], last[12];
+
+    for (int i = 0; store->n_periods > 1 && i < store->n_periods; i++) {
+        const c3d_period *period = &store->periods[i];
+        const size_t *n = census->scenes[i];
+        c3d_text_add(out, "  period %d  %d: %s to %s; %zu present, %zu dropped, %zu not clipped\n",
+                     i + 1, period->n_months, c3d_date_text(period->first, first),
+                     c3d_date_text(period->months[period->n_months - 1], last),
+                     n[C3D_SCENE_PRESENT], n[C3D_SCENE_DROPPED], n[C3D_SCENE_ABSENT]);
+    }
+}
+
+static void add_store(const c3d_store *store, const c3d_census *census, c3d_text *out)
+{
+    char first[12], last[12];
+    double n_bytes = 0;
 
     if (store->n_shards == 0) {
         c3d_text_add(out, "scenes      none yet: run c3d-dataset clip\n");
         return;
     }
     const c3d_shard *shard = store->shards[0];
+    const c3d_period *period = &store->periods[store->n_periods - 1];
+    for (int i = 0; i < store->n_shards; i++) {
+        const c3d_shard_shape *shape = c3d_shard_get_shape(store->shards[i]);
+        n_bytes += (double)(c3d_scene_bytes(shape) + c3d_valid_bytes(shape)) * shape->n_scenes;
+    }
     const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
-    const c3d_date *months = c3d_shard_months(shard);
-    c3d_text_add(out, "months      %d: %s to %s\n", shape->n_months,
-                 c3d_date_text(months[0], first), c3d_date_text(months[shape->n_months - 1], last));
+    c3d_text_add(out, "months      %d: %s to %s\n", store->n_months,
+                 c3d_date_text(store->periods[0].first, first),
+                 c3d_date_text(period->months[period->n_months - 1], last));
+    add_periods(store, census, out);
     c3d_text_add(out, "bands       %d of %s:", shape->n_bands, c3d_dtype_name(shape->dtype));
     for (int i = 0; i < shape->n_bands; i++) c3d_text_add(out, " %s", c3d_shard_bands(shard)[i]);
     c3d_text_add(out, "\nscenes      %zu of %d x %d px, %.1f MB in %d files\n", store->n_rows,
-                 shape->size_px, shape->size_px,
-                 (double)(c3d_scene_bytes(shape) + c3d_valid_bytes(shape)) * (double)store->n_rows /
-                     1e6,
-                 store->n_shards);
+                 shape->size_px, shape->size_px, n_bytes / 1e6, store->n_shards);
 }
 
 static void add_fates(const c3d_census *census, c3d_text *out)
@@ -121,12 +139,16 @@ static void add_leak(const facts *of, c3d_text *out)
 static void add_months(const facts *of, c3d_text *out)
 {
     if (of->store.n_shards == 0) return;
-    const c3d_date *months = c3d_shard_months(of->store.shards[0]);
     c3d_text_add(out, "\nmonth       missing in scenes\n");
-    for (int i = 0; i < of->census.n_months; i++) {
+    for (int i = 0, period = 0, at = 0; i < of->census.n_months; i++, at++) {
         const double share = of->census.missing_share[i];
         char text[12];
-        c3d_text_add(out, "  %-10s %6.2f %%%s\n", c3d_date_text(months[i], text), 100 * share,
+        if (at == of->store.periods[period].n_months) {
+            period++;
+            at = 0;
+        }
+        c3d_text_add(out, "  %-10s %6.2f %%%s\n",
+                     c3d_date_text(of->store.periods[period].months[at], text), 100 * share,
                      share >= 1 ? "  nothing observed, filled" : "");
     }
 }
@@ -148,7 +170,7 @@ c3d_status c3d_dataset_describe(const char *dir, c3d_text *out)
 
     if (st == C3D_OK) {
         c3d_text_add(out, "%s%s\n", dir, of.has_info ? "" : " (unfinished)");
-        add_store(&of.store, out);
+        add_store(&of.store, &of.census, out);
         add_fates(&of.census, out);
         add_samples(&of, out);
         add_leak(&of, out);

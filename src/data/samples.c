@@ -7,16 +7,18 @@
 typedef struct span {
     int year; /* of the images */
     int label_year;
-    int first, n; /* months of the period */
+    int first, n; /* of the months of all periods */
 } span;
 
 typedef struct maker {
     const c3d_dataset_desc *desc;
     const c3d_frames *frames;
-    const c3d_date *months;
+    const c3d_store *store;
     int n_months, n_spans;
+    c3d_date *months;     /* of all periods */
     span *spans;          /* [n_months] room */
     float *missing_share; /* [n_months] of the frame in hand */
+    bool *is_present;     /* [n_months] of the frame in hand: whether the month's period has it */
     c3d_samples made;
     size_t capacity;
 } maker;
@@ -168,9 +170,17 @@ static c3d_status add(maker *by, const c3d_sample *sample)
     return C3D_OK;
 }
 
+/* A sample needs the frame in all periods that its months touch. */
+static bool is_span_present(const maker *by, int first, int n)
+{
+    for (int month = first; month < first + n; month++)
+        if (!by->is_present[month]) return false;
+    return true;
+}
+
 static c3d_status make_series(maker *by, size_t frame, c3d_sample sample)
 {
-    sample.label = decide_series(by, frame);
+    sample.label = is_span_present(by, 0, by->n_months) ? decide_series(by, frame) : -1;
     if (sample.label < 0) return C3D_OK;
     sample.sample_id = sample.frame_id;
     sample.first_month = by->months[0];
@@ -184,7 +194,7 @@ static c3d_status make_yearly(maker *by, size_t frame, c3d_sample sample)
     for (int i = 0; i < by->n_spans; i++) {
         const span *of = &by->spans[i];
         sample.label = decide_span(by, frame, of);
-        if (sample.label < 0) continue;
+        if (sample.label < 0 || !is_span_present(by, of->first, of->n)) continue;
         sample.sample_id = sample.frame_id * 10000 + of->label_year;
         sample.first_month = by->months[of->first];
         sample.n_months = of->n;
@@ -204,6 +214,7 @@ static c3d_status make_monthly(maker *by, size_t frame, c3d_sample sample)
         sample.n_months = 1;
         for (int month = of->first; sample.label >= 0 && month < of->first + of->n; month++) {
             const double missing = (double)by->missing_share[month];
+            if (!by->is_present[month]) continue;
             if (missing >= 1 || missing > by->desc->max_missing_share) continue;
             sample.sample_id = sample.frame_id * 100000000 + by->months[month];
             sample.first_month = by->months[month];
@@ -213,21 +224,34 @@ static c3d_status make_monthly(maker *by, size_t frame, c3d_sample sample)
     return C3D_OK;
 }
 
-static c3d_status make_frame(maker *by, size_t i, const c3d_store *store)
+static bool find_present(maker *by, int64_t frame_id)
+{
+    bool is_present_once = false;
+    int month = 0;
+
+    for (int period = 0; period < by->store->n_periods; period++) {
+        const bool is_present =
+            c3d_store_scene_status(by->store, frame_id, period) == C3D_SCENE_PRESENT;
+        const int end = month + by->store->periods[period].n_months;
+        for (; month < end; month++) by->is_present[month] = is_present;
+        is_present_once = is_present_once || is_present;
+    }
+    return is_present_once;
+}
+
+static c3d_status make_frame(maker *by, size_t i)
 {
     const c3d_frame *frame = &by->frames->rows[i];
     const c3d_sample sample = { .frame_id = frame->frame_id,
                                 .split = frame->split,
                                 .fold = frame->fold };
-    const c3d_store_row *row = c3d_store_find(store, frame->frame_id);
 
-    if (!row || c3d_store_status(store, row) != C3D_SCENE_PRESENT) return C3D_OK;
-    if (frame->split == C3D_SPLIT_NONE) return C3D_OK;
+    if (frame->split == C3D_SPLIT_NONE || !find_present(by, frame->frame_id)) return C3D_OK;
     if (frame->frame_id < 0 || frame->frame_id > INT64_MAX / 200000000)
         return C3D_FAIL(C3D_EDATA, "frames.gpkg: frame_id %lld is out of range",
                         (long long)frame->frame_id);
-    C3D_TRY(
-        c3d_shard_read_sums(store->shards[row->shard], row->row, NULL, NULL, by->missing_share));
+    if (by->desc->samples == C3D_SAMPLES_MONTHLY)
+        C3D_TRY(c3d_store_read_missing(by->store, frame->frame_id, by->missing_share));
     switch (by->desc->samples) {
     case C3D_SAMPLES_SERIES: return make_series(by, i, sample);
     case C3D_SAMPLES_YEARLY: return make_yearly(by, i, sample);
@@ -239,18 +263,24 @@ static c3d_status make_frame(maker *by, size_t i, const c3d_store *store)
 c3d_status c3d_samples_make(const c3d_dataset_desc *desc, const c3d_frames *frames,
                             const c3d_store *store, c3d_samples *out)
 {
-    const c3d_shard *shard = store->shards[0];
-    maker by = { .desc = desc, .frames = frames, .months = c3d_shard_months(shard) };
+    const size_t n_months = (size_t)store->n_months;
+    maker by = { .desc = desc, .frames = frames, .store = store, .n_months = store->n_months };
     c3d_status st = C3D_OK;
 
-    by.n_months = c3d_shard_get_shape(shard)->n_months;
-    by.spans = c3d_calloc((size_t)by.n_months, sizeof *by.spans);
-    by.missing_share = c3d_calloc((size_t)by.n_months, sizeof *by.missing_share);
-    if (!by.spans || !by.missing_share) st = C3D_ENOMEM;
-    if (st == C3D_OK) find_spans(&by);
-    for (size_t i = 0; st == C3D_OK && i < frames->n; i++) st = make_frame(&by, i, store);
+    by.months = c3d_calloc(n_months, sizeof *by.months);
+    by.spans = c3d_calloc(n_months, sizeof *by.spans);
+    by.missing_share = c3d_calloc(n_months, sizeof *by.missing_share);
+    by.is_present = c3d_calloc(n_months, sizeof *by.is_present);
+    if (!by.months || !by.spans || !by.missing_share || !by.is_present) st = C3D_ENOMEM;
+    if (st == C3D_OK) {
+        c3d_store_months(store, by.months);
+        find_spans(&by);
+    }
+    for (size_t i = 0; st == C3D_OK && i < frames->n; i++) st = make_frame(&by, i);
+    free(by.months);
     free(by.spans);
     free(by.missing_share);
+    free(by.is_present);
     if (st == C3D_OK)
         *out = by.made;
     else

@@ -4,6 +4,7 @@
 #define C3D_DATA_SCENE_H
 
 #include "c3d/dataset.h"
+#include "past.h"
 
 /* Pixels with a value that is not finite in any band are not observations. */
 void c3d_scene_mask_not_finite(const c3d_shard_shape *shape, const void *values, uint8_t *valid);
@@ -12,9 +13,11 @@ void c3d_scene_mask_not_finite(const c3d_shard_shape *shape, const void *values,
  *   linear    on the line between these two by number of months, halves rounded up in integer
  *             types; before the first and after the last observation the nearest one
  *   zero      0
- * A pixel never observed becomes 0 in all months. C3D_ENOMEM. */
+ * past: observations before the first month, which count as such; NULL: there are none. A pixel
+ * never observed becomes 0 in all months. C3D_ENOMEM. */
 C3D_CHECKED c3d_status c3d_scene_fill_gaps(const c3d_shard_shape *shape, c3d_gaps gaps,
-                                           const uint8_t *valid, void *values);
+                                           const uint8_t *valid, const c3d_past *past,
+                                           void *values);
 /* Share of unobserved pixels of each month; returns their number over all months. */
 size_t c3d_scene_missing(const c3d_shard_shape *shape, const uint8_t *valid, float *share_out);
 void c3d_scene_pack_valid(const c3d_shard_shape *shape, const uint8_t *valid, uint8_t *bits_out);

@@ -237,6 +237,12 @@ c3d_status c3d_shard_read_months(c3d_shard *shard, int row, int first, int n_mon
                          row_offset(shard, C3D_PART_SCENES, row) + (int64_t)month_bytes * first);
 }
 
+c3d_status c3d_shard_read_valid(c3d_shard *shard, int row, uint8_t *bits_out)
+{
+    C3D_TRY(check_row(shard, row));
+    return read_row(shard, C3D_PART_VALID, row, bits_out);
+}
+
 c3d_status c3d_shard_read_sums(c3d_shard *shard, int row, void *sum, void *sum_squares,
                                float *missing_share)
 {

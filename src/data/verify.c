@@ -13,6 +13,17 @@ typedef struct checker {
     char first[256]; /* broken one, in words */
 } checker;
 
+static const c3d_shard_shape *longest_shape(const c3d_store *store)
+{
+    const c3d_shard_shape *longest = c3d_shard_get_shape(store->shards[0]);
+
+    for (int i = 1; i < store->n_shards; i++) {
+        const c3d_shard_shape *shape = c3d_shard_get_shape(store->shards[i]);
+        if (shape->n_months > longest->n_months) longest = shape;
+    }
+    return longest;
+}
+
 static c3d_status make_checker(const c3d_shard_shape *shape, checker *out)
 {
     const size_t n_months = (size_t)shape->n_months;
@@ -80,7 +91,7 @@ static c3d_status check_store(checker *by, const c3d_store *store, const c3d_sha
     c3d_status st = C3D_OK;
 
     if (store->n_shards == 0) return C3D_OK;
-    C3D_TRY(make_checker(c3d_shard_get_shape(store->shards[0]), by));
+    C3D_TRY(make_checker(longest_shape(store), by));
     c3d_progress_begin(&progress, "verifying", store->n_shards, "files");
     for (int i = 0; st == C3D_OK && i < store->n_shards; i++) {
         if (c3d_stop_requested()) st = C3D_FAIL(C3D_ESTOPPED, "stopped after %d files", i);
