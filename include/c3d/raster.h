@@ -74,6 +74,17 @@ C3D_CHECKED c3d_status c3d_raster_read_valid(c3d_raster *raster, c3d_window wind
                                              const int *bands, int n_bands, bool zero_is_invalid,
                                              uint8_t *to);
 
+/* The two at once, which reads the pixels once where their values say what is valid. */
+typedef struct c3d_pixels_wanted {
+    c3d_window window;
+    const int *bands; /* [n_bands] */
+    int n_bands;
+    c3d_dtype dtype;
+    bool zero_is_invalid;
+} c3d_pixels_wanted;
+C3D_CHECKED c3d_status c3d_raster_read_both(c3d_raster *raster, const c3d_pixels_wanted *what,
+                                            void *values, uint8_t *valid);
+
 /* Writing: a GeoTIFF (tiled, compressed) all at once; used by the demo archive. pixels: [band, y,
  * x].
  */

@@ -167,7 +167,10 @@ c3d_status c3d_source_read(c3d_source *source, int month_index, c3d_window windo
         memset(valid, 0, n_pixels);
         return C3D_OK;
     }
-    C3D_TRY(c3d_raster_read(month->raster, window, month->bands, source->n_bands, source->dtype,
-                            values));
-    return c3d_raster_read_valid(month->raster, window, month->bands, source->n_bands, true, valid);
+    const c3d_pixels_wanted want = { .window = window,
+                                     .bands = month->bands,
+                                     .n_bands = source->n_bands,
+                                     .dtype = source->dtype,
+                                     .zero_is_invalid = true };
+    return c3d_raster_read_both(month->raster, &want, values, valid);
 }

@@ -48,6 +48,12 @@ struct c3d_raster {
     uint64_t clock;
 };
 
+/* Clears valid [n] where a value of the band is the file's tag for nodata, or NaN. */
+void c3d_valid_mark_nodata(const raster_file *file, int band, const void *values, c3d_dtype dtype,
+                           size_t n, uint8_t *valid);
+/* Sets some [n] to 1 where a value is not 0. */
+void c3d_valid_add_some(const void *values, c3d_dtype dtype, size_t n, uint8_t *some);
+
 /* Opens the file, fills file and, for its own grid, info (crs_wkt owned). */
 C3D_CHECKED c3d_status c3d_raster_file_open(const char *path, raster_file *file,
                                             c3d_raster_info *info);

@@ -1,6 +1,5 @@
 #include "gdal.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,27 +25,6 @@ static c3d_status read_file(c3d_raster *raster, raster_file *file, c3d_window wi
     return C3D_OK;
 }
 
-/* Tags are written as text and floats stored as float32: those are compared in the narrower type,
- * and the neighbourhood of a huge tag is taken for the tag. */
-static bool is_nodata(double value, double nodata, bool is_float)
-{
-    if (value == nodata) return true;
-    if (!is_float) return false;
-    if (fabs(nodata) > 1e30) return fabs(value - nodata) <= 1e-5 * fabs(nodata);
-    return fabs(value) < 1e30 && (float)value == (float)nodata;
-}
-
-static void mark_nodata(const raster_file *file, int band, const double *values, size_t n,
-                        uint8_t *valid)
-{
-    const bool has_nodata = file->has_nodata[band - 1];
-    const double nodata = file->nodata[band - 1];
-
-    for (size_t i = 0; i < n; i++)
-        if (isnan(values[i]) || (has_nodata && is_nodata(values[i], nodata, file->is_float)))
-            valid[i] = 0;
-}
-
 static bool has_marks(const raster_file *file, const int *bands, int n_bands)
 {
     for (int b = 0; b < n_bands; b++)
@@ -68,46 +46,88 @@ static c3d_status read_mask(c3d_raster *raster, raster_file *file, c3d_window wi
     return C3D_OK;
 }
 
-/* Validity of one file's window by its own tags, alpha, mask, and zeros where it has none. */
-static c3d_status read_file_valid(c3d_raster *raster, raster_file *file, c3d_window window,
-                                  const int *bands, int n_bands, bool zero_is_invalid,
-                                  uint8_t *valid)
+/* What the values of the bands say: their tags, NaN, zeros where the file marks nothing. values
+ * [band, n] of dtype, or one band at a time, read into scratch. */
+typedef struct marking {
+    const int *bands;
+    int n_bands;
+    c3d_dtype dtype;
+    const char *values; /* NULL: they are read */
+    bool zero_is_invalid;
+} marking;
+
+static c3d_status mark_by_values(c3d_raster *raster, raster_file *file, c3d_window window,
+                                 const marking *by, uint8_t *valid)
 {
     const size_t n = (size_t)window.width * (size_t)window.height;
-    const bool marked = has_marks(file, bands, n_bands);
-    const bool look_for_zeros = zero_is_invalid && !marked;
-    double *values = NULL;
-    uint8_t *other = NULL;
+    const size_t band_bytes = n * c3d_dtype_size(by->dtype);
+    const bool look_for_zeros = by->zero_is_invalid && !has_marks(file, by->bands, by->n_bands);
+    char *scratch = NULL;
     c3d_status st = C3D_OK;
 
     memset(valid, look_for_zeros ? 0 : 1, n);
-    if (!marked && !look_for_zeros && !file->is_float) return C3D_OK;
-    values = c3d_calloc(n, sizeof *values);
-    other = c3d_calloc(n, 1);
-    if (values == NULL || other == NULL) C3D_TRY_TO(done, C3D_ENOMEM);
-    if (look_for_zeros) {
-        for (int b = 0; b < n_bands; b++) {
-            C3D_TRY_TO(done, read_file(raster, file, window, &bands[b], 1, C3D_F64, values));
-            for (size_t i = 0; i < n; i++) valid[i] |= values[i] != 0;
+    for (int pass = 0; pass < 2; pass++) { /* zeros of all bands come before tags of any */
+        for (int b = 0; b < by->n_bands; b++) {
+            const char *values = by->values ? by->values + (size_t)b * band_bytes : scratch;
+            if (pass == 0 ? !look_for_zeros
+                          : !file->has_nodata[by->bands[b] - 1] && !file->is_float)
+                continue;
+            if (!values) {
+                values = scratch = malloc(band_bytes);
+                if (!scratch) return C3D_FAIL(C3D_ENOMEM, "%s: %zu bytes", file->path, band_bytes);
+            }
+            if (scratch)
+                C3D_TRY_TO(done,
+                           read_file(raster, file, window, &by->bands[b], 1, by->dtype, scratch));
+            if (pass == 0)
+                c3d_valid_add_some(values, by->dtype, n, valid);
+            else
+                c3d_valid_mark_nodata(file, by->bands[b], values, by->dtype, n, valid);
         }
     }
-    for (int b = 0; b < n_bands; b++) {
-        if (!file->has_nodata[bands[b] - 1] && !file->is_float) continue;
-        C3D_TRY_TO(done, read_file(raster, file, window, &bands[b], 1, C3D_F64, values));
-        mark_nodata(file, bands[b], values, n, valid);
+done:
+    free(scratch);
+    return st;
+}
+
+/* Alpha and mask, which are no values of the bands. */
+static c3d_status mark_by_mask(c3d_raster *raster, raster_file *file, c3d_window window,
+                               uint8_t *valid)
+{
+    const size_t n = (size_t)window.width * (size_t)window.height;
+    const c3d_dtype dtype = raster->info.dtype;
+    const size_t element = file->alpha_band != 0 ? c3d_dtype_size(dtype) : 1;
+    uint8_t *values = NULL, *some = NULL;
+    c3d_status st = C3D_OK;
+
+    if (file->alpha_band == 0 && !file->has_mask) return C3D_OK;
+    values = malloc(n * element);
+    some = c3d_calloc(n, 1);
+    if (!values || !some) {
+        st = C3D_FAIL(C3D_ENOMEM, "%s: %zu bytes", file->path, n * element);
+        goto done;
     }
     if (file->alpha_band != 0) {
-        C3D_TRY_TO(done, read_file(raster, file, window, &file->alpha_band, 1, C3D_F64, values));
-        for (size_t i = 0; i < n; i++) valid[i] &= values[i] != 0;
+        C3D_TRY_TO(done, read_file(raster, file, window, &file->alpha_band, 1, dtype, values));
+        c3d_valid_add_some(values, dtype, n, some);
+        for (size_t i = 0; i < n; i++) valid[i] &= some[i];
     }
     if (file->has_mask) {
-        C3D_TRY_TO(done, read_mask(raster, file, window, other));
-        for (size_t i = 0; i < n; i++) valid[i] &= other[i] != 0;
+        C3D_TRY_TO(done, read_mask(raster, file, window, some));
+        for (size_t i = 0; i < n; i++) valid[i] &= some[i] != 0;
     }
 done:
     free(values);
-    free(other);
+    free(some);
     return st;
+}
+
+/* Validity of one file's window. */
+static c3d_status read_file_valid(c3d_raster *raster, raster_file *file, c3d_window window,
+                                  const marking *by, uint8_t *valid)
+{
+    C3D_TRY(mark_by_values(raster, file, window, by, valid));
+    return mark_by_mask(raster, file, window, valid);
 }
 
 /* ---- the mosaic ------------------------------------------------------------------------------ */
@@ -123,23 +143,31 @@ static bool intersect(const c3d_window *a, const c3d_window *b, c3d_window *out)
     return true;
 }
 
-/* What is read of each file: values of bands, or validity. */
+/* What is read of each file: values of bands, validity, or both. */
 typedef struct request {
     c3d_window window;
     const int *bands;
     int n_bands;
     c3d_dtype dtype;
-    bool is_validity, zero_is_invalid;
-    char *to;
+    bool zero_is_invalid;
+    char *values;   /* NULL: not asked for */
+    uint8_t *valid; /* NULL: not asked for */
 } request;
 
+/* Values that are read are not read again for their validity. */
 static c3d_status fetch(c3d_raster *raster, raster_file *file, const request *want,
-                        c3d_window local, void *to)
+                        c3d_window local, char *values, uint8_t *valid)
 {
-    if (want->is_validity)
-        return read_file_valid(raster, file, local, want->bands, want->n_bands,
-                               want->zero_is_invalid, to);
-    return read_file(raster, file, local, want->bands, want->n_bands, want->dtype, to);
+    const c3d_dtype dtype = raster->info.dtype;
+    const marking by = { .bands = want->bands,
+                         .n_bands = want->n_bands,
+                         .dtype = dtype,
+                         .values = want->dtype == dtype ? values : NULL,
+                         .zero_is_invalid = want->zero_is_invalid };
+
+    if (values)
+        C3D_TRY(read_file(raster, file, local, want->bands, want->n_bands, want->dtype, values));
+    return valid ? read_file_valid(raster, file, local, &by, valid) : C3D_OK;
 }
 
 /* Where files overlap, a pixel is taken from the last file that has data there in all its bands;
@@ -147,65 +175,78 @@ static c3d_status fetch(c3d_raster *raster, raster_file *file, const request *wa
 static c3d_status choose_pixels(c3d_raster *raster, raster_file *file, c3d_window local,
                                 uint8_t *choice)
 {
-    int bands[C3D_MAX_BANDS], n_bands = 0;
+    int bands[C3D_MAX_BANDS];
+    marking by = { .bands = bands, .dtype = raster->info.dtype, .zero_is_invalid = true };
 
     for (int b = 1; b <= raster->info.n_bands; b++)
-        if (b != file->alpha_band) bands[n_bands++] = b;
-    return read_file_valid(raster, file, local, bands, n_bands, true, choice);
+        if (b != file->alpha_band) bands[by.n_bands++] = b;
+    return read_file_valid(raster, file, local, &by, choice);
 }
 
-/* Copies part (a file's pixels) to its place in the request; choice NULL: all pixels. */
-static void paint(const request *want, c3d_window part_window, const char *part,
-                  const uint8_t *choice, uint8_t *painted)
-{
-    const size_t size = want->is_validity ? 1 : c3d_dtype_size(want->dtype);
-    const int n_bands = want->is_validity ? 1 : want->n_bands;
-    const size_t width = (size_t)part_window.width, height = (size_t)part_window.height;
-    const size_t to_width = (size_t)want->window.width, to_height = (size_t)want->window.height;
-    const size_t x0 = (size_t)(part_window.x - want->window.x);
-    const size_t y0 = (size_t)(part_window.y - want->window.y);
+/* Copies a part, [n_bands, its window] of elements of that size, to its place in `to`, which is of
+ * the request's window; choice NULL: all pixels, else those chosen, and those not painted yet. */
+typedef struct painting {
+    c3d_window part, whole;
+    const uint8_t *choice, *painted; /* of the part's pixels, of the whole's */
+} painting;
 
-    C3D_ASSERT(choice == NULL || painted != NULL);
+static void paint(const painting *how, int n_bands, size_t size, const char *part, char *to)
+{
+    const size_t width = (size_t)how->part.width, height = (size_t)how->part.height;
+    const size_t to_width = (size_t)how->whole.width, to_height = (size_t)how->whole.height;
+    const size_t x0 = (size_t)(how->part.x - how->whole.x);
+    const size_t y0 = (size_t)(how->part.y - how->whole.y);
+
     for (int b = 0; b < n_bands; b++) {
         for (size_t y = 0; y < height; y++) {
             const char *from = part + ((size_t)b * height + y) * width * size;
             const size_t at = (y0 + y) * to_width + x0;
-            char *to = want->to + ((size_t)b * to_height * to_width + at) * size;
+            char *row = to + ((size_t)b * to_height * to_width + at) * size;
 
-            if (choice == NULL) {
-                memcpy(to, from, width * size);
+            if (how->choice == NULL) {
+                memcpy(row, from, width * size);
                 continue;
             }
             for (size_t x = 0; x < width; x++)
-                if (choice[y * width + x] || !painted[at + x])
-                    memcpy(to + x * size, from + x * size, size);
+                if (how->choice[y * width + x] || !how->painted[at + x])
+                    memcpy(row + x * size, from + x * size, size);
         }
     }
-    for (size_t y = 0; y < height && choice != NULL; y++)
-        memset(painted + (y0 + y) * to_width + x0, 1, width);
 }
 
+static void mark_painted(c3d_window part, c3d_window whole, uint8_t *painted)
+{
+    for (int y = part.y - whole.y; y < part.y - whole.y + part.height; y++)
+        memset(painted + (size_t)y * (size_t)whole.width + (size_t)(part.x - whole.x), 1,
+               (size_t)part.width);
+}
+
+/* A file that covers a part of the window, or lies over others. */
 static c3d_status read_part(c3d_raster *raster, raster_file *file, const request *want,
                             c3d_window part_window, uint8_t *painted)
 {
     const size_t n = (size_t)part_window.width * (size_t)part_window.height;
-    const size_t bytes = want->is_validity ? 1 : c3d_dtype_size(want->dtype);
+    const size_t bytes = c3d_dtype_size(want->dtype);
     const c3d_window local = { part_window.x - file->place.x, part_window.y - file->place.y,
                                part_window.width, part_window.height };
-    char *part = c3d_calloc(n * (size_t)(want->is_validity ? 1 : want->n_bands), bytes);
-    uint8_t *choice = NULL;
+    char *values = want->values ? malloc(n * (size_t)want->n_bands * bytes) : NULL;
+    uint8_t *valid = want->valid ? malloc(n) : NULL;
+    uint8_t *choice = raster->overlapping ? malloc(n) : NULL;
+    const painting how = { part_window, want->window, choice, painted };
     c3d_status st = C3D_OK;
 
-    if (part == NULL) C3D_TRY_TO(done, C3D_ENOMEM);
-    C3D_TRY_TO(done, fetch(raster, file, want, local, part));
-    if (raster->overlapping) {
-        choice = c3d_calloc(n, 1);
-        if (choice == NULL) C3D_TRY_TO(done, C3D_ENOMEM);
-        C3D_TRY_TO(done, choose_pixels(raster, file, local, choice));
+    if ((want->values && !values) || (want->valid && !valid) || (raster->overlapping && !choice)) {
+        st = C3D_FAIL(C3D_ENOMEM, "%s: a window of %zu pixels", file->path, n);
+        goto done;
     }
-    paint(want, part_window, part, choice, painted);
+    C3D_TRY_TO(done, fetch(raster, file, want, local, values, valid));
+    if (choice) C3D_TRY_TO(done, choose_pixels(raster, file, local, choice));
+    if (values) paint(&how, want->n_bands, bytes, values, want->values);
+    if (valid) paint(&how, 1, 1, (const char *)valid, (char *)want->valid);
+    if (painted) mark_painted(part_window, want->window, painted);
 done:
-    free(part);
+    free(values);
+    free(valid);
     free(choice);
     return st;
 }
@@ -230,16 +271,28 @@ static c3d_status check_request(const c3d_raster *raster, const request *want)
     return C3D_OK;
 }
 
-static c3d_status read_mosaic(c3d_raster *raster, const request *want)
+static bool is_equal(const c3d_window *a, const c3d_window *b)
+{
+    return a->x == b->x && a->y == b->y && a->width == b->width && a->height == b->height;
+}
+
+static void clear(const request *want)
 {
     const size_t n = (size_t)want->window.width * (size_t)want->window.height;
-    const size_t size = want->is_validity ? 1 : c3d_dtype_size(want->dtype) * (size_t)want->n_bands;
+
+    if (want->values)
+        memset(want->values, 0, n * c3d_dtype_size(want->dtype) * (size_t)want->n_bands);
+    if (want->valid) memset(want->valid, 0, n);
+}
+
+static c3d_status read_mosaic(c3d_raster *raster, const request *want)
+{
     uint8_t *painted = NULL;
+    bool is_cleared = false;
     c3d_status st = C3D_OK;
 
-    memset(want->to, 0, n * size);
     if (raster->overlapping) {
-        painted = c3d_calloc(n, 1);
+        painted = c3d_calloc((size_t)want->window.width * (size_t)want->window.height, 1);
         if (painted == NULL) return C3D_ENOMEM;
     }
     for (int i = 0; i < raster->n_files && st == C3D_OK; i++) {
@@ -247,15 +300,16 @@ static c3d_status read_mosaic(c3d_raster *raster, const request *want)
         c3d_window part;
 
         if (!intersect(&want->window, &file->place, &part)) continue;
-        if (part.width == want->window.width && part.height == want->window.height &&
-            !raster->overlapping) {
+        if (is_equal(&part, &want->window) && !raster->overlapping) {
             const c3d_window local = { part.x - file->place.x, part.y - file->place.y, part.width,
                                        part.height };
-            st = fetch(raster, file, want, local, want->to);
-        } else {
-            st = read_part(raster, file, want, part, painted);
+            return fetch(raster, file, want, local, want->values, want->valid);
         }
+        if (!is_cleared) clear(want);
+        is_cleared = true;
+        st = read_part(raster, file, want, part, painted);
     }
+    if (!is_cleared) clear(want);
     free(painted);
     return st;
 }
@@ -264,7 +318,7 @@ c3d_status c3d_raster_read(c3d_raster *raster, c3d_window window, const int *ban
                            c3d_dtype dtype, void *to)
 {
     const request want = {
-        .window = window, .bands = bands, .n_bands = n_bands, .dtype = dtype, .to = to
+        .window = window, .bands = bands, .n_bands = n_bands, .dtype = dtype, .values = to
     };
 
     C3D_TRY(check_request(raster, &want));
@@ -277,9 +331,23 @@ c3d_status c3d_raster_read_valid(c3d_raster *raster, c3d_window window, const in
     const request want = { .window = window,
                            .bands = bands,
                            .n_bands = n_bands,
-                           .is_validity = true,
                            .zero_is_invalid = zero_is_invalid,
-                           .to = (char *)to };
+                           .valid = to };
+
+    C3D_TRY(check_request(raster, &want));
+    return read_mosaic(raster, &want);
+}
+
+c3d_status c3d_raster_read_both(c3d_raster *raster, const c3d_pixels_wanted *what, void *values,
+                                uint8_t *valid)
+{
+    const request want = { .window = what->window,
+                           .bands = what->bands,
+                           .n_bands = what->n_bands,
+                           .dtype = what->dtype,
+                           .zero_is_invalid = what->zero_is_invalid,
+                           .values = values,
+                           .valid = valid };
 
     C3D_TRY(check_request(raster, &want));
     return read_mosaic(raster, &want);
