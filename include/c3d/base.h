@@ -145,6 +145,16 @@ void c3d_stop_install(void);
 bool c3d_stop_requested(void);
 void c3d_stop_request(void); /* as if SIGUSR1 had come; for tests */
 
+/* ---- work shared between ranks --------------------------------------------------------------- */
+
+/* How work is shared: agree is called where all ranks must wait for each other, and carries a
+ * status so that they fail together; NULL for one rank. */
+typedef struct c3d_sharing {
+    int rank, n_ranks;
+    c3d_status (*agree)(void *context, c3d_status status); /* COLLECTIVE */
+    void *context;
+} c3d_sharing;
+
 /* ---- work beside the caller ------------------------------------------------------------------ */
 
 /* One job at a time on a thread of its own, for what waits for a disk. All calls come from one

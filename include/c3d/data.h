@@ -12,14 +12,6 @@
 
 #include "c3d/tensor.h"
 
-/* How work is shared: agree is called where all ranks must wait for each other, and carries a
- * status so that they fail together; NULL for one rank. */
-typedef struct c3d_sharing {
-    int rank, n_ranks;
-    c3d_status (*agree)(void *context, c3d_status status); /* COLLECTIVE */
-    void *context;
-} c3d_sharing;
-
 /* ---- dates -------------------------------------------------------------------------------------
  */
 

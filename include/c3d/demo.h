@@ -9,7 +9,7 @@
  * DIR/mapbiomas/brasil_coverage_YYYY.tif
  *     uint8 class codes; EPSG:4326, 0.0002694945852358564 degrees, no nodata tag; 2020 to 2023.
  * DIR/demo.json
- *     what was asked for, how far it came, and the licence line. */
+ *     what was asked for, whether all of it is there, and the licence line. */
 #ifndef C3D_DEMO_H
 #define C3D_DEMO_H
 
@@ -31,12 +31,12 @@ typedef enum c3d_demo_kind {
     C3D_DEMO_KINDS
 } c3d_demo_kind;
 
-/* Extent (square), frames of 32 px in it, and what a landscape takes on one core and on disk
- * (large: reckoned from its first two quads): small   768 px    576 frames      10 s    130 MB
- *   medium  1536 px   2304 frames     40 s    520 MB
- *   large   4096 px   16384 frames    4 min   4 GB
+/* Extent (square), frames of 32 px in it, and what a landscape takes on one core and on disk:
  *   tiny    256 px    64 frames       2 s     16 MB, for tests
- * Test sets: small 512 px, medium 1024 px, large 2048 px, tiny 256 px. */
+ *   small   768 px    576 frames      10 s    130 MB
+ *   medium  1536 px   2304 frames     40 s    520 MB
+ *   large   4608 px   20736 frames    6 min   5 GB; of 16 px every 8 px more than 264,000
+ * Test sets: tiny 256 px, small 512 px, medium 1024 px, large 2048 px. */
 typedef enum c3d_demo_size {
     C3D_DEMO_SMALL,
     C3D_DEMO_MEDIUM,
@@ -51,16 +51,18 @@ const char *c3d_demo_size_name(c3d_demo_size size); /* "small", "medium", "large
 bool c3d_demo_size_parse(const char *name, c3d_demo_size *out);
 
 typedef struct c3d_demo_desc {
-    const char *directory; /* made when absent */
-    c3d_demo_kind kind;    /* zero: landscape */
-    c3d_demo_size size;    /* zero: small */
-    uint64_t seed;         /* every byte of the archive is a function of kind, size and seed */
+    const char *directory;      /* made when absent */
+    c3d_demo_kind kind;         /* zero: landscape */
+    c3d_demo_size size;         /* zero: small */
+    uint64_t seed;              /* every byte of the archive is a function of kind, size and seed */
+    const c3d_sharing *sharing; /* ranks that draw it together; NULL: one; borrowed */
 } c3d_demo_desc;
 
-/* Draws the archive, quad by quad, with progress; needs c3d_raster_start(). Memory: one quad and
- * the label rasters, about 160 MB for large. A directory that already holds this archive is
- * left as it is; an unfinished one is continued at the first unfinished quad; one of another kind,
- * size or seed is refused (C3D_EDATA). C3D_ESTOPPED when a stop was requested: call again. */
+/* Draws the archive, quad by quad and file by file, with progress; needs c3d_raster_start(). Files
+ * that are there already are kept: a directory that holds this archive is left as it is, an
+ * unfinished one is continued on any number of ranks; one of another kind, size or seed is refused
+ * (C3D_EDATA). Memory: one quad, and on rank 0 the label rasters; 100 MB for large. C3D_ESTOPPED
+ * when a stop was requested of any rank: call again. COLLECTIVE over the ranks of sharing. */
 C3D_CHECKED c3d_status c3d_demo_make(const c3d_demo_desc *desc);
 
 #endif

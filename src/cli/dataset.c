@@ -39,7 +39,7 @@ static const c3d_option demo_options[] = {
       .type = C3D_OPTION_CHOICE,
       .value = "small|medium|large|tiny",
       .standard = "small",
-      .help = "how large an area is drawn" },
+      .help = "how large an area is drawn: 130 MB, 520 MB, 5 GB, 16 MB" },
     { .name = "--seed",
       .type = C3D_OPTION_INT,
       .value = "N",
@@ -315,19 +315,18 @@ static c3d_status verify(c3d_comm *comm, const char *dir)
     return st;
 }
 
-/* Drawn by rank 0: a demo is made once, on a desk. */
 static c3d_status demo(c3d_comm *comm, const c3d_args *args)
 {
+    const c3d_sharing sharing = share(comm);
     c3d_demo_desc desc = { .directory = args->operands[0],
-                           .seed = (uint64_t)c3d_args_int(args, "--seed") };
-    c3d_status st = C3D_OK;
+                           .seed = (uint64_t)c3d_args_int(args, "--seed"),
+                           .sharing = &sharing };
 
     if (!c3d_demo_size_parse(c3d_args_text(args, "--size"), &desc.size) ||
         !c3d_demo_kind_parse(c3d_args_text(args, "--kind"), &desc.kind))
         return C3D_FAIL(C3D_ECONFIG, "--size or --kind: unknown");
     c3d_raster_start();
-    if (comm->rank == 0) st = c3d_demo_make(&desc);
-    return c3d_comm_agree_status(comm, st);
+    return c3d_demo_make(&desc);
 }
 
 static c3d_status run(c3d_comm *comm, const c3d_args *args)

@@ -21,7 +21,7 @@ typedef struct layout {
     int quad_px, n_side; /* quads in a row and in a column */
 } layout;
 static const layout landscape_layouts[C3D_DEMO_SIZES] = {
-    { 256, 3 }, { 512, 3 }, { 1024, 4 }, { 128, 2 }
+    { 256, 3 }, { 512, 3 }, { 512, 9 }, { 128, 2 }
 };
 static const layout pattern_layouts[C3D_DEMO_SIZES] = {
     { 256, 2 }, { 512, 2 }, { 1024, 2 }, { 128, 2 }
@@ -63,8 +63,8 @@ typedef struct archive {
     const c3d_demo_desc *desc;
     layout layout;
     int n_months;
-    int n_done;       /* quads */
-    bool is_complete; /* labels too */
+    int rank, n_ranks;
+    bool is_complete;
     demo_scene scene; /* empty for test sets */
     float *ground;    /* [band, y, x] of one quad */
     uint16_t *values;
@@ -110,7 +110,7 @@ static c3d_status quad_path(const archive *a, int quad, int month, char out[C3D_
     return c3d_path_join(out, a->desc->directory, name);
 }
 
-static c3d_status quad_write(const archive *a, int quad, int month, demo_window window)
+static c3d_status quad_write(const archive *a, const char *path, demo_window window)
 {
     static const char *const names[DEMO_BANDS] = { "blue", "green", "red", "nir" };
     const double pixel = C3D_DEMO_PIXEL_M;
@@ -127,9 +127,8 @@ static c3d_status quad_write(const archive *a, int quad, int month, demo_window 
         .nodata = 0.0,
         .block_px = 256,
     };
-    char path[C3D_PATH_MAX], folder[C3D_PATH_MAX];
-    C3D_TRY(quad_path(a, quad, month, path));
-    memcpy(folder, path, sizeof(folder));
+    char folder[C3D_PATH_MAX];
+    memcpy(folder, path, strlen(path) + 1);
     *strrchr(folder, '/') = '\0';
     C3D_TRY(c3d_make_dirs(folder));
     return c3d_raster_write(path, &raster, a->values);
@@ -142,12 +141,17 @@ static demo_window quad_window(const archive *a, int quad)
                           size };
 }
 
-static c3d_status quad_month(const archive *a, const demo_layers *layers, int quad, int month)
+/* The layers of a quad are made when the first of its months is missing. */
+static c3d_status quad_month(const archive *a, demo_layers *layers, int quad, int month)
 {
     const demo_window window = quad_window(a, quad);
     const uint64_t seed = a->desc->seed;
+    char path[C3D_PATH_MAX];
     if (month_is_missing(a, month) || quad_is_missing(a, quad, month)) return C3D_OK;
+    C3D_TRY(quad_path(a, quad, month, path));
+    if (c3d_path_exists(path)) return C3D_OK; /* files come into place whole */
     if (is_landscape(a)) {
+        if (layers->bed == NULL) C3D_TRY(demo_layers_open(layers, &a->scene, window));
         demo_render(&a->scene, layers, month, a->ground);
         C3D_TRY(demo_observe(seed, month, window, a->ground, a->values));
     } else {
@@ -155,21 +159,24 @@ static c3d_status quad_month(const archive *a, const demo_layers *layers, int qu
         C3D_TRY(demo_pattern_render(seed, time_only, month, window, a->ground));
         demo_sense(seed, month, window, a->ground, a->values);
     }
-    return quad_write(a, quad, month, window);
+    return quad_write(a, path, window);
 }
 
-static c3d_status quad_make(archive *a, int quad, c3d_progress *progress)
+/* n_before: quads that all ranks together have done. */
+static c3d_status quad_make(archive *a, int quad, int n_before, c3d_progress *progress)
 {
+    const double total = (double)n_quads(a) * a->n_months;
     demo_layers layers = { 0 };
     c3d_status st = C3D_OK;
-    if (is_landscape(a)) C3D_TRY(demo_layers_open(&layers, &a->scene, quad_window(a, quad)));
     for (int month = 0; month < a->n_months && st == C3D_OK; month++) {
+        const double done =
+            (double)n_before * a->n_months + (double)(month + 1) * (double)a->n_ranks;
         if (c3d_stop_requested())
-            st = C3D_FAIL(C3D_ESTOPPED, "%s: %d of %d quads done", a->desc->directory, a->n_done,
+            st = C3D_FAIL(C3D_ESTOPPED, "%s: %d of %d quads done", a->desc->directory, n_before,
                           n_quads(a));
         else
             st = quad_month(a, &layers, quad, month);
-        c3d_progress_update(progress, (double)quad * a->n_months + month + 1);
+        c3d_progress_update(progress, done < total ? done : total);
     }
     demo_layers_close(&layers);
     return st;
@@ -237,7 +244,6 @@ static c3d_status state_write(const archive *a)
     c3d_json_set(json, "size", c3d_json_string(c3d_demo_size_name(a->desc->size)));
     c3d_json_set(json, "seed", c3d_json_string(seed)); /* 64 bits are more than JSON's integers */
     c3d_json_set(json, "quads", c3d_json_int(n_quads(a)));
-    c3d_json_set(json, "quads_done", c3d_json_int(a->n_done));
     c3d_json_set(json, "complete", c3d_json_bool(a->is_complete));
     c3d_json_set(json, "about",
                  c3d_json_string("Drawn by c3d-dataset demo: not imagery of any place, and not by "
@@ -252,7 +258,7 @@ static c3d_status state_check(archive *a, const char *path, const c3d_json *json
 {
     const char *kind = "?", *size = "?", *seed = "?";
     char asked[32];
-    long long schema = 0, n_done = 0;
+    long long schema = 0, n_found = 0;
     (void)(c3d_json_get_string(json, "kind", &kind) && c3d_json_get_string(json, "size", &size) &&
            c3d_json_get_string(json, "seed", &seed));
     snprintf(asked, sizeof(asked), "%llu", (unsigned long long)a->desc->seed);
@@ -264,10 +270,14 @@ static c3d_status state_check(archive *a, const char *path, const c3d_json *json
                         "another directory or remove this one",
                         path, kind, size, seed, c3d_demo_kind_name(a->desc->kind),
                         c3d_demo_size_name(a->desc->size), asked);
-    if (!c3d_json_get_int(json, "quads_done", &n_done) || n_done < 0 || n_done > n_quads(a) ||
+    if (!c3d_json_get_int(json, "quads", &n_found) ||
         !c3d_json_get_bool(json, "complete", &a->is_complete))
-        return C3D_FAIL(C3D_EDATA, "%s: quads_done or complete is missing or out of range", path);
-    a->n_done = (int)n_done;
+        return C3D_FAIL(C3D_EDATA, "%s: quads or complete is missing", path);
+    if (n_found != n_quads(a)) /* size large was another one in earlier versions */
+        return C3D_FAIL(C3D_EDATA,
+                        "%s: an archive of %lld quads, of another version, this one draws %d; give "
+                        "another directory or remove it",
+                        path, n_found, n_quads(a));
     return C3D_OK;
 }
 
@@ -283,48 +293,78 @@ static c3d_status state_read(archive *a)
     return st;
 }
 
+/* ---- ranks ----------------------------------------------------------------------------------- */
+
+static c3d_status agree(const archive *a, c3d_status status)
+{
+    const c3d_sharing *sharing = a->desc->sharing;
+    return sharing != NULL && sharing->agree != NULL ? sharing->agree(sharing->context, status)
+                                                     : status;
+}
+
+/* In rounds of one quad a rank, so that a rank that stops or fails takes the others along soon. */
 static c3d_status quads_make(archive *a)
 {
     c3d_status st = C3D_OK;
     c3d_progress progress;
     c3d_progress_begin(&progress, "drawing the archive", (double)n_quads(a) * a->n_months, "files");
-    while (a->n_done < n_quads(a) && st == C3D_OK) {
-        st = quad_make(a, a->n_done, &progress);
-        if (st != C3D_OK) break;
-        a->n_done++;
-        st = state_write(a);
+    for (int first = 0; first < n_quads(a) && st == C3D_OK; first += a->n_ranks) {
+        const int quad = first + a->rank;
+        if (quad < n_quads(a)) st = quad_make(a, quad, first, &progress);
+        st = agree(a, st);
     }
     c3d_progress_end(&progress);
     return st;
 }
 
+static c3d_status draw(archive *a)
+{
+    const size_t n = (size_t)a->layout.quad_px * (size_t)a->layout.quad_px * DEMO_BANDS;
+    c3d_status st = C3D_OK;
+    a->ground = c3d_calloc(n, sizeof(*a->ground));
+    a->values = c3d_calloc(n, sizeof(*a->values));
+    if (a->ground == NULL || a->values == NULL) st = C3D_ENOMEM;
+    if (st == C3D_OK && is_landscape(a))
+        st = demo_scene_open(&a->scene, a->desc->seed, extent_px(a), a->n_months);
+    C3D_TRY(agree(a, st));
+    C3D_TRY(quads_make(a));
+    return agree(a, a->rank == 0 ? labels_make(a) : C3D_OK);
+}
+
+/* The directory and demo.json, by rank 0, before the others look at it. */
+static c3d_status prepare(archive *a)
+{
+    C3D_TRY(c3d_make_dirs(a->desc->directory));
+    C3D_TRY(state_read(a));
+    return a->is_complete ? C3D_OK : state_write(a);
+}
+
+static c3d_status finish(archive *a)
+{
+    a->is_complete = true;
+    return state_write(a);
+}
+
 c3d_status c3d_demo_make(const c3d_demo_desc *desc)
 {
-    archive a = { .desc = desc };
+    archive a = { .desc = desc, .n_ranks = 1 };
     c3d_status st;
+    if (desc->sharing != NULL && desc->sharing->n_ranks > 0) {
+        a.rank = desc->sharing->rank;
+        a.n_ranks = desc->sharing->n_ranks;
+    }
     a.layout = is_landscape(&a) ? landscape_layouts[desc->size] : pattern_layouts[desc->size];
     a.n_months = is_landscape(&a) ? N_MONTHS : N_MONTHS_TESTS;
-    C3D_TRY(c3d_make_dirs(desc->directory));
-    C3D_TRY(state_read(&a));
+    C3D_TRY(agree(&a, a.rank == 0 ? prepare(&a) : C3D_OK));
+    C3D_TRY(agree(&a, a.rank == 0 ? C3D_OK : state_read(&a)));
     if (a.is_complete) {
         c3d_log_run("%s: complete already", desc->directory);
         return C3D_OK;
     }
-    C3D_TRY(state_write(&a));
-    const size_t n = (size_t)a.layout.quad_px * (size_t)a.layout.quad_px * DEMO_BANDS;
-    a.ground = c3d_calloc(n, sizeof(*a.ground));
-    a.values = c3d_calloc(n, sizeof(*a.values));
-    st = C3D_ENOMEM;
-    if (a.ground == NULL || a.values == NULL) goto end;
-    if (is_landscape(&a))
-        C3D_TRY_TO(end, demo_scene_open(&a.scene, desc->seed, extent_px(&a), a.n_months));
-    C3D_TRY_TO(end, quads_make(&a));
-    C3D_TRY_TO(end, labels_make(&a));
-    a.is_complete = true;
-    C3D_TRY_TO(end, state_write(&a));
-end:
+    st = draw(&a);
     demo_scene_close(&a.scene);
     free(a.ground);
     free(a.values);
-    return st;
+    C3D_TRY(st);
+    return agree(&a, a.rank == 0 ? finish(&a) : C3D_OK);
 }

@@ -98,6 +98,7 @@ c3d_status c3d_raster_write(const char *path, const c3d_raster_new *desc, const 
     c3d_status st;
 
     (void)snprintf(part, sizeof part, "%s.part", path);
+    (void)unlink(part); /* of a killed run: GDAL looks at what it replaces */
     c3d_gdal_clear();
     dataset = create(part, desc);
     if (dataset == NULL) return fail_write(path);
