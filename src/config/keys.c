@@ -36,7 +36,7 @@ const key_row c3d_config_keys[] = {
     TEXT(data.root, FREE, "prefix for relative paths in data"),
     TEXT(data.store, FREE, "the dataset directory that c3d-dataset build made"),
     TEXT(data.mosaics, FREE, "pattern of the images' paths with {YYYY}, {MM}, {DD} and * for anything within one part of the path; all files of one date make one mosaic"),
-    TEXT(data.labels, FREE, "path of the class raster, with {YYYY} where there is one a year"),
+    TEXT(data.labels, FREE, "path of the class raster, with {YYYY} where there is one a year; or a directory with files of one MapBiomas product under their own names"),
     OTHER(data.label_period, KEY_SPAN, "", 0, FREE, "the time a single class raster stands for, START/END"),
     OTHER(data.label_classes, KEY_CLASSES, "{}", 0, FREE, "names for codes of the class raster; a code, a range or a list of them each"),
     TEXT(data.positive, FREE, "the class that is looked for, a name of data.label_classes; empty: every class is a label of its own, numbered from 1, and model.outputs is their number plus 1"),

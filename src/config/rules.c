@@ -155,6 +155,17 @@ static bool labels_complete(const c3d_config *c, char what[256])
     return !c->data.labels[0] || c->data.label_classes.n > 0;
 }
 
+/* A directory, or a vector file with years in a field, is known only when it is looked into. */
+static bool names_raster(const char *path)
+{
+    static const char *const ends[] = { ".tif", ".tiff", ".TIF", ".vrt", ".img" };
+    const char *dot = strrchr(path, '.');
+
+    for (size_t i = 0; i < C3D_COUNT(ends); i++)
+        if (dot && strcmp(dot, ends[i]) == 0) return true;
+    return false;
+}
+
 static bool labels_dated(const c3d_config *c, char what[256])
 {
     const bool is_yearly = strstr(c->data.labels, "{YYYY}") != NULL;
@@ -163,7 +174,8 @@ static bool labels_dated(const c3d_config *c, char what[256])
     (void)snprintf(what, 256, "%s",
                    is_yearly ? "has {YYYY}, so data.label_period means nothing"
                              : "has no {YYYY}, so data.label_period is needed");
-    return !c->data.labels[0] || is_yearly != has_period;
+    if (is_yearly) return !has_period;
+    return has_period || !names_raster(c->data.labels);
 }
 
 static bool gamma_used(const c3d_config *c, char what[256])

@@ -31,7 +31,8 @@ typedef struct label_report {
     double observed;
     double total;
     bool has_palette;
-    char file[256]; /* a label file, for messages */
+    const struct label_product *product; /* of the first year; or NULL */
+    char file[256];                      /* a label file, for messages */
 } label_report;
 void c3d_label_report_free(label_report *report);
 

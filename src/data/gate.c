@@ -1,4 +1,5 @@
 #include "frames.h"
+#include "label_product.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,17 +53,19 @@ static c3d_status single_year(const c3d_dataset_desc *desc, const c3d_archive *a
 c3d_status c3d_label_archive(const c3d_dataset_desc *desc, const c3d_archive *archive,
                              c3d_archive *out)
 {
+    char pattern[C3D_PATH_MAX];
     c3d_archive labels = { 0 };
     c3d_status st = C3D_OK;
     int n = 0;
 
-    C3D_TRY(c3d_archive_find(desc->labels, 0, 0, &labels));
-    if (strstr(desc->labels, "{YYYY}") == NULL) {
+    C3D_TRY(c3d_label_pattern(desc->labels, pattern));
+    C3D_TRY(c3d_archive_find(pattern, 0, 0, &labels));
+    if (strstr(pattern, "{YYYY}") == NULL) {
         C3D_TRY_TO(fail, single_year(desc, archive, &labels));
         *out = labels;
         return C3D_OK;
     }
-    if (strstr(desc->labels, "{MM}") != NULL)
+    if (strstr(pattern, "{MM}") != NULL)
         C3D_TRY_TO(fail, C3D_FAIL(C3D_ECONFIG,
                                   "data.labels: \"%s\": labels are by year, {MM} has "
                                   "no meaning",
@@ -135,6 +138,35 @@ static bool has_class(const c3d_dataset_desc *desc, const label_report *report, 
                 if (report->code_area[code] > 0) return true;
     }
     return false;
+}
+
+/* Codes that the product does not have: told, and refused where they are most of what is there. */
+static c3d_status check_legend(const label_report *report)
+{
+    c3d_text text = { 0 };
+    double unknown = 0, all = 0;
+    int n = 0;
+    c3d_status st = C3D_OK;
+
+    for (int code = 0; code < LABEL_CODES_MAX; code++) {
+        const double area = report->code_area[code];
+
+        all += area;
+        if (!(area > 0) || c3d_label_product_knows(report->product, code)) continue;
+        unknown += area;
+        if (n++ < CODES_SHOWN) c3d_text_add(&text, "%s%d", n > 1 ? ", " : "", code);
+    }
+    if (n > CODES_SHOWN) c3d_text_add(&text, " and %d more", n - CODES_SHOWN);
+    if (unknown > all / 2)
+        st = C3D_FAIL(C3D_EDATA,
+                      "%s: by its name %s, but most of it (%.2g %%) has codes that its legend does "
+                      "not know: %s",
+                      report->file, report->product->name, 100 * unknown / all, text.text);
+    else if (n > 0)
+        c3d_log_warn("%s: codes that the legend of %s does not know (%.2g %% of the area): %s",
+                     report->file, report->product->name, 100 * unknown / all, text.text);
+    c3d_text_free(&text);
+    return st;
 }
 
 static c3d_status check_codes(const c3d_dataset_desc *desc, const label_report *report)
@@ -286,5 +318,6 @@ c3d_status c3d_label_gate(const c3d_dataset_desc *desc, const c3d_frames *frames
                           const label_report *report)
 {
     C3D_TRY(check_codes(desc, report));
+    if (report->product != NULL) C3D_TRY(check_legend(report));
     return check_positives(desc, frames, report);
 }

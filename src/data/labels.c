@@ -1,207 +1,9 @@
-#include "frames.h"
+#include "cover.h"
+#include "label_product.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { EDGE_POINTS = 16 }; /* of each edge of a frame, to find the label window below it */
-
-/* ---- which label pixels cover a frame, and how much -------------------------------------------
- */
-
-/* A label raster's grid against the frames'. */
-typedef struct label_grid {
-    c3d_transformer *to_label, *to_frames;
-    double label_t[6], label_inverse[6], frames_t[6], frames_inverse[6];
-    int width_px, height_px;
-    bool is_aligned;           /* same CRS, no rotation between the two */
-    double step[2], origin[2]; /* then: frame-grid pixel = origin + step * label pixel */
-} label_grid;
-
-/* Areas of the label pixels of a window, in shares of the frame. */
-typedef struct coverage {
-    c3d_window window; /* of label pixels; width 0: none */
-    double *area;      /* [height, width] */
-    double *x, *y;     /* corners, [height + 1, width + 1] */
-    size_t capacity;   /* corners */
-} coverage;
-
-static void apply(const double t[6], double *x, double *y)
-{
-    const double u = *x, v = *y;
-
-    *x = t[0] + u * t[1] + v * t[2];
-    *y = t[3] + u * t[4] + v * t[5];
-}
-
-static void grid_close(label_grid *grid)
-{
-    c3d_transformer_destroy(grid->to_label);
-    c3d_transformer_destroy(grid->to_frames);
-    *grid = (label_grid){ 0 };
-}
-
-static c3d_status grid_open(const c3d_frames *frames, c3d_raster *raster, label_grid *grid)
-{
-    const c3d_raster_info *info = c3d_raster_get_info(raster);
-
-    memcpy(grid->label_t, info->transform, sizeof grid->label_t);
-    memcpy(grid->frames_t, frames->transform, sizeof grid->frames_t);
-    grid->width_px = info->width_px;
-    grid->height_px = info->height_px;
-    if (info->crs_wkt[0] == 0 && frames->crs_wkt[0] != 0)
-        return C3D_FAIL(C3D_EDATA, "%s: no coordinate reference system", c3d_raster_path(raster));
-    if (!c3d_transform_invert(grid->label_t, grid->label_inverse) ||
-        !c3d_transform_invert(grid->frames_t, grid->frames_inverse))
-        return C3D_FAIL(C3D_EDATA, "%s: its georeference cannot be inverted",
-                        c3d_raster_path(raster));
-    C3D_TRY(c3d_transformer_create(frames->crs_wkt, info->crs_wkt, &grid->to_label));
-    C3D_TRY(c3d_transformer_create(info->crs_wkt, frames->crs_wkt, &grid->to_frames));
-    grid->is_aligned = c3d_transformer_is_identity(grid->to_label) && grid->label_t[2] == 0 &&
-                       grid->label_t[4] == 0 && grid->frames_t[2] == 0 && grid->frames_t[4] == 0;
-    if (!grid->is_aligned) return C3D_OK;
-    grid->origin[0] = (grid->label_t[0] - grid->frames_t[0]) / grid->frames_t[1];
-    grid->origin[1] = (grid->label_t[3] - grid->frames_t[3]) / grid->frames_t[5];
-    grid->step[0] = grid->label_t[1] / grid->frames_t[1];
-    grid->step[1] = grid->label_t[5] / grid->frames_t[5];
-    return C3D_OK;
-}
-
-/* Bounding box, in label pixels, of a rectangle of the frames' grid: x0, y0, x1, y1. */
-static c3d_status label_bounds(label_grid *grid, const double rectangle[4], double out[4])
-{
-    double x[4 * EDGE_POINTS], y[4 * EDGE_POINTS];
-    const double width = rectangle[2] - rectangle[0], height = rectangle[3] - rectangle[1];
-
-    for (int i = 0; i < EDGE_POINTS; i++) {
-        const double t = (double)i / EDGE_POINTS;
-        const double at[4][2] = { { t, 0 }, { 1, t }, { 1 - t, 1 }, { 0, 1 - t } };
-
-        for (int e = 0; e < 4; e++) {
-            x[4 * i + e] = rectangle[0] + at[e][0] * width;
-            y[4 * i + e] = rectangle[1] + at[e][1] * height;
-            apply(grid->frames_t, &x[4 * i + e], &y[4 * i + e]);
-        }
-    }
-    C3D_TRY(c3d_transformer_apply(grid->to_label, 4 * EDGE_POINTS, x, y));
-    out[0] = out[1] = INFINITY;
-    out[2] = out[3] = -INFINITY;
-    for (int i = 0; i < 4 * EDGE_POINTS; i++) {
-        apply(grid->label_inverse, &x[i], &y[i]);
-        out[0] = fmin(out[0], x[i]);
-        out[1] = fmin(out[1], y[i]);
-        out[2] = fmax(out[2], x[i]);
-        out[3] = fmax(out[3], y[i]);
-    }
-    return C3D_OK;
-}
-
-/* The label pixels that can touch the frame, those of the raster only. */
-static c3d_window window_of(const label_grid *grid, const double bounds[4])
-{
-    const double left = fmax(floor(bounds[0]) - 1, 0), top = fmax(floor(bounds[1]) - 1, 0);
-    const double right = fmin(ceil(bounds[2]) + 1, grid->width_px);
-    const double bottom = fmin(ceil(bounds[3]) + 1, grid->height_px);
-
-    if (!(right > left && bottom > top)) return (c3d_window){ 0 };
-    return (c3d_window){ (int)left, (int)top, (int)(right - left), (int)(bottom - top) };
-}
-
-static c3d_status coverage_reserve(coverage *cover)
-{
-    const size_t n = ((size_t)cover->window.width + 1) * ((size_t)cover->window.height + 1);
-
-    if (n <= cover->capacity) return C3D_OK;
-    free(cover->area);
-    free(cover->x);
-    free(cover->y);
-    cover->capacity = 0;
-    cover->area = c3d_calloc(n, sizeof(double));
-    cover->x = c3d_calloc(n, sizeof(double));
-    cover->y = c3d_calloc(n, sizeof(double));
-    if (cover->area == NULL || cover->x == NULL || cover->y == NULL) return C3D_ENOMEM;
-    cover->capacity = n;
-    return C3D_OK;
-}
-
-static void coverage_free(coverage *cover)
-{
-    free(cover->area);
-    free(cover->x);
-    free(cover->y);
-}
-
-/* Share of [first, first + size] that label pixel i covers along one axis. */
-static double length_share(const label_grid *grid, int axis, int i, int first, int size)
-{
-    const double a = grid->origin[axis] + grid->step[axis] * i - first;
-    const double b = grid->origin[axis] + grid->step[axis] * (i + 1) - first;
-    const double overlap = fmin(fmax(a, b), size) - fmax(fmin(a, b), 0);
-
-    return overlap > 0 ? overlap / size : 0;
-}
-
-static void cover_aligned(const label_grid *grid, const c3d_frame *frame, int size, coverage *cover)
-{
-    const c3d_window w = cover->window;
-
-    for (int i = 0; i < w.width; i++) cover->x[i] = length_share(grid, 0, w.x + i, frame->x, size);
-    for (int j = 0; j < w.height; j++) {
-        const double row = length_share(grid, 1, w.y + j, frame->y, size);
-        for (int i = 0; i < w.width; i++) cover->area[j * w.width + i] = row * cover->x[i];
-    }
-}
-
-/* The general case: label pixels as quadrilaterals between their transformed corners. Everything is
- * measured in frames (affine images of the CRS plane), so that area shares are those of the CRS. */
-static c3d_status cover_general(label_grid *grid, const c3d_frame *frame, int size, coverage *cover)
-{
-    const c3d_window w = cover->window;
-    const int columns = w.width + 1, n = columns * (w.height + 1);
-
-    for (int k = 0; k < n; k++) {
-        const int row = k / columns;
-
-        cover->x[k] = w.x + k % columns;
-        cover->y[k] = w.y + row;
-        apply(grid->label_t, &cover->x[k], &cover->y[k]);
-    }
-    C3D_TRY(c3d_transformer_apply(grid->to_frames, n, cover->x, cover->y));
-    for (int k = 0; k < n; k++) {
-        apply(grid->frames_inverse, &cover->x[k], &cover->y[k]);
-        cover->x[k] = (cover->x[k] - frame->x) / size;
-        cover->y[k] = (cover->y[k] - frame->y) / size;
-    }
-    for (int j = 0; j < w.height; j++) {
-        for (int i = 0; i < w.width; i++) {
-            const int at[4] = { j * columns + i, j * columns + i + 1, (j + 1) * columns + i + 1,
-                                (j + 1) * columns + i };
-            plane_point corners[4];
-
-            for (int c = 0; c < 4; c++) {
-                corners[c].at[0] = cover->x[at[c]];
-                corners[c].at[1] = cover->y[at[c]];
-            }
-            cover->area[j * w.width + i] = c3d_unit_square_area(4, corners);
-        }
-    }
-    return C3D_OK;
-}
-
-static c3d_status cover_frame(label_grid *grid, const c3d_frame *frame, int size, coverage *cover)
-{
-    const double rectangle[4] = { frame->x, frame->y, (double)frame->x + size,
-                                  (double)frame->y + size };
-    double bounds[4];
-
-    C3D_TRY(label_bounds(grid, rectangle, bounds));
-    cover->window = window_of(grid, bounds);
-    if (cover->window.width == 0) return C3D_OK;
-    C3D_TRY(coverage_reserve(cover));
-    if (!grid->is_aligned) return cover_general(grid, frame, size, cover);
-    cover_aligned(grid, frame, size, cover);
-    return C3D_OK;
-}
 
 /* ---- codes to classes ------------------------------------------------------------------------ */
 
@@ -244,6 +46,7 @@ static int code_of(double value)
 
 typedef struct label_layer {
     c3d_raster *raster;
+    const label_product *product; /* or NULL */
     label_grid grid;
     bool has_grid_before;         /* the layer before has the same grid */
     bool zero_unseen, old_unseen; /* codes 0 and 27 mean not observed */
@@ -270,24 +73,36 @@ static c3d_status check_layer(const c3d_frames *frames, label_layer *layer)
     const char *path = c3d_raster_path(layer->raster);
     const label_grid *grid = &layer->grid;
     double bounds[4];
+    char hint[160];
 
     if (is_picture(info))
         return C3D_FAIL(C3D_EDATA,
                         "%s: a picture of %d bands (red, green, blue), expected one band of class "
                         "codes",
                         path, info->n_bands);
-    if (label_bounds(&layer->grid, all, bounds) != C3D_OK)
+    if (c3d_label_bounds(&layer->grid, all, bounds) != C3D_OK)
         return C3D_FAIL(C3D_EDATA,
                         "%s: the imagery has no place in the label raster's reference system; is "
                         "it of another region?",
                         path);
-    if (bounds[2] <= 0 || bounds[3] <= 0 || bounds[0] >= grid->width_px ||
-        bounds[1] >= grid->height_px)
-        return C3D_FAIL(C3D_EDATA,
-                        "%s: does not overlap the imagery, which would lie in its columns %.0f to "
-                        "%.0f (it has %d) and rows %.0f to %.0f (it has %d)",
-                        path, bounds[0], bounds[2], grid->width_px, bounds[1], bounds[3],
-                        grid->height_px);
+    if (bounds[2] > 0 && bounds[3] > 0 && bounds[0] < grid->width_px && bounds[1] < grid->height_px)
+        return C3D_OK;
+    c3d_label_place_hint(frames, layer->raster, hint);
+    return C3D_FAIL(C3D_EDATA,
+                    "%s: does not overlap the imagery, which would lie in its columns %.0f to %.0f "
+                    "(it has %d) and rows %.0f to %.0f (it has %d)%s",
+                    path, bounds[0], bounds[2], grid->width_px, bounds[1], bounds[3],
+                    grid->height_px, hint);
+}
+
+static c3d_status find_product(const c3d_archive_month *year, const label_product **out)
+{
+    *out = c3d_label_product_find(year->files[0]);
+    for (int f = 1; f < year->n_files; f++)
+        if (c3d_label_product_find(year->files[f]) != *out)
+            return C3D_FAIL(C3D_EDATA,
+                            "%s: by its name not of the same product as %s, of the same year",
+                            year->files[f], year->files[0]);
     return C3D_OK;
 }
 
@@ -295,23 +110,30 @@ static c3d_status layer_open(const c3d_frames *frames, const c3d_archive_month *
                              const label_legend *legend, label_layer *layer)
 {
     const c3d_raster_info *info;
-    bool has_marks;
+    bool is_marked;
 
     C3D_TRY(
         c3d_raster_open_mosaic((const char *const *)year->files, year->n_files, &layer->raster));
     info = c3d_raster_get_info(layer->raster);
-    C3D_TRY(grid_open(frames, layer->raster, &layer->grid));
+    C3D_TRY(c3d_label_grid_open(frames, layer->raster, &layer->grid));
     C3D_TRY(check_layer(frames, layer));
-    has_marks = info->has_nodata[0] || info->alpha_band != 0;
-    layer->zero_unseen = !has_marks && legend->class_of[0] < 0;
-    layer->old_unseen = !has_marks && legend->class_of[27] < 0 && info->dtype == C3D_U8;
+    C3D_TRY(find_product(year, &layer->product));
+    is_marked = info->has_nodata[0] || info->alpha_band != 0;
+    layer->zero_unseen = !is_marked;
+    layer->old_unseen = !is_marked && info->dtype == C3D_U8;
+    if (layer->product) {
+        layer->zero_unseen = !layer->product->zero_is_seen;
+        layer->old_unseen = layer->product->has_code_27;
+    }
+    layer->zero_unseen &= legend->class_of[0] < 0;
+    layer->old_unseen &= legend->class_of[27] < 0;
     return C3D_OK;
 }
 
 static void layer_close(label_layer *layer)
 {
     c3d_raster_close(layer->raster);
-    grid_close(&layer->grid);
+    c3d_label_grid_close(&layer->grid);
     free(layer->codes);
     free(layer->valid);
 }
@@ -436,7 +258,7 @@ static c3d_status measure_frame(measuring *work, size_t f, int positive)
         double observed = 0;
 
         if (!layer->has_grid_before)
-            C3D_TRY(cover_frame(&layer->grid, &frames->rows[f], frames->size_px, &work->cover));
+            C3D_TRY(c3d_cover_frame(&layer->grid, &frames->rows[f], frames->size_px, &work->cover));
         if (work->cover.window.width > 0) {
             C3D_TRY(layer_read(layer, work->cover.window));
             observed = add_up(layer, &work->cover, &work->legend, shares, work->report);
@@ -477,6 +299,32 @@ static bool is_same_grid(const label_layer *a, const label_layer *b)
                           c3d_raster_get_info(b->raster)->crs_wkt) == 0;
 }
 
+/* One line for each run of years of one product. */
+static void tell_products(const measuring *work, const c3d_archive *labels)
+{
+    for (int first = 0, next; first < work->n_layers; first = next) {
+        const label_layer *layer = &work->layers[first];
+        const char *codes = layer->zero_unseen && layer->old_unseen ? "codes 0 and 27 are"
+                            : layer->zero_unseen                    ? "code 0 is"
+                            : layer->old_unseen                     ? "code 27 is"
+                                                                    : "no code is";
+
+        for (next = first + 1; next < work->n_layers; next++)
+            if (work->layers[next].product != layer->product) break;
+        c3d_log_run("labels %d to %d: %s (%s ...), %s taken for not observed",
+                    labels->months[first].date / 10000, labels->months[next - 1].date / 10000,
+                    layer->product ? layer->product->name : "no product known by name",
+                    strrchr(labels->months[first].files[0], '/')
+                        ? strrchr(labels->months[first].files[0], '/') + 1
+                        : labels->months[first].files[0],
+                    codes);
+        if (next < work->n_layers)
+            c3d_log_warn("labels: %d is of another product than %d: a change between them may be "
+                         "none on the ground",
+                         labels->months[next].date / 10000, labels->months[next - 1].date / 10000);
+    }
+}
+
 static c3d_status open_layers(measuring *work, const c3d_archive *labels)
 {
     work->layers = c3d_calloc((size_t)labels->n_months, sizeof *work->layers);
@@ -489,6 +337,8 @@ static c3d_status open_layers(measuring *work, const c3d_archive *labels)
         work->report->has_palette |= c3d_raster_get_info(layer->raster)->has_palette;
     }
     (void)snprintf(work->report->file, sizeof work->report->file, "%s", labels->months[0].files[0]);
+    work->report->product = work->layers[0].product;
+    tell_products(work, labels);
     return C3D_OK;
 }
 
@@ -534,7 +384,7 @@ c3d_status c3d_frames_measure(const c3d_dataset_desc *desc, const c3d_archive *a
 done:
     for (int k = 0; k < work->n_layers; k++) layer_close(&work->layers[k]);
     free(work->layers);
-    coverage_free(&work->cover);
+    c3d_coverage_free(&work->cover);
     c3d_archive_free(&labels);
     free(work);
     return st;
