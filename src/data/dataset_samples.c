@@ -90,13 +90,17 @@ static c3d_json *missing_to_json(const c3d_census *census)
 /* ---- sources -----------------------------------------------------------------------------------
  */
 
+#define MAPBIOMAS                                                                                  \
+    "File names look like MapBiomas: CC BY 4.0; name the MapBiomas Project and the collection "    \
+    "(https://mapbiomas.org)."
 static const struct {
     const char *word, *line;
 } licences[] = {
-    { "mapbiomas", "File names look like MapBiomas: CC BY 4.0; name the MapBiomas Project and the "
-                   "collection (https://mapbiomas.org)." },
-    { "brasil_coverage", "File names look like MapBiomas: CC BY 4.0; name the MapBiomas Project "
-                         "and the collection (https://mapbiomas.org)." },
+    { "mapbiomas", MAPBIOMAS },
+    { "brasil_coverage", MAPBIOMAS },
+    { "brazil_coverage", MAPBIOMAS },
+    { "brazil_lulc_10m", MAPBIOMAS },
+    { "mined_substance", MAPBIOMAS },
     { "planet_medres", "File names look like Planet's tropical basemaps: under Planet's licence; "
                        "name Planet Labs PBC, and do not pass the pixels on." },
     { "sentinel", "File names look like Sentinel: contains modified Copernicus Sentinel data." },
@@ -125,7 +129,10 @@ static c3d_json *licences_to_json(const bool is_noted[C3D_COUNT(licences)])
     c3d_json *lines = c3d_json_array();
 
     for (size_t i = 0; i < C3D_COUNT(licences); i++) {
-        const bool is_repeated = i == 1 && is_noted[0]; /* the first two are one archive */
+        bool is_repeated = false;
+
+        for (size_t j = 0; j < i; j++)
+            is_repeated |= is_noted[j] && strcmp(licences[j].line, licences[i].line) == 0;
         if (is_noted[i] && !is_repeated) c3d_json_append(lines, c3d_json_string(licences[i].line));
     }
     return lines;
