@@ -13,7 +13,7 @@ foreach(n 2 4 8)
   c3d_test_environment(test_ordered_${n} mpi)
   set_tests_properties(test_ordered_${n} PROPERTIES TIMEOUT 120)
 endforeach()
-c3d_test(test_debug LABELS unit LINKS c3d_train)
+c3d_test(test_debug LABELS "unit;slow" LINKS c3d_train) # train_debug runs with the sanitizers
 c3d_test(test_site LABELS unit LINKS c3d_train)
 c3d_test(test_place LABELS unit LINKS c3d_comm)
 
@@ -51,7 +51,7 @@ foreach(name train_store train_bf16 train_resume train_ranks train_errors train_
   endif()
 endforeach()
 set_tests_properties(plan_memory train_syscalls train_elastic evaluate_ranks train_practice train_stage
-  train_fold
+  train_fold train_ranks train_bf16
   PROPERTIES LABELS "slow;mpi")
 
 c3d_script_test(train_time LABELS "slow;mpi" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_time.sh)
