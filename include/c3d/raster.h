@@ -18,6 +18,7 @@ typedef struct c3d_raster_info {
     double transform[6];
     char *crs_wkt;                      /* owned by the raster; "" when it has none */
     char band_names[C3D_MAX_BANDS][64]; /* description, else colour role ("red"), else "" */
+    char band_roles[C3D_MAX_BANDS][16]; /* colour role ("red"), else "" */
     bool has_nodata[C3D_MAX_BANDS];     /* of the first file; a tag the type cannot hold is none */
     double nodata[C3D_MAX_BANDS];
     int alpha_band;   /* 1-based; 0: none */
@@ -46,10 +47,51 @@ typedef struct c3d_grid {
  * outside the grid is not seen. */
 C3D_CHECKED c3d_status c3d_raster_open_on_grid(const char *const *paths, int n,
                                                const c3d_grid *grid, c3d_raster **out);
-/* Grows the grid (its origin may move) to hold the raster; C3D_EDATA names the raster and grid_name
- * when CRS or pixel grid differ. */
-C3D_CHECKED c3d_status c3d_grid_extend(c3d_grid *grid, const char *grid_name,
-                                       const c3d_raster *raster);
+
+/* A band that is looked for in every file. */
+typedef struct c3d_band_wanted {
+    char name[64];  /* description or colour role; "": known by its number alone */
+    int number;     /* where the first file has it, 1-based; 0: nowhere yet */
+    bool by_number; /* the number was asked for: right in any file that has as many bands */
+} c3d_band_wanted;
+/* What `texts` (names, or numbers from 1) mean in a first file; n 0: all its bands but alpha. A
+ * name is compared without case and separators with descriptions, then with colour roles. Names
+ * that are left over are given in order to as many bands that have neither. A number stands for the
+ * name of that band, where it has one. out: [C3D_MAX_BANDS]. C3D_EDATA names the file and what it
+ * has. */
+C3D_CHECKED c3d_status c3d_bands_want(const c3d_raster *first, int n, const char *const *texts,
+                                      c3d_band_wanted *out, int *n_out);
+
+/* What is done with files on another grid or in another CRS. */
+typedef enum c3d_resampling {
+    C3D_RESAMPLING_REFUSED, /* C3D_EDATA names the file */
+    C3D_RESAMPLING_NEAREST, /* the pixel in which the centre falls: digital numbers stay */
+    C3D_RESAMPLING_BILINEAR,
+    C3D_RESAMPLING_CUBIC, /* Catmull-Rom; bilinear where a neighbour is not valid */
+} c3d_resampling;
+/* Files that need not be alike. Each file's bands are found by name; by position only in a file
+ * that names none and has n_file_bands (alpha aside). Band i of the raster is wanted[i]; other
+ * bands (a fifth, another mask) may have any type. Resampled files: both kernels leave out pixels
+ * that are not valid, and widen where the file's pixels are the smaller ones; a pixel is valid when
+ * the one its centre falls in is. A resampled pixel is a function of its place on the grid alone,
+ * whatever window is read. Positions are exact to 1e-5 px. */
+typedef struct c3d_mosaic_desc {
+    int n_files;
+    const char *const *paths;
+    const c3d_grid *grid; /* NULL: the first file's, grown to hold all */
+    int n_bands;
+    const c3d_band_wanted *wanted;
+    int n_file_bands; /* of the first file, alpha aside */
+    c3d_resampling resampling;
+} c3d_mosaic_desc;
+C3D_CHECKED c3d_status c3d_raster_open_alike(const c3d_mosaic_desc *desc, c3d_raster **out);
+/* Bands that are not alpha. */
+int c3d_raster_n_data_bands(const c3d_raster_info *info);
+/* True when a file has a nodata tag, alpha or a mask: then zeros mean nothing. */
+bool c3d_raster_has_marks(const c3d_raster *raster);
+/* How a file is not on the raster's grid ("EPSG:32722, pixels of 10 x 10"); NULL: it is. */
+const char *c3d_raster_file_warp(const c3d_raster *raster, int file);
+const char *c3d_raster_file_path(const c3d_raster *raster, int file);
 void c3d_raster_close(c3d_raster *raster); /* NULL is fine */
 const c3d_raster_info *c3d_raster_get_info(const c3d_raster *raster);
 const char *c3d_raster_path(const c3d_raster *raster); /* of the first file; borrowed */
@@ -57,8 +99,11 @@ const char *c3d_raster_path(const c3d_raster *raster); /* of the first file; bor
 typedef struct c3d_window {
     int x, y, width, height;
 } c3d_window;
+/* Closes the files; reading opens them again. To save handles of rasters not in use. */
+void c3d_raster_release(c3d_raster *raster);
+int c3d_raster_n_open(const c3d_raster *raster); /* files open now, at most 64 */
 /* The files of a mosaic and where each lies on its grid (a file may reach over the edge of a given
- * grid). */
+ * grid; of a resampled one, the smallest rectangle). */
 int c3d_raster_n_files(const c3d_raster *raster);
 c3d_window c3d_raster_file_window(const c3d_raster *raster, int file);
 

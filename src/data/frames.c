@@ -17,139 +17,6 @@ void c3d_frames_free(c3d_frames *frames)
     *frames = (c3d_frames){ 0 };
 }
 
-/* ---- the grid all months share --------------------------------------------------------------- */
-
-/* Where there are files in any month: rectangles of the grid, each once. */
-typedef struct footprint {
-    c3d_window *windows;
-    size_t n, capacity;
-} footprint;
-
-static bool is_window_equal(const c3d_window *a, const c3d_window *b)
-{
-    return a->x == b->x && a->y == b->y && a->width == b->width && a->height == b->height;
-}
-
-static c3d_status footprint_add(footprint *print, c3d_window window)
-{
-    for (size_t i = 0; i < print->n; i++)
-        if (is_window_equal(&print->windows[i], &window)) return C3D_OK;
-    if (print->n == print->capacity) {
-        const size_t capacity = print->capacity ? 2 * print->capacity : 64;
-        c3d_window *windows = realloc(print->windows, capacity * sizeof *windows);
-
-        if (windows == NULL) return C3D_FAIL(C3D_ENOMEM, "%zu files of mosaics", capacity);
-        print->windows = windows;
-        print->capacity = capacity;
-    }
-    print->windows[print->n++] = window;
-    return C3D_OK;
-}
-
-static bool footprint_touches(const footprint *print, int x, int y, int size)
-{
-    for (size_t i = 0; i < print->n; i++) {
-        const c3d_window *w = &print->windows[i];
-        if (x < w->x + w->width && w->x < x + size && y < w->y + w->height && w->y < y + size)
-            return true;
-    }
-    return false;
-}
-
-static void take_grid(c3d_frames *frames, const c3d_raster_info *info)
-{
-    frames->crs_wkt = c3d_strdup(info->crs_wkt);
-    memcpy(frames->transform, info->transform, sizeof frames->transform);
-    frames->width_px = info->width_px;
-    frames->height_px = info->height_px;
-}
-
-static c3d_status check_month(const char *path, const c3d_raster_info *info, const char *first_path,
-                              const c3d_raster_info *first)
-{
-    if (info->n_bands != first->n_bands)
-        return C3D_FAIL(C3D_EDATA, "%s: %d bands, but %s has %d", path, info->n_bands, first_path,
-                        first->n_bands);
-    if (info->dtype != first->dtype)
-        return C3D_FAIL(C3D_EDATA, "%s: pixels of type %s, but %s has %s", path,
-                        c3d_dtype_name(info->dtype), first_path, c3d_dtype_name(first->dtype));
-    return C3D_OK;
-}
-
-/* Moves the windows of a month from its own grid to the common one and notes them. */
-static c3d_status note_files(footprint *print, const c3d_raster *raster, const c3d_frames *frames)
-{
-    const c3d_raster_info *info = c3d_raster_get_info(raster);
-    double inverse[6], x, y;
-
-    if (!c3d_transform_invert(frames->transform, inverse))
-        return C3D_FAIL(C3D_EDATA, "%s: its georeference cannot be inverted",
-                        c3d_raster_path(raster));
-    x = inverse[0] + info->transform[0] * inverse[1] + info->transform[3] * inverse[2];
-    y = inverse[3] + info->transform[0] * inverse[4] + info->transform[3] * inverse[5];
-    for (int f = 0; f < c3d_raster_n_files(raster); f++) {
-        c3d_window window = c3d_raster_file_window(raster, f);
-
-        window.x += (int)lrint(x);
-        window.y += (int)lrint(y);
-        C3D_TRY(footprint_add(print, window));
-    }
-    return C3D_OK;
-}
-
-/* Notes all files' places after growing the grid; the places noted so far move with its origin. */
-static c3d_status add_month(c3d_frames *frames, const c3d_raster *first, const c3d_raster *raster,
-                            footprint *print)
-{
-    c3d_grid grid = { .width_px = frames->width_px,
-                      .height_px = frames->height_px,
-                      .crs_wkt = frames->crs_wkt };
-    double inverse[6], dx, dy;
-
-    memcpy(grid.transform, frames->transform, sizeof grid.transform);
-    C3D_TRY(check_month(c3d_raster_path(raster), c3d_raster_get_info(raster),
-                        c3d_raster_path(first), c3d_raster_get_info(first)));
-    C3D_TRY(c3d_grid_extend(&grid, c3d_raster_path(first), raster));
-    if (!c3d_transform_invert(grid.transform, inverse))
-        return C3D_FAIL(C3D_EDATA, "%s: its georeference cannot be inverted",
-                        c3d_raster_path(raster));
-    dx = inverse[0] + frames->transform[0] * inverse[1] + frames->transform[3] * inverse[2];
-    dy = inverse[3] + frames->transform[0] * inverse[4] + frames->transform[3] * inverse[5];
-    for (size_t i = 0; i < print->n; i++) {
-        print->windows[i].x += (int)lrint(dx);
-        print->windows[i].y += (int)lrint(dy);
-    }
-    memcpy(frames->transform, grid.transform, sizeof frames->transform);
-    frames->width_px = grid.width_px;
-    frames->height_px = grid.height_px;
-    return note_files(print, raster, frames);
-}
-
-static c3d_status unite_months(const c3d_archive *archive, c3d_frames *frames, footprint *print)
-{
-    c3d_raster *first = NULL;
-    c3d_status st = C3D_OK;
-
-    for (int m = 0; m < archive->n_months && st == C3D_OK; m++) {
-        const c3d_archive_month *month = &archive->months[m];
-        c3d_raster *raster = NULL;
-
-        if (month->n_files == 0) continue;
-        st = c3d_raster_open_mosaic((const char *const *)month->files, month->n_files, &raster);
-        if (st == C3D_OK && first == NULL) {
-            first = raster;
-            take_grid(frames, c3d_raster_get_info(raster));
-            st = note_files(print, raster, frames);
-        } else if (st == C3D_OK) {
-            st = add_month(frames, first, raster, print);
-            c3d_raster_close(raster);
-        }
-    }
-    c3d_raster_close(first);
-    if (st == C3D_OK && print->n == 0) st = C3D_FAIL(C3D_EDATA, "the archive has no file");
-    return st;
-}
-
 /* ---- positions ------------------------------------------------------------------------------- */
 
 void c3d_frames_pixel_m(const c3d_frames *frames, double out[2])
@@ -189,7 +56,7 @@ static bool is_inside(const double aoi[4], const c3d_frames *frames, int x, int 
 
 typedef struct placing {
     const c3d_dataset_desc *desc;
-    const footprint *print;
+    const c3d_footprint *print;
     const block_grid *blocks;
     c3d_frames *frames;
 } placing;
@@ -211,7 +78,7 @@ static size_t place_frames(const placing *work, c3d_frame *rows)
         for (int x = 0, column = 0; x <= work->frames->width_px - size; x += stride, column++) {
             if (!is_in_one_block(work->blocks, x, y, size)) continue;
             if (!is_inside(work->desc->aoi, work->frames, x, y)) continue;
-            if (!footprint_touches(work->print, x, y, size)) continue;
+            if (!c3d_footprint_touches(work->print, x, y, size)) continue;
             if (rows != NULL)
                 rows[n] = (c3d_frame){
                     .frame_id = row * columns + column, .x = x, .y = y, .split = C3D_SPLIT_NONE
@@ -222,7 +89,7 @@ static size_t place_frames(const placing *work, c3d_frame *rows)
     return n;
 }
 
-static c3d_status fill_frames(const c3d_dataset_desc *desc, const footprint *print,
+static c3d_status fill_frames(const c3d_dataset_desc *desc, const c3d_footprint *print,
                               const block_grid *blocks, c3d_frames *frames)
 {
     const placing work = { desc, print, blocks, frames };
@@ -278,12 +145,12 @@ c3d_status c3d_frames_make(const c3d_dataset_desc *desc, const c3d_archive *arch
 {
     c3d_frames frames = { .size_px = desc->frame_size_px };
     label_report report = { 0 };
-    footprint print = { 0 };
+    c3d_footprint print = { 0 };
     block_grid blocks;
     c3d_status st;
 
     C3D_TRY_TO(done, check_settings(desc));
-    C3D_TRY_TO(done, unite_months(archive, &frames, &print));
+    C3D_TRY_TO(done, c3d_frames_take_grid(desc, archive, &frames, &print));
     C3D_TRY_TO(done, c3d_frames_blocks(desc, &frames, &blocks));
     C3D_TRY_TO(done, fill_frames(desc, &print, &blocks, &frames));
     if (desc->labels != NULL) C3D_TRY_TO(done, c3d_frames_measure(desc, archive, &frames, &report));
@@ -291,7 +158,7 @@ c3d_status c3d_frames_make(const c3d_dataset_desc *desc, const c3d_archive *arch
     if (desc->labels != NULL) C3D_TRY_TO(done, c3d_label_gate(desc, &frames, &report));
     *out = frames;
 done:
-    free(print.windows);
+    c3d_footprint_free(&print);
     c3d_label_report_free(&report);
     if (st != C3D_OK) c3d_frames_free(&frames);
     return st;

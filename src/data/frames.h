@@ -4,6 +4,21 @@
 
 #include "c3d/dataset.h"
 
+/* ---- grid ------------------------------------------------------------------------------------ */
+
+/* Where there are files in any month: rectangles of the grid, each once. */
+typedef struct c3d_footprint {
+    c3d_window *windows;
+    size_t n, capacity;
+} c3d_footprint;
+bool c3d_footprint_touches(const c3d_footprint *print, int x, int y, int size);
+void c3d_footprint_free(c3d_footprint *print);
+/* Fills the frames' grid: that of the archive's first file, grown to hold all. Says in the log what
+ * is resampled to it. */
+C3D_CHECKED c3d_status c3d_frames_take_grid(const c3d_dataset_desc *desc,
+                                            const c3d_archive *archive, c3d_frames *frames,
+                                            c3d_footprint *print);
+
 /* ---- positions ------------------------------------------------------------------------------- */
 
 /* Split blocks as rectangles of pixels, counted from the grid's first pixel; a block is a whole

@@ -66,6 +66,16 @@ c3d_status c3d_transformer_apply(c3d_transformer *transformer, int n, double *x,
     return C3D_OK;
 }
 
+void c3d_transformer_try(c3d_transformer *transformer, int n, double *x, double *y)
+{
+    if (transformer->handle == NULL) return;
+    c3d_gdal_clear();
+    (void)OCTTransform(transformer->handle, n, x, y, NULL);
+    for (int i = 0; i < n; i++)
+        if (!isfinite(x[i]) || !isfinite(y[i])) x[i] = y[i] = (double)NAN;
+    c3d_gdal_clear();
+}
+
 bool c3d_transformer_is_identity(const c3d_transformer *transformer)
 {
     return transformer->handle == NULL;

@@ -37,24 +37,15 @@ static bool place_on(const double grid[6], const double transform[6], int width,
     return true;
 }
 
-static c3d_status check_crs(const char *path, const char *wkt, const char *other,
-                            const char *other_wkt)
+static bool is_same_crs(const char *a, const char *b)
 {
-    if (strcmp(wkt, other_wkt) == 0 || c3d_crs_is_same(wkt, other_wkt)) return C3D_OK;
-    return C3D_FAIL(C3D_EDATA, "%s: its coordinate reference system differs from that of %s", path,
-                    other);
+    return strcmp(a, b) == 0 || c3d_crs_is_same(a, b);
 }
 
-static c3d_status check_alike(const char *path, const c3d_raster_info *info, const char *other,
-                              const c3d_raster_info *other_info)
+static c3d_status fail_crs(const char *path, const char *other)
 {
-    if (info->n_bands != other_info->n_bands)
-        return C3D_FAIL(C3D_EDATA, "%s: %d bands, but %s has %d", path, info->n_bands, other,
-                        other_info->n_bands);
-    if (info->dtype != other_info->dtype)
-        return C3D_FAIL(C3D_EDATA, "%s: pixels of type %s, but %s has %s", path,
-                        c3d_dtype_name(info->dtype), other, c3d_dtype_name(other_info->dtype));
-    return check_crs(path, info->crs_wkt, other, other_info->crs_wkt);
+    return C3D_FAIL(C3D_EDATA, "%s: its coordinate reference system differs from that of %s", path,
+                    other);
 }
 
 static c3d_status fail_grid(const char *path, const char *other)
@@ -64,30 +55,125 @@ static c3d_status fail_grid(const char *path, const char *other)
                     path, other);
 }
 
-/* Opens file i; all but the first must be like the first. Only a few stay open. */
-static c3d_status add_file(c3d_raster *raster, const char *path)
+/* ---- files ----------------------------------------------------------------------------------- */
+
+static c3d_status check_type(const char *path, c3d_dtype dtype, const char *other,
+                             c3d_dtype other_dtype)
+{
+    if (dtype == other_dtype) return C3D_OK;
+    return C3D_FAIL(C3D_EDATA, "%s: pixels of type %s, but %s has %s", path, c3d_dtype_name(dtype),
+                    other, c3d_dtype_name(other_dtype));
+}
+
+/* The raster's bands and type are those of its first file. */
+static c3d_status take_bands(const c3d_mosaic_desc *desc, c3d_raster *raster, raster_file *file,
+                             const c3d_raster_info *info)
+{
+    const bool is_first = raster->n_files == 1;
+    c3d_raster_info *to = &raster->info;
+
+    if (desc->wanted == NULL) {
+        if (is_first) return C3D_OK;
+        if (info->n_bands != to->n_bands)
+            return C3D_FAIL(C3D_EDATA, "%s: %d bands, but %s has %d", file->path, info->n_bands,
+                            raster->files[0].path, to->n_bands);
+        return check_type(file->path, info->dtype, raster->files[0].path, to->dtype);
+    }
+    C3D_TRY(c3d_raster_file_bands(desc, info, file));
+    if (!is_first) return check_type(file->path, file->dtype, raster->files[0].path, to->dtype);
+    to->n_bands = desc->n_bands;
+    to->dtype = file->dtype;
+    to->alpha_band = 0;
+    for (int i = 0; i < desc->n_bands; i++) {
+        const int from = file->bands[i] - 1;
+
+        memcpy(to->band_names[i], desc->wanted[i].name, sizeof to->band_names[i]);
+        memcpy(to->band_roles[i], info->band_roles[from], sizeof to->band_roles[i]);
+        to->has_nodata[i] = file->has_nodata[from];
+        to->nodata[i] = file->nodata[from];
+    }
+    return C3D_OK;
+}
+
+/* Neither the one nor the other can be guessed. */
+static c3d_status check_georeference(const c3d_grid *grid, const char *grid_name,
+                                     const c3d_raster_info *info, const raster_file *file)
+{
+    static const double none[6] = { 0, 1, 0, 0, 0, 1 };
+    const bool grid_has_crs = grid->crs_wkt[0] != 0;
+    const bool grid_has_place = grid_has_crs || memcmp(grid->transform, none, sizeof none) != 0;
+
+    if (!file->has_place && grid_has_place)
+        return C3D_FAIL(C3D_EDATA,
+                        "%s: no georeference, so it has no place on the grid of %s; give it one "
+                        "(gdal_edit.py -a_ullr, or gdalwarp if it has control points)",
+                        file->path, grid_name);
+    if (file->has_place && !grid_has_place)
+        return C3D_FAIL(C3D_EDATA,
+                        "%s: has a georeference, but %s has none, so they cannot be "
+                        "laid over each other",
+                        file->path, grid_name);
+    if ((info->crs_wkt[0] != 0) != grid_has_crs)
+        return C3D_FAIL(C3D_EDATA,
+                        "%s: %s coordinate reference system, but %s has %s; give it one "
+                        "(gdal_edit.py -a_srs)",
+                        grid_has_crs ? file->path : grid_name, "no",
+                        grid_has_crs ? grid_name : file->path, "one");
+    return C3D_OK;
+}
+
+static c3d_status place_file(const c3d_mosaic_desc *desc, const c3d_grid *grid,
+                             const char *grid_name, const c3d_raster_info *info, raster_file *file)
+{
+    const bool is_other_crs = grid->crs_wkt != NULL && !is_same_crs(info->crs_wkt, grid->crs_wkt);
+
+    if (desc->resampling == C3D_RESAMPLING_REFUSED) {
+        if (is_other_crs) return fail_crs(file->path, grid_name);
+        if (!place_on(grid->transform, info->transform, info->width_px, info->height_px,
+                      &file->place))
+            return fail_grid(file->path, grid_name);
+        return C3D_OK;
+    }
+    if (grid->crs_wkt != NULL) C3D_TRY(check_georeference(grid, grid_name, info, file));
+    if (!is_other_crs &&
+        place_on(grid->transform, info->transform, info->width_px, info->height_px, &file->place))
+        return C3D_OK;
+    return c3d_raster_file_place(grid, grid_name, info, desc->resampling, file);
+}
+
+/* Opens file i on the grid, which is the first file's own when none is given. Only a few stay
+ * open. */
+static c3d_status add_file(const c3d_mosaic_desc *desc, c3d_raster *raster, c3d_grid *grid,
+                           const char *path)
 {
     raster_file *file = &raster->files[raster->n_files];
     c3d_raster_info info = { 0 };
+    const char *grid_name = desc->grid != NULL ? "the other months" : raster->files[0].path;
     c3d_status st = c3d_raster_file_open(path, file, &info);
 
     if (st != C3D_OK) goto done;
     raster->n_files++;
     if (raster->n_files == 1) {
         raster->info = info;
+        info.crs_wkt = c3d_strdup(info.crs_wkt);
         raster->n_open = 1;
-        return C3D_OK;
+        if (desc->grid == NULL) {
+            memcpy(grid->transform, info.transform, sizeof grid->transform);
+            grid->crs_wkt = raster->info.crs_wkt;
+        }
+    } else {
+        GDALClose(file->dataset);
+        file->dataset = NULL;
     }
-    GDALClose(file->dataset);
-    file->dataset = NULL;
-    st = check_alike(path, &info, raster->files[0].path, &raster->info);
-    if (st == C3D_OK && !place_on(raster->info.transform, info.transform, info.width_px,
-                                  info.height_px, &file->place))
-        st = fail_grid(path, raster->files[0].path);
+    C3D_TRY_TO(done, take_bands(desc, raster, file, &info));
+    if (desc->grid != NULL || raster->n_files > 1)
+        C3D_TRY_TO(done, place_file(desc, grid, grid_name, &info, file));
 done:
     free(info.crs_wkt);
     return st;
 }
+
+/* ---- the grid -------------------------------------------------------------------------------- */
 
 static bool windows_touch(const c3d_window *a, const c3d_window *b)
 {
@@ -148,39 +234,42 @@ static c3d_status take_union(c3d_raster *raster)
     return C3D_OK;
 }
 
-static c3d_status take_grid(c3d_raster *raster, const c3d_grid *grid)
+/* Two rasters without a georeference have the same corner, which says nothing. */
+static c3d_status check_places(const c3d_raster *raster)
 {
-    c3d_window first;
+    if (raster->n_files < 2 || raster->files[0].has_place) return C3D_OK;
+    return C3D_FAIL(C3D_EDATA, "%s and %s: no georeference, so where they lie is not known",
+                    raster->files[0].path, raster->files[1].path);
+}
 
-    if (grid->crs_wkt != NULL)
-        C3D_TRY(check_crs(raster->files[0].path, raster->info.crs_wkt, "the other months",
-                          grid->crs_wkt));
-    if (!place_on(grid->transform, raster->info.transform, raster->files[0].place.width,
-                  raster->files[0].place.height, &first))
-        return fail_grid(raster->files[0].path, "the other months");
-    for (int i = 0; i < raster->n_files; i++) {
-        raster->files[i].place.x += first.x;
-        raster->files[i].place.y += first.y;
-    }
-    memcpy(raster->info.transform, grid->transform, sizeof raster->info.transform);
-    raster->info.width_px = grid->width_px;
-    raster->info.height_px = grid->height_px;
+static c3d_status open_files(const c3d_mosaic_desc *desc, c3d_raster *raster)
+{
+    c3d_grid grid = { 0 };
+
+    if (desc->grid != NULL) grid = *desc->grid;
+    raster->files = c3d_calloc((size_t)desc->n_files, sizeof *raster->files);
+    if (raster->files == NULL) return C3D_ENOMEM;
+    for (int i = 0; i < desc->n_files; i++) C3D_TRY(add_file(desc, raster, &grid, desc->paths[i]));
+    if (desc->resampling != C3D_RESAMPLING_REFUSED) C3D_TRY(check_places(raster));
+    if (desc->grid == NULL) return take_union(raster);
+    memcpy(raster->info.transform, grid.transform, sizeof raster->info.transform);
+    raster->info.width_px = grid.width_px;
+    raster->info.height_px = grid.height_px;
+    if (grid.crs_wkt == NULL) return C3D_OK;
+    free(raster->info.crs_wkt);
+    raster->info.crs_wkt = c3d_strdup(grid.crs_wkt);
     return C3D_OK;
 }
 
-c3d_status c3d_raster_open_on_grid(const char *const *paths, int n, const c3d_grid *grid,
-                                   c3d_raster **out)
+c3d_status c3d_raster_open_alike(const c3d_mosaic_desc *desc, c3d_raster **out)
 {
     c3d_raster *raster;
-    c3d_status st = C3D_OK;
+    c3d_status st;
 
-    if (n < 1) return C3D_FAIL(C3D_EINVAL, "a mosaic of %d files", n);
+    if (desc->n_files < 1) return C3D_FAIL(C3D_EINVAL, "a mosaic of %d files", desc->n_files);
     raster = c3d_calloc(1, sizeof *raster);
     if (raster == NULL) return C3D_ENOMEM;
-    raster->files = c3d_calloc((size_t)n, sizeof *raster->files);
-    if (raster->files == NULL) st = C3D_ENOMEM;
-    for (int i = 0; i < n && st == C3D_OK; i++) st = add_file(raster, paths[i]);
-    if (st == C3D_OK) st = grid != NULL ? take_grid(raster, grid) : take_union(raster);
+    st = open_files(desc, raster);
     if (st != C3D_OK) {
         c3d_raster_close(raster);
         return st;
@@ -190,22 +279,14 @@ c3d_status c3d_raster_open_on_grid(const char *const *paths, int n, const c3d_gr
     return C3D_OK;
 }
 
+c3d_status c3d_raster_open_on_grid(const char *const *paths, int n, const c3d_grid *grid,
+                                   c3d_raster **out)
+{
+    return c3d_raster_open_alike(&(c3d_mosaic_desc){ .n_files = n, .paths = paths, .grid = grid },
+                                 out);
+}
+
 c3d_status c3d_raster_open_mosaic(const char *const *paths, int n, c3d_raster **out)
 {
     return c3d_raster_open_on_grid(paths, n, NULL, out);
-}
-
-c3d_status c3d_grid_extend(c3d_grid *grid, const char *grid_name, const c3d_raster *raster)
-{
-    const c3d_raster_info *info = &raster->info;
-    c3d_window all = { 0, 0, grid->width_px, grid->height_px }, place;
-
-    C3D_TRY(check_crs(c3d_raster_path(raster), info->crs_wkt, grid_name, grid->crs_wkt));
-    if (!place_on(grid->transform, info->transform, info->width_px, info->height_px, &place) ||
-        !unite(&all, &place))
-        return fail_grid(c3d_raster_path(raster), grid_name);
-    move_origin(grid->transform, all.x, all.y);
-    grid->width_px = all.width;
-    grid->height_px = all.height;
-    return C3D_OK;
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { OPEN_FILES_MAX = 64 }; /* handles a raster keeps open */
 
@@ -27,18 +28,20 @@ static double nodata_tag(GDALRasterBandH band, int *has_nodata)
     }
 }
 
-static void name_band(GDALRasterBandH band, char out[64])
+static void name_band(GDALRasterBandH band, int i, c3d_raster_info *info)
 {
     const char *description = GDALGetDescription(band);
     const GDALColorInterp role = GDALGetRasterColorInterpretation(band);
+    char *name = info->band_names[i], *role_name = info->band_roles[i];
 
-    out[0] = 0;
-    if (description != NULL && description[0] != 0) {
-        (void)snprintf(out, 64, "%s", description);
-    } else if (role != GCI_Undefined && role != GCI_GrayIndex && role != GCI_PaletteIndex) {
-        (void)snprintf(out, 64, "%s", GDALGetColorInterpretationName(role));
-        for (char *c = out; *c != 0; c++) *c = (char)tolower((unsigned char)*c);
+    name[0] = role_name[0] = 0;
+    if (role != GCI_Undefined && role != GCI_GrayIndex && role != GCI_PaletteIndex) {
+        (void)snprintf(role_name, sizeof info->band_roles[i], "%s",
+                       GDALGetColorInterpretationName(role));
+        for (char *c = role_name; *c != 0; c++) *c = (char)tolower((unsigned char)*c);
     }
+    (void)snprintf(name, sizeof info->band_names[i], "%s",
+                   description != NULL && description[0] != 0 ? description : role_name);
 }
 
 static void read_band_info(GDALRasterBandH band, int i, raster_file *file, c3d_raster_info *info)
@@ -47,41 +50,51 @@ static void read_band_info(GDALRasterBandH band, int i, raster_file *file, c3d_r
     const double nodata = nodata_tag(band, &has_nodata);
     const GDALColorInterp role = GDALGetRasterColorInterpretation(band);
 
-    name_band(band, info->band_names[i]);
-    file->has_nodata[i] = has_nodata && is_representable(nodata, GDALGetRasterDataType(band));
+    name_band(band, i, info);
+    file->bands[i] = i + 1;
+    file->types[i] = GDALGetRasterDataType(band);
+    file->has_nodata[i] = has_nodata && is_representable(nodata, file->types[i]);
     file->nodata[i] = file->has_nodata[i] ? nodata : 0;
     info->has_nodata[i] = file->has_nodata[i];
     info->nodata[i] = file->nodata[i];
-    if (role == GCI_AlphaBand && file->alpha_band == 0) file->alpha_band = i + 1;
+    if (file->alpha_band == 0 &&
+        (role == GCI_AlphaBand || strcasecmp(info->band_names[i], "alpha") == 0))
+        file->alpha_band = i + 1;
     if (role == GCI_PaletteIndex || GDALGetRasterColorTable(band) != NULL) info->has_palette = true;
 }
 
-static c3d_status read_info(const char *path, GDALDatasetH dataset, raster_file *file,
-                            c3d_raster_info *info)
+c3d_status c3d_raster_file_dtype(raster_file *file, int n_bands)
 {
     GDALDataType type = GDT_Unknown;
+
+    for (int i = 0; i < n_bands; i++) {
+        const int band = file->bands[i];
+
+        if (band == file->alpha_band && n_bands > 1) continue;
+        type = type == GDT_Unknown ? file->types[band - 1]
+                                   : GDALDataTypeUnion(type, file->types[band - 1]);
+    }
+    if (c3d_gdal_type(type, &file->dtype)) return C3D_OK;
+    return C3D_FAIL(C3D_EDATA, "%s: pixels of type %s, expected integers or real numbers",
+                    file->path, GDALGetDataTypeName(type));
+}
+
+static c3d_status read_info(GDALDatasetH dataset, raster_file *file, c3d_raster_info *info)
+{
     int mask_flags;
 
     info->width_px = GDALGetRasterXSize(dataset);
     info->height_px = GDALGetRasterYSize(dataset);
     info->n_bands = GDALGetRasterCount(dataset);
     if (info->n_bands < 1 || info->n_bands > C3D_MAX_BANDS)
-        return C3D_FAIL(C3D_EDATA, "%s: %d bands, expected 1 to %d", path, info->n_bands,
+        return C3D_FAIL(C3D_EDATA, "%s: %d bands, expected 1 to %d", file->path, info->n_bands,
                         C3D_MAX_BANDS);
-    for (int i = 0; i < info->n_bands; i++) {
-        const GDALRasterBandH band = GDALGetRasterBand(dataset, i + 1);
-
-        read_band_info(band, i, file, info);
-        if (i + 1 != file->alpha_band || type == GDT_Unknown)
-            type = type == GDT_Unknown ? GDALGetRasterDataType(band)
-                                       : GDALDataTypeUnion(type, GDALGetRasterDataType(band));
-    }
-    if (!c3d_gdal_type(type, &info->dtype))
-        return C3D_FAIL(C3D_EDATA, "%s: pixels of type %s, expected integers or real numbers", path,
-                        GDALGetDataTypeName(type));
+    for (int i = 0; i < info->n_bands; i++)
+        read_band_info(GDALGetRasterBand(dataset, i + 1), i, file, info);
+    C3D_TRY(c3d_raster_file_dtype(file, info->n_bands));
+    info->dtype = file->dtype;
     mask_flags = GDALGetMaskFlags(GDALGetRasterBand(dataset, 1));
     file->has_mask = (mask_flags & GMF_PER_DATASET) && !(mask_flags & GMF_ALPHA);
-    file->is_float = c3d_dtype_is_float(info->dtype);
     info->alpha_band = file->alpha_band;
     file->has_place = GDALGetGeoTransform(dataset, info->transform) == CE_None;
     if (!file->has_place) {
@@ -108,13 +121,17 @@ c3d_status c3d_raster_file_open(const char *path, raster_file *file, c3d_raster_
     c3d_status st;
 
     C3D_TRY(dataset_open(path, &dataset));
-    st = read_info(path, dataset, file, info);
+    file->path = c3d_strdup(path);
+    st = read_info(dataset, file, info);
     if (st != C3D_OK) {
         GDALClose(dataset);
+        free(file->path);
+        *file = (raster_file){ 0 };
         return st;
     }
-    file->path = c3d_strdup(path);
     file->dataset = dataset;
+    file->width_px = info->width_px;
+    file->height_px = info->height_px;
     file->place = (c3d_window){ 0, 0, info->width_px, info->height_px };
     return C3D_OK;
 }
@@ -150,11 +167,26 @@ c3d_status c3d_raster_open(const char *path, c3d_raster **out)
     return c3d_raster_open_mosaic(&path, 1, out);
 }
 
+void c3d_raster_release(c3d_raster *raster)
+{
+    for (int i = 0; i < raster->n_files; i++) {
+        if (raster->files[i].dataset != NULL) GDALClose(raster->files[i].dataset);
+        raster->files[i].dataset = NULL;
+    }
+    raster->n_open = 0;
+}
+
+int c3d_raster_n_open(const c3d_raster *raster)
+{
+    return raster->n_open;
+}
+
 void c3d_raster_close(c3d_raster *raster)
 {
     if (raster == NULL) return;
+    c3d_raster_release(raster);
     for (int i = 0; i < raster->n_files; i++) {
-        if (raster->files[i].dataset != NULL) GDALClose(raster->files[i].dataset);
+        c3d_raster_warp_free(raster->files[i].warp);
         free(raster->files[i].path);
     }
     free(raster->files);
@@ -180,4 +212,26 @@ int c3d_raster_n_files(const c3d_raster *raster)
 c3d_window c3d_raster_file_window(const c3d_raster *raster, int file)
 {
     return raster->files[file].place;
+}
+
+const char *c3d_raster_file_path(const c3d_raster *raster, int file)
+{
+    return raster->files[file].path;
+}
+
+const char *c3d_raster_file_warp(const c3d_raster *raster, int file)
+{
+    return raster->files[file].warp != NULL ? raster->files[file].warp->what : NULL;
+}
+
+bool c3d_raster_has_marks(const c3d_raster *raster)
+{
+    for (int f = 0; f < raster->n_files; f++) {
+        const raster_file *file = &raster->files[f];
+
+        if (file->alpha_band != 0 || file->has_mask) return true;
+        for (int b = 0; b < raster->info.n_bands; b++)
+            if (file->has_nodata[file->bands[b] - 1]) return true;
+    }
+    return false;
 }

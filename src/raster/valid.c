@@ -1,74 +1,139 @@
-/* Which pixels of a file are observations, from the values themselves. */
+/* Which pixels of a file count: nodata tags, NaN, alpha, the file's mask, zeros. */
+#include "valid.h"
 #include "gdal.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Tags are written as text and floats stored as float32: those are compared in the narrower type,
  * and the neighbourhood of a huge tag is taken for the tag. */
-static bool is_nodata(double value, double nodata)
+static bool is_float_tag(double value, double tag)
 {
-    if (value == nodata) return true;
-    if (fabs(nodata) > 1e30) return fabs(value - nodata) <= 1e-5 * fabs(nodata);
-    return fabs(value) < 1e30 && (float)value == (float)nodata;
+    if (value == tag) return true;
+    if (fabs(tag) > 1e30) return fabs(value - tag) <= 1e-5 * fabs(tag);
+    return fabs(value) < 1e30 && (float)value == (float)tag;
 }
 
-static void mark_real(const void *values, c3d_dtype dtype, const double *nodata, size_t n,
-                      uint8_t *valid)
-{
-    for (size_t i = 0; i < n; i++) {
-        const double value = c3d_dtype_get(values, dtype, i);
-        if (isnan(value) || (nodata && is_nodata(value, *nodata))) valid[i] = 0;
-    }
-}
-
-/* A loop of its own for each type, which compilers turn into vector instructions. A tag is a value
- * of the type (is_representable), but that doubles round those of 64 bits. */
-#define MARK(name, type, tag_type)                                                                 \
-    static void name##_tag(const void *values, double nodata, size_t n, uint8_t *valid)            \
+#define MARK_INTEGERS(name, type)                                                                  \
+    static void name(const void *values, size_t n, double tag, uint8_t *valid)                     \
     {                                                                                              \
         const type *v = values;                                                                    \
-        const tag_type tag = (tag_type)nodata;                                                     \
-        for (size_t i = 0; i < n; i++) valid[i] &= (tag_type)v[i] != tag;                          \
+        const type nodata = (type)tag;                                                             \
+        for (size_t i = 0; i < n; i++) valid[i] &= v[i] != nodata;                                 \
     }                                                                                              \
-    static void name##_some(const void *values, size_t n, uint8_t *some)                           \
+    static void name##_not_zero(const void *values, size_t n, uint8_t *valid)                      \
     {                                                                                              \
         const type *v = values;                                                                    \
-        for (size_t i = 0; i < n; i++) some[i] |= v[i] != 0;                                       \
+        for (size_t i = 0; i < n; i++) valid[i] = valid[i] || v[i] != 0;                           \
     }
-MARK(u8, uint8_t, uint8_t)
-MARK(u16, uint16_t, uint16_t)
-MARK(i16, int16_t, int16_t)
-MARK(u32, uint32_t, uint32_t)
-MARK(i32, int32_t, int32_t)
-MARK(u64, uint64_t, double)
-MARK(i64, int64_t, double)
-MARK(f32, float, double)
-MARK(f64, double, double)
+#define MARK_FLOATS(name, type)                                                                    \
+    static void name(const void *values, size_t n, double tag, uint8_t *valid)                     \
+    {                                                                                              \
+        const type *v = values;                                                                    \
+        for (size_t i = 0; i < n; i++)                                                             \
+            if (is_float_tag((double)v[i], tag)) valid[i] = 0;                                     \
+    }                                                                                              \
+    static void name##_not_zero(const void *values, size_t n, uint8_t *valid)                      \
+    {                                                                                              \
+        const type *v = values;                                                                    \
+        for (size_t i = 0; i < n; i++) valid[i] = valid[i] || v[i] != 0;                           \
+    }                                                                                              \
+    static void name##_not_nan(const void *values, size_t n, uint8_t *valid)                       \
+    {                                                                                              \
+        const type *v = values;                                                                    \
+        for (size_t i = 0; i < n; i++) valid[i] &= !isnan(v[i]);                                   \
+    }
+MARK_INTEGERS(mark_u8, uint8_t)
+MARK_INTEGERS(mark_u16, uint16_t)
+MARK_INTEGERS(mark_i16, int16_t)
+MARK_INTEGERS(mark_u32, uint32_t)
+MARK_INTEGERS(mark_i32, int32_t)
+MARK_INTEGERS(mark_u64, uint64_t)
+MARK_INTEGERS(mark_i64, int64_t)
+MARK_FLOATS(mark_f32, float)
+MARK_FLOATS(mark_f64, double)
 
 static const struct {
-    void (*tag)(const void *values, double nodata, size_t n, uint8_t *valid);
-    void (*some)(const void *values, size_t n, uint8_t *some);
+    void (*nodata)(const void *values, size_t n, double tag, uint8_t *valid);
+    void (*not_zero)(const void *values, size_t n, uint8_t *valid);
+    void (*not_nan)(const void *values, size_t n, uint8_t *valid);
 } marks[C3D_DTYPES] = {
-    [C3D_U8] = { u8_tag, u8_some },    [C3D_U16] = { u16_tag, u16_some },
-    [C3D_I16] = { i16_tag, i16_some }, [C3D_U32] = { u32_tag, u32_some },
-    [C3D_I32] = { i32_tag, i32_some }, [C3D_U64] = { u64_tag, u64_some },
-    [C3D_I64] = { i64_tag, i64_some }, [C3D_F32] = { f32_tag, f32_some },
-    [C3D_F64] = { f64_tag, f64_some },
+    [C3D_U8] = { mark_u8, mark_u8_not_zero, NULL },
+    [C3D_U16] = { mark_u16, mark_u16_not_zero, NULL },
+    [C3D_I16] = { mark_i16, mark_i16_not_zero, NULL },
+    [C3D_U32] = { mark_u32, mark_u32_not_zero, NULL },
+    [C3D_I32] = { mark_i32, mark_i32_not_zero, NULL },
+    [C3D_U64] = { mark_u64, mark_u64_not_zero, NULL },
+    [C3D_I64] = { mark_i64, mark_i64_not_zero, NULL },
+    [C3D_F32] = { mark_f32, mark_f32_not_zero, mark_f32_not_nan },
+    [C3D_F64] = { mark_f64, mark_f64_not_zero, mark_f64_not_nan },
 };
 
-void c3d_valid_mark_nodata(const raster_file *file, int band, const void *values, c3d_dtype dtype,
-                           size_t n, uint8_t *valid)
+static bool has_tags(const raster_file *file, const file_request *want)
 {
-    const double *nodata = file->has_nodata[band - 1] ? &file->nodata[band - 1] : NULL;
-
-    if (c3d_dtype_is_float(dtype))
-        mark_real(values, dtype, nodata, n, valid);
-    else if (nodata)
-        marks[dtype].tag(values, *nodata, n, valid);
+    for (int b = 0; b < want->n_bands; b++)
+        if (file->has_nodata[want->bands[b] - 1]) return true;
+    return false;
 }
 
-void c3d_valid_add_some(const void *values, c3d_dtype dtype, size_t n, uint8_t *some)
+static bool looks_for_zeros(const raster_file *file, const file_request *want)
 {
-    marks[dtype].some(values, n, some);
+    return want->zero_is_invalid && !has_tags(file, want) && file->alpha_band == 0 &&
+           !file->has_mask;
+}
+
+bool c3d_valid_needs_values(const raster_file *file, const file_request *want)
+{
+    return c3d_dtype_is_float(file->dtype) || has_tags(file, want) || looks_for_zeros(file, want);
+}
+
+void c3d_valid_from_values(const raster_file *file, const file_request *want, const void *values,
+                           size_t n, uint8_t *valid)
+{
+    const bool zeros = looks_for_zeros(file, want);
+    const size_t plane = n * c3d_dtype_size(file->dtype);
+
+    memset(valid, zeros ? 0 : 1, n);
+    if (values == NULL) return;
+    for (int b = 0; zeros && b < want->n_bands; b++)
+        marks[file->dtype].not_zero((const char *)values + (size_t)b * plane, n, valid);
+    for (int b = 0; b < want->n_bands; b++) {
+        const char *band = (const char *)values + (size_t)b * plane;
+        const int i = want->bands[b] - 1;
+
+        if (marks[file->dtype].not_nan != NULL) marks[file->dtype].not_nan(band, n, valid);
+        if (file->has_nodata[i]) marks[file->dtype].nodata(band, n, file->nodata[i], valid);
+    }
+}
+
+static c3d_status fail_mask(const raster_file *file)
+{
+    return C3D_FAIL(C3D_EDATA, "%s: its mask could not be read: %s", file->path, c3d_gdal_said());
+}
+
+c3d_status c3d_valid_from_masks(GDALDatasetH dataset, const raster_file *file, c3d_window window,
+                                uint8_t *valid)
+{
+    const GDALRasterBandH bands[2] = {
+        file->alpha_band != 0 ? GDALGetRasterBand(dataset, file->alpha_band) : NULL,
+        file->has_mask ? GDALGetMaskBand(GDALGetRasterBand(dataset, 1)) : NULL
+    };
+    const size_t n = (size_t)window.width * (size_t)window.height;
+    c3d_status st = C3D_OK;
+    float *mask;
+
+    if (bands[0] == NULL && bands[1] == NULL) return C3D_OK;
+    mask = malloc(n * sizeof *mask);
+    if (mask == NULL) return C3D_FAIL(C3D_ENOMEM, "%s: %zu pixels", file->path, n);
+    c3d_gdal_clear();
+    for (int k = 0; k < 2 && st == C3D_OK; k++) {
+        if (bands[k] == NULL) continue;
+        if (GDALRasterIO(bands[k], GF_Read, window.x, window.y, window.width, window.height, mask,
+                         window.width, window.height, GDT_Float32, 0, 0) != CE_None)
+            st = fail_mask(file);
+        for (size_t i = 0; st == C3D_OK && i < n; i++) valid[i] &= mask[i] != 0;
+    }
+    free(mask);
+    return st;
 }
