@@ -168,7 +168,7 @@ static void months_off_the_grid_are_named(void **state)
     odd.n_bands = 3;
     write_test_raster("odd_2020-02.tif", &odd);
     assert_int_equal(try_to_make(&desc), C3D_EDATA);
-    assert_message("odd_2020-02.tif: 3 bands");
+    assert_message("odd_2020-02.tif: no band 1: it has 3");
 }
 
 /* ---- splits ---------------------------------------------------------------------------------- */

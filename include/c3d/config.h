@@ -29,6 +29,11 @@ typedef enum c3d_config_series_label {
     C3D_CONFIG_SERIES_LABEL_LAST,
     C3D_CONFIG_SERIES_LABEL_ALL
 } c3d_config_series_label;
+typedef enum c3d_config_resampling {
+    C3D_CONFIG_RESAMPLING_NEAREST,
+    C3D_CONFIG_RESAMPLING_BILINEAR,
+    C3D_CONFIG_RESAMPLING_CUBIC
+} c3d_config_resampling;
 typedef enum c3d_config_gaps {
     C3D_CONFIG_GAPS_PREVIOUS,
     C3D_CONFIG_GAPS_LINEAR,
@@ -168,6 +173,8 @@ typedef struct c3d_config {
         c3d_config_gaps gaps;
         double max_missing_share;
         char *mask_band;
+        c3d_config_texts mask_valid; /* codes and ranges of codes */
+        c3d_config_resampling resampling;
         c3d_config_split split;
         double block_km, buffer_m;
         c3d_config_reals split_shares; /* train, validation, test */

@@ -47,11 +47,11 @@ typedef struct c3d_dataset_desc {
     int n_bands;          /* 0: all */
     const char *const *bands;         /* names or 1-based numbers as text */
     c3d_date month_first, month_last; /* 0: all */
-    c3d_resampling resampling; /* of files on another grid or in another CRS; zero: refused */
-    const char *mask_band;     /* NULL: none */
-    int n_mask_valid;          /* codes of mask_band whose pixels are used; 0: all but code 0 */
-    const int *mask_valid;
-    double aoi[4]; /* x_min, y_min, x_max, y_max in the mosaics' CRS; all 0: none */
+    c3d_resampling resampling;  /* of files on another grid or in another CRS; zero: refused */
+    const char *mask_band;      /* NULL: none */
+    int n_mask_valid;           /* codes of mask_band whose pixels are used; 0: all but code 0 */
+    const int (*mask_valid)[2]; /* from..to, inclusive */
+    double aoi[4];              /* x_min, y_min, x_max, y_max in the mosaics' CRS; all 0: none */
     int frame_size_px, stride_px;
     double positive_share, negative_share;
     c3d_label_year_rule label_year;

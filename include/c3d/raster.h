@@ -42,6 +42,7 @@ typedef struct c3d_grid {
     double transform[6];
     int width_px, height_px;
     const char *crs_wkt; /* borrowed; NULL: not compared */
+    const char *name;    /* of a file that has it, for messages; NULL: "the other months" */
 } c3d_grid;
 /* The same on a given grid: window (x, y) is the same place in every raster opened on it. What lies
  * outside the grid is not seen. */

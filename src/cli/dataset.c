@@ -119,7 +119,8 @@ static const c3d_program program = {
 /* ---- what the configuration asks for -----------------------------------------------------------
  */
 
-_Static_assert((int)C3D_CONFIG_GAPS_ZERO == C3D_GAPS_ZERO &&
+_Static_assert(C3D_CONFIG_RESAMPLING_CUBIC + C3D_RESAMPLING_NEAREST == C3D_RESAMPLING_CUBIC &&
+                   (int)C3D_CONFIG_GAPS_ZERO == C3D_GAPS_ZERO &&
                    (int)C3D_CONFIG_GAPS_LINEAR == C3D_GAPS_LINEAR &&
                    (int)C3D_CONFIG_SAMPLES_YEARLY == C3D_SAMPLES_YEARLY &&
                    (int)C3D_CONFIG_SAMPLES_MONTHLY == C3D_SAMPLES_MONTHLY &&
@@ -138,6 +139,7 @@ typedef struct request {
     char mosaics[C3D_PATH_MAX], labels[C3D_PATH_MAX];
     c3d_label_class *classes;
     c3d_date *periods;
+    int (*mask_valid)[2];
 } request;
 
 static c3d_status take_classes(const c3d_config_classes *from, request *out)
@@ -169,6 +171,44 @@ static c3d_status take_periods(const c3d_config_texts *from, request *out)
     return C3D_OK;
 }
 
+/* "7", "0-3", "-1" */
+static bool parse_codes(const char *text, int out[2])
+{
+    const char *dash = text[0] ? strchr(text + 1, '-') : NULL;
+    char low[16];
+    long long from, to;
+
+    if (dash == NULL) dash = text + strlen(text);
+    if ((size_t)(dash - text) >= sizeof low) return false;
+    (void)snprintf(low, sizeof low, "%.*s", (int)(dash - text), text);
+    if (!c3d_parse_int(low, &from)) return false;
+    to = from;
+    if (*dash != 0 && !c3d_parse_int(dash + 1, &to)) return false;
+    if (from < INT32_MIN || to > INT32_MAX || from > to) return false;
+    out[0] = (int)from;
+    out[1] = (int)to;
+    return true;
+}
+
+static c3d_status take_mask(const c3d_config *config, request *out)
+{
+    const c3d_config_texts *from = &config->data.mask_valid;
+
+    if (!config->data.mask_band[0]) return C3D_OK;
+    out->desc.mask_band = config->data.mask_band;
+    out->mask_valid = c3d_calloc((size_t)from->n + 1, sizeof *out->mask_valid);
+    if (!out->mask_valid) return C3D_ENOMEM;
+    for (int i = 0; i < from->n; i++)
+        if (!parse_codes(from->items[i], out->mask_valid[i]))
+            return C3D_FAIL(
+                C3D_ECONFIG,
+                "data.mask_valid: %s: expected a code such as 4, or a range such as 0-3",
+                from->items[i]);
+    out->desc.n_mask_valid = from->n;
+    out->desc.mask_valid = (const int(*)[2])out->mask_valid;
+    return C3D_OK;
+}
+
 static void take_numbers(const c3d_config *config, c3d_dataset_desc *desc)
 {
     for (int i = 0; i < config->data.aoi.n && i < 4; i++) desc->aoi[i] = config->data.aoi.items[i];
@@ -183,6 +223,7 @@ static void take_numbers(const c3d_config *config, c3d_dataset_desc *desc)
     desc->samples = (c3d_samples_mode)config->data.samples;
     desc->series_label = (c3d_series_label)config->data.series_label;
     desc->gaps = (c3d_gaps)config->data.gaps;
+    desc->resampling = (c3d_resampling)(config->data.resampling + C3D_RESAMPLING_NEAREST);
     desc->max_missing_share = config->data.max_missing_share;
     desc->split = (c3d_split_mode)config->data.split;
     desc->block_km = config->data.block_km;
@@ -221,6 +262,7 @@ static c3d_status take_request(const c3d_args *args, const c3d_config *config, r
     desc->bands = (const char *const *)config->data.bands.items;
     take_numbers(config, desc);
     C3D_TRY(take_periods(&config->data.periods, out));
+    C3D_TRY(take_mask(config, out));
     if (has_option(args, "--memory-mb")) {
         desc->memory_bytes = (size_t)c3d_args_int(args, "--memory-mb") << 20;
         desc->scenes_per_shard = (int)c3d_args_int(args, "--scenes-per-shard");
@@ -292,6 +334,7 @@ static c3d_status run_with_config(c3d_comm *comm, const c3d_args *args, command_
     if (of) {
         free(of->classes);
         free(of->periods);
+        free(of->mask_valid);
     }
     free(of);
     return st;

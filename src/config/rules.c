@@ -12,8 +12,10 @@ typedef struct later {
     const char *value; /* refused as printed; NULL: any but the default */
 } later;
 static const later coming[] = {
-    { "data.mask_band", NULL }, { "data.split", "polygons" }, { "data.split", "years" },
-    { "data.time", "window" },  { "data.time", "stride" },
+    { "data.split", "polygons" },
+    { "data.split", "years" },
+    { "data.time", "window" },
+    { "data.time", "stride" },
 };
 
 static void check_later(reader *r, const later *feature)
@@ -210,6 +212,12 @@ static bool groups_fit(const c3d_config *c, char what[256])
     return c->data.stage_groups == 1 || c->train.global_batch % round == 0;
 }
 
+static bool mask_named(const c3d_config *c, char what[256])
+{
+    (void)snprintf(what, 256, "codes of a mask, but data.mask_band names none");
+    return c->data.mask_valid.n == 0 || c->data.mask_band[0];
+}
+
 static const rule rules[] = {
     { { "data.stage_groups", "data.sampling" }, groups_natural },
     { { "data.stage_groups", "train.micro_batch", "train.global_batch" }, groups_fit },
@@ -220,6 +228,7 @@ static const rule rules[] = {
     { { "data.split_shares" }, shares_sum },
     { { "data.aoi" }, aoi_ordered },
     { { "data.periods" }, periods_ascending },
+    { { "data.mask_valid", "data.mask_band" }, mask_named },
     { { "data.fold", "data.folds" }, fold_exists },
     { { "data.positive", "data.label_classes" }, positive_exists },
     { { "data.label_classes" }, classes_disjoint },

@@ -1,4 +1,4 @@
-#include "c3d/dataset.h"
+#include "planet.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -8,7 +8,8 @@
 /* ---- names against one part of a pattern ----------------------------------------------------- */
 
 typedef struct capture {
-    int year, month, day; /* 0: not yet */
+    int year, month, day, year2, month2; /* 0: not yet */
+    char band[64];
 } capture;
 
 static const struct {
@@ -17,7 +18,10 @@ static const struct {
     size_t offset; /* in capture */
 } tokens[] = { { "{YYYY}", 4, 1, 9999, offsetof(capture, year) },
                { "{MM}", 2, 1, 12, offsetof(capture, month) },
-               { "{DD}", 2, 1, 31, offsetof(capture, day) } };
+               { "{DD}", 2, 1, 31, offsetof(capture, day) },
+               { "{YYYY2}", 4, 1, 9999, offsetof(capture, year2) },
+               { "{MM2}", 2, 1, 12, offsetof(capture, month2) } };
+#define BAND_TOKEN "{BAND}"
 
 /* Token at the front of the pattern: its row, or -1. */
 static int token_at(const char *pattern)
@@ -43,11 +47,31 @@ static bool take_number(int row, const char *name, capture *got)
     return true;
 }
 
+static bool matches(const char *pattern, const char *name, capture *got);
+
+/* The shortest name of a band that fits; one that is repeated in a path must be the same. */
+static bool matches_band(const char *rest, const char *name, capture *got)
+{
+    for (size_t n = 1; n < sizeof got->band && name[n - 1] != 0; n++) {
+        capture trial = *got;
+
+        memcpy(trial.band, name, n);
+        trial.band[n] = 0;
+        if (got->band[0] != 0 && strcmp(got->band, trial.band) != 0) continue;
+        if (!matches(rest, name + n, &trial)) continue;
+        *got = trial;
+        return true;
+    }
+    return false;
+}
+
 static bool matches(const char *pattern, const char *name, capture *got)
 {
     int row;
 
     if (*pattern == 0) return *name == 0;
+    if (strncmp(pattern, BAND_TOKEN, strlen(BAND_TOKEN)) == 0)
+        return matches_band(pattern + strlen(BAND_TOKEN), name, got);
     if (*pattern == '*') {
         for (const char *rest = name;; rest++) {
             capture trial = *got;
@@ -73,7 +97,9 @@ static bool is_literal(const char *part)
 
 typedef struct found_file {
     c3d_date date;
+    c3d_date last; /* month; later than date for a mosaic of several months */
     char *path;
+    char *band; /* NULL: the pattern has no {BAND} */
 } found_file;
 
 typedef struct archive_walk {
@@ -100,6 +126,7 @@ static int compare_to_limit(c3d_date date, c3d_date limit)
 static c3d_status add_file(archive_walk *walk, const char *path, const capture *got)
 {
     const c3d_date date = got->year * 10000 + got->month * 100 + got->day;
+    const c3d_date last = got->year2 * 10000 + got->month2 * 100;
 
     if ((walk->first != 0 && compare_to_limit(date, walk->first) < 0) ||
         (walk->last != 0 && compare_to_limit(date, walk->last) > 0)) {
@@ -114,7 +141,8 @@ static c3d_status add_file(archive_walk *walk, const char *path, const capture *
         walk->files = files;
         walk->capacity = capacity;
     }
-    walk->files[walk->n++] = (found_file){ date, c3d_strdup(path) };
+    walk->files[walk->n++] = (found_file){ date, last > date ? last : date, c3d_strdup(path),
+                                           got->band[0] != 0 ? c3d_strdup(got->band) : NULL };
     return C3D_OK;
 }
 
@@ -203,6 +231,8 @@ static int by_date_and_path(const void *a, const void *b)
     const found_file *left = a, *right = b;
 
     if (left->date != right->date) return left->date < right->date ? -1 : 1;
+    if (left->band != NULL && right->band != NULL && strcmp(left->band, right->band) != 0)
+        return strcmp(left->band, right->band);
     return strcmp(left->path, right->path);
 }
 
@@ -217,57 +247,67 @@ static bool is_monthly(const char *pattern)
     return strstr(pattern, "{MM}") != NULL && strstr(pattern, "{DD}") == NULL;
 }
 
-static int count_months(const archive_walk *walk, bool monthly)
+/* Sorted files of one date: the index behind them, and up to which month they and those before
+ * them reach. */
+static size_t end_of_date(const archive_walk *walk, size_t i, c3d_date *covered)
 {
+    const c3d_date date = walk->files[i].date;
+
+    for (; i < walk->n && walk->files[i].date == date; i++)
+        if (walk->files[i].last > *covered) *covered = walk->files[i].last;
+    return i;
+}
+
+/* Dates of the files and, of monthly ones, months that none of them covers. */
+static int list_dates(const archive_walk *walk, bool monthly, c3d_archive_month *out)
+{
+    c3d_date covered = 0;
     int n = 0;
 
-    for (size_t i = 0; i < walk->n; i++) {
-        if (i > 0 && walk->files[i].date == walk->files[i - 1].date) continue;
-        for (c3d_date d = i > 0 && monthly ? next_month(walk->files[i - 1].date)
-                                           : walk->files[i].date;
-             d < walk->files[i].date; d = next_month(d))
-            n++;
+    for (size_t i = 0; i < walk->n;) {
+        const c3d_date date = walk->files[i].date;
+
+        for (c3d_date d = covered != 0 && monthly ? next_month(covered) : date; d < date;
+             d = next_month(d), n++)
+            if (out != NULL) out[n].date = d;
+        if (out != NULL) out[n].date = date;
         n++;
+        i = end_of_date(walk, i, &covered);
     }
     return n;
 }
 
-/* Moves the sorted files of one date into a month; returns the index behind them. */
-static size_t take_month(archive_walk *walk, size_t i, c3d_archive_month *month)
+/* Moves files first .. end - 1 into the month. */
+static c3d_status take_files(archive_walk *walk, size_t first, size_t end, c3d_archive_month *month)
 {
-    size_t end = i;
-
-    while (end < walk->n && walk->files[end].date == walk->files[i].date) end++;
-    month->date = walk->files[i].date;
-    month->files = c3d_calloc(end - i, sizeof *month->files);
-    if (month->files == NULL) return i;
-    for (size_t k = i; k < end; k++) {
-        month->files[month->n_files++] = walk->files[k].path;
-        walk->files[k].path = NULL;
+    month->files = c3d_calloc(end - first, sizeof *month->files);
+    if (month->files == NULL) return C3D_ENOMEM;
+    if (walk->files[first].band != NULL) {
+        month->bands = c3d_calloc(end - first, sizeof *month->bands);
+        if (month->bands == NULL) return C3D_ENOMEM;
     }
-    return end;
+    for (size_t k = first; k < end; k++) {
+        if (month->bands != NULL) month->bands[month->n_files] = walk->files[k].band;
+        month->files[month->n_files++] = walk->files[k].path;
+        walk->files[k].path = walk->files[k].band = NULL;
+    }
+    return C3D_OK;
 }
 
-static c3d_status fill_months(archive_walk *walk, c3d_archive *archive)
+static c3d_status fill_months(archive_walk *walk, bool monthly, c3d_archive *archive)
 {
-    const bool monthly = is_monthly(walk->pattern);
-    const int n_months = count_months(walk, monthly);
+    c3d_date covered = 0;
     size_t i = 0;
 
-    archive->months = c3d_calloc((size_t)n_months, sizeof *archive->months);
+    archive->n_months = list_dates(walk, monthly, NULL);
+    archive->months = c3d_calloc((size_t)archive->n_months, sizeof *archive->months);
     if (archive->months == NULL) return C3D_ENOMEM;
-    while (i < walk->n) {
-        c3d_archive_month *month = &archive->months[archive->n_months];
-        const c3d_date expected =
-            archive->n_months > 0 && monthly ? next_month(month[-1].date) : walk->files[i].date;
-
-        archive->n_months++;
-        if (expected < walk->files[i].date) {
-            month->date = expected;
-            continue;
-        }
-        i = take_month(walk, i, month);
-        if (month->files == NULL) return C3D_ENOMEM;
+    (void)list_dates(walk, monthly, archive->months);
+    for (int m = 0; m < archive->n_months && i < walk->n; m++) {
+        if (archive->months[m].date != walk->files[i].date) continue;
+        const size_t end = end_of_date(walk, i, &covered);
+        C3D_TRY(take_files(walk, i, end, &archive->months[m]));
+        i = end;
     }
     return C3D_OK;
 }
@@ -276,10 +316,16 @@ static c3d_status check_pattern(const char *pattern)
 {
     for (const char *c = pattern; *c != 0; c++) {
         if (*c != '{') continue;
-        if (token_at(c) < 0)
-            return C3D_FAIL(C3D_ECONFIG, "%s: \"%.8s\" is not one of {YYYY}, {MM}, {DD}", pattern,
-                            c);
+        if (token_at(c) < 0 && strncmp(c, BAND_TOKEN, strlen(BAND_TOKEN)) != 0)
+            return C3D_FAIL(C3D_ECONFIG,
+                            "%s: \"%.8s\" is not one of {YYYY}, {MM}, {DD}, {BAND}, {YYYY2}, "
+                            "{MM2}",
+                            pattern, c);
     }
+    if ((strstr(pattern, "{YYYY2}") != NULL) != (strstr(pattern, "{MM2}") != NULL))
+        return C3D_FAIL(C3D_ECONFIG, "%s: {YYYY2} and {MM2} go together", pattern);
+    if (strstr(pattern, "{YYYY2}") != NULL && !is_monthly(pattern))
+        return C3D_FAIL(C3D_ECONFIG, "%s: {YYYY2} and {MM2} go with {YYYY} and {MM}", pattern);
     if (strstr(pattern, "{MM}") != NULL && strstr(pattern, "{YYYY}") == NULL)
         return C3D_FAIL(C3D_ECONFIG, "%s: {MM} without {YYYY}", pattern);
     if (strstr(pattern, "{DD}") != NULL && strstr(pattern, "{MM}") == NULL)
@@ -302,36 +348,59 @@ static c3d_status fail_none(const archive_walk *walk)
                     walk->example, walk->example[0] ? "\"" : "");
 }
 
-c3d_status c3d_archive_find(const char *pattern, c3d_date first, c3d_date last, c3d_archive *out)
+static c3d_status walk_pattern(archive_walk *walk, const char *pattern)
 {
-    archive_walk walk = { .pattern = pattern, .first = first, .last = last };
-    const bool is_absolute = pattern[0] == '/';
-    c3d_archive archive = { 0 };
-    c3d_status st;
+    walk->pattern = pattern;
+    C3D_TRY(check_pattern(pattern));
+    return descend(walk, pattern[0] == '/' ? "/" : ".", pattern + strspn(pattern, "/"), 0,
+                   (capture){ 0 });
+}
 
-    C3D_TRY_TO(done, check_pattern(pattern));
-    C3D_TRY_TO(done, descend(&walk, is_absolute ? "/" : ".", pattern + strspn(pattern, "/"), 0,
-                             (capture){ 0 }));
+static c3d_status find_by_patterns(int n, const char *const *patterns, c3d_date first,
+                                   c3d_date last, c3d_archive *out)
+{
+    archive_walk walk = { .first = first, .last = last };
+    c3d_archive archive = { 0 };
+    c3d_status st = C3D_OK;
+
+    for (int i = 0; i < n; i++) C3D_TRY_TO(done, walk_pattern(&walk, patterns[i]));
     if (walk.files == NULL) {
         st = fail_none(&walk);
         goto done;
     }
     C3D_ASSERT(walk.files);
     qsort(walk.files, walk.n, sizeof *walk.files, by_date_and_path);
-    C3D_TRY_TO(done, fill_months(&walk, &archive));
+    C3D_TRY_TO(done, fill_months(&walk, is_monthly(patterns[0]), &archive));
     *out = archive;
 done:
-    for (size_t i = 0; walk.files != NULL && i < walk.n; i++) free(walk.files[i].path);
+    for (size_t i = 0; walk.files != NULL && i < walk.n; i++) {
+        free(walk.files[i].path);
+        free(walk.files[i].band);
+    }
     free(walk.files);
     if (st != C3D_OK) c3d_archive_free(&archive);
     return st;
 }
 
+c3d_status c3d_archive_find(const char *pattern, c3d_date first, c3d_date last, c3d_archive *out)
+{
+    c3d_planet_patterns planet;
+
+    if (!is_literal(pattern) || !c3d_path_is_dir(pattern))
+        return find_by_patterns(1, &pattern, first, last, out);
+    C3D_TRY(c3d_planet_find(pattern, &planet));
+    return find_by_patterns(planet.n, planet.patterns, first, last, out);
+}
+
 void c3d_archive_free(c3d_archive *archive)
 {
     for (int m = 0; m < archive->n_months; m++) {
-        for (int f = 0; f < archive->months[m].n_files; f++) free(archive->months[m].files[f]);
+        for (int f = 0; f < archive->months[m].n_files; f++) {
+            free(archive->months[m].files[f]);
+            if (archive->months[m].bands != NULL) free(archive->months[m].bands[f]);
+        }
         free(archive->months[m].files);
+        free(archive->months[m].bands);
     }
     free(archive->months);
     *archive = (c3d_archive){ 0 };

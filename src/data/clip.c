@@ -90,6 +90,7 @@ static c3d_status clip_source(const c3d_dataset_desc *desc, const c3d_sharing *s
 
     if (c3d_sharing_rank(sharing) == 0) {
         tell_missing_months(source);
+        c3d_source_tell(source);
         st = c3d_clip_make_shards(desc, frames, source);
     }
     C3D_TRY(c3d_sharing_agree(sharing, st));

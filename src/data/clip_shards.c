@@ -15,6 +15,18 @@ static const char *gaps_name(c3d_gaps gaps)
 
 /* ---- clip.json ------------------------------------------------------------------------------- */
 
+static c3d_json *mask_to_json(const c3d_dataset_desc *desc)
+{
+    c3d_text text = { 0 };
+
+    c3d_text_add(&text, "%s", desc->mask_band ? desc->mask_band : "");
+    for (int i = 0; i < desc->n_mask_valid; i++)
+        c3d_text_add(&text, " %d-%d", desc->mask_valid[i][0], desc->mask_valid[i][1]);
+    c3d_json *json = c3d_json_string(text.text);
+    c3d_text_free(&text);
+    return json;
+}
+
 /* Bands, months and type are in the shards themselves; this is what cannot be seen there. */
 static c3d_json *settings_to_json(const c3d_dataset_desc *desc, const c3d_frames *frames)
 {
@@ -29,14 +41,18 @@ static c3d_json *settings_to_json(const c3d_dataset_desc *desc, const c3d_frames
     c3d_json_set(object, "transform", transform);
     c3d_json_set(object, "width_px", c3d_json_int(frames->width_px));
     c3d_json_set(object, "height_px", c3d_json_int(frames->height_px));
+    c3d_json_set(object, "mask", mask_to_json(desc));
+    c3d_json_set(object, "resampling", c3d_json_string(c3d_resampling_name(desc->resampling)));
     return object;
 }
 
+/* What an older version did not write could not be chosen then. */
 static c3d_status compare_settings(const char *path, const c3d_json *old, const c3d_json *now)
 {
     for (const char *key = c3d_json_next_key(now, NULL); key; key = c3d_json_next_key(now, key)) {
         const c3d_json *value = c3d_json_get(old, key);
-        char *was = value ? c3d_json_text(value, false) : c3d_strdup("nothing");
+        if (!value) continue;
+        char *was = c3d_json_text(value, false);
         char *is = c3d_json_text(c3d_json_get(now, key), false);
         c3d_status st = C3D_OK;
         if (strcmp(was, is) != 0)

@@ -322,6 +322,7 @@ c3d_status c3d_source_open_on(const c3d_dataset_desc *desc, const c3d_archive *a
 {
     c3d_source source = { .desc = desc, .n_months = archive->n_months, .dtype = C3D_DTYPES };
     band_plan *plan = c3d_calloc(1, sizeof *plan);
+    c3d_grid named = *grid;
     int n_files_max = 1;
     c3d_status st = C3D_OK;
 
@@ -331,8 +332,9 @@ c3d_status c3d_source_open_on(const c3d_dataset_desc *desc, const c3d_archive *a
     source.months = c3d_calloc((size_t)archive->n_months, sizeof *source.months);
     if (!source.months || !plan || !paths) C3D_TRY_TO(done, C3D_ENOMEM);
     C3D_TRY_TO(done, plan_bands(desc, archive, plan, &source));
+    named.name = source.first;
     for (int i = 0; i < archive->n_months; i++) {
-        const opening work = { plan, grid, &archive->months[i], paths };
+        const opening work = { plan, &named, &archive->months[i], paths };
         C3D_TRY_TO(done, open_month(&source, &work, &source.months[i]));
     }
     *out = source;
@@ -370,7 +372,12 @@ void c3d_source_close(c3d_source *source)
 
 /* ---- what the user is told ------------------------------------------------------------------- */
 
-static const char *const resampling_names[] = { "refused", "nearest", "bilinear", "cubic" };
+const char *c3d_resampling_name(c3d_resampling resampling)
+{
+    static const char *const names[] = { "refused", "nearest", "bilinear", "cubic" };
+
+    return names[resampling];
+}
 
 static void tell_warped(const c3d_source *source)
 {
@@ -397,7 +404,7 @@ static void tell_warped(const c3d_source *source)
     if (n > 0)
         c3d_log_run("%d files of %d months lie on another grid than %s and are resampled to its "
                     "(%s): %s%s",
-                    n, n_months, source->first, resampling_names[source->desc->resampling],
+                    n, n_months, source->first, c3d_resampling_name(source->desc->resampling),
                     list.text, n > NAMED ? ", ..." : "");
     c3d_text_free(&list);
 }
@@ -447,7 +454,7 @@ static bool is_usable(const c3d_dataset_desc *desc, int32_t code)
 {
     if (desc->n_mask_valid == 0) return code != 0;
     for (int i = 0; i < desc->n_mask_valid; i++)
-        if (code == desc->mask_valid[i]) return true;
+        if (code >= desc->mask_valid[i][0] && code <= desc->mask_valid[i][1]) return true;
     return false;
 }
 

@@ -31,6 +31,7 @@ typedef struct c3d_source {
     int last_month;           /* read last */
 } c3d_source;
 
+const char *c3d_resampling_name(c3d_resampling resampling);
 /* The first file of the archive; the grid of all is its own, grown. */
 C3D_CHECKED c3d_status c3d_source_first_file(const c3d_dataset_desc *desc,
                                              const c3d_archive *archive, const char **out);

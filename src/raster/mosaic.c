@@ -148,7 +148,9 @@ static c3d_status add_file(const c3d_mosaic_desc *desc, c3d_raster *raster, c3d_
 {
     raster_file *file = &raster->files[raster->n_files];
     c3d_raster_info info = { 0 };
-    const char *grid_name = desc->grid != NULL ? "the other months" : raster->files[0].path;
+    const char *grid_name = desc->grid == NULL         ? raster->files[0].path
+                            : desc->grid->name != NULL ? desc->grid->name
+                                                       : "the other months";
     c3d_status st = c3d_raster_file_open(path, file, &info);
 
     if (st != C3D_OK) goto done;

@@ -15,17 +15,19 @@ static bool is_float_tag(double value, double tag)
     return fabs(value) < 1e30 && (float)value == (float)tag;
 }
 
-#define MARK_INTEGERS(name, type)                                                                  \
+/* A tag is a value of the type (is_representable), but doubles round those of 64 bits. */
+#define MARK_INTEGERS(name, type, tag_type)                                                        \
     static void name(const void *values, size_t n, double tag, uint8_t *valid)                     \
     {                                                                                              \
         const type *v = values;                                                                    \
-        const type nodata = (type)tag;                                                             \
-        for (size_t i = 0; i < n; i++) valid[i] &= v[i] != nodata;                                 \
+        const tag_type nodata = (tag_type)tag;                                                     \
+        for (size_t i = 0; i < n; i++)                                                             \
+            valid[i] = (uint8_t)(valid[i] & ((tag_type)v[i] != nodata));                           \
     }                                                                                              \
     static void name##_not_zero(const void *values, size_t n, uint8_t *valid)                      \
     {                                                                                              \
         const type *v = values;                                                                    \
-        for (size_t i = 0; i < n; i++) valid[i] = valid[i] || v[i] != 0;                           \
+        for (size_t i = 0; i < n; i++) valid[i] = (uint8_t)(valid[i] | (v[i] != 0));               \
     }
 #define MARK_FLOATS(name, type)                                                                    \
     static void name(const void *values, size_t n, double tag, uint8_t *valid)                     \
@@ -37,20 +39,20 @@ static bool is_float_tag(double value, double tag)
     static void name##_not_zero(const void *values, size_t n, uint8_t *valid)                      \
     {                                                                                              \
         const type *v = values;                                                                    \
-        for (size_t i = 0; i < n; i++) valid[i] = valid[i] || v[i] != 0;                           \
+        for (size_t i = 0; i < n; i++) valid[i] = (uint8_t)(valid[i] | (v[i] != 0));               \
     }                                                                                              \
     static void name##_not_nan(const void *values, size_t n, uint8_t *valid)                       \
     {                                                                                              \
         const type *v = values;                                                                    \
-        for (size_t i = 0; i < n; i++) valid[i] &= !isnan(v[i]);                                   \
+        for (size_t i = 0; i < n; i++) valid[i] = (uint8_t)(valid[i] & !isnan(v[i]));              \
     }
-MARK_INTEGERS(mark_u8, uint8_t)
-MARK_INTEGERS(mark_u16, uint16_t)
-MARK_INTEGERS(mark_i16, int16_t)
-MARK_INTEGERS(mark_u32, uint32_t)
-MARK_INTEGERS(mark_i32, int32_t)
-MARK_INTEGERS(mark_u64, uint64_t)
-MARK_INTEGERS(mark_i64, int64_t)
+MARK_INTEGERS(mark_u8, uint8_t, uint8_t)
+MARK_INTEGERS(mark_u16, uint16_t, uint16_t)
+MARK_INTEGERS(mark_i16, int16_t, int16_t)
+MARK_INTEGERS(mark_u32, uint32_t, uint32_t)
+MARK_INTEGERS(mark_i32, int32_t, int32_t)
+MARK_INTEGERS(mark_u64, uint64_t, double)
+MARK_INTEGERS(mark_i64, int64_t, double)
 MARK_FLOATS(mark_f32, float)
 MARK_FLOATS(mark_f64, double)
 
