@@ -479,7 +479,7 @@ static c3d_status apply_mask(const c3d_source *source, c3d_raster *mask, c3d_win
 }
 
 static c3d_pixels_wanted request_of(const c3d_source *source, const c3d_source_part *part,
-                                     c3d_window window)
+                                    c3d_window window)
 {
     static const int numbers[C3D_MAX_BANDS] = {
         1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,

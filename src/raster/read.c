@@ -274,10 +274,10 @@ c3d_status c3d_raster_read_valid(c3d_raster *raster, c3d_window window, const in
                                  int n_bands, bool zero_is_invalid, uint8_t *to)
 {
     const c3d_pixels_wanted want = { .window = window,
-                                      .bands = bands,
-                                      .n_bands = n_bands,
-                                      .dtype = raster->info.dtype,
-                                      .zero_is_invalid = zero_is_invalid };
+                                     .bands = bands,
+                                     .n_bands = n_bands,
+                                     .dtype = raster->info.dtype,
+                                     .zero_is_invalid = zero_is_invalid };
 
     return c3d_raster_read_both(raster, &want, NULL, to);
 }
