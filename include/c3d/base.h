@@ -266,6 +266,9 @@ typedef struct c3d_text {
 } c3d_text;
 void c3d_text_add(c3d_text *text, const char *format, ...) C3D_PRINTF(2, 3);
 void c3d_text_add_bytes(c3d_text *text, const char *bytes, size_t n);
+/* With <, >, & and quotes as HTML wants them, inside attributes too. */
+void c3d_text_add_html(c3d_text *text, const char *plain);
+void c3d_text_add_base64(c3d_text *text, const void *bytes, size_t n); /* RFC 4648, padded */
 void c3d_text_free(c3d_text *text);
 
 char *c3d_strdup(const char *text); /* given; exhausted memory ends the process */

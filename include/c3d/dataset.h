@@ -182,6 +182,24 @@ C3D_CHECKED c3d_status c3d_dataset_clip(const c3d_dataset_desc *desc, const c3d_
 /* samples.csv from frames.gpkg and what the shards hold, then dataset.json. */
 C3D_CHECKED c3d_status c3d_dataset_samples(const c3d_dataset_desc *desc,
                                            const c3d_sharing *sharing);
+typedef struct c3d_preview_desc {
+    const char *dir;
+    const char *path;    /* of the page; NULL: DIR/preview.html */
+    const char *bands;   /* three names or numbers for red, green, blue, or one for grey; NULL: the
+                            bands of these names, else the first three, else the first */
+    const char *made_by; /* "c3d-dataset 0.1.0" */
+    int n;               /* scenes of each kind */
+    int max_mb;          /* the page's size; in 10^6 bytes */
+    uint64_t seed;
+} c3d_preview_desc;
+/* One HTML page, without network, of some scenes of DIR: all their months in natural colours, what
+ * is missing in them, the label areas drawn over them, shares, labels, splits, places.
+ * Kinds, n scenes each, drawn by seed: every label in every split, scenes whose label changes
+ * between years, uncertain ones, edited ones, and those with most missing.
+ * Size: pictures are made from means of 2 x 2, 3 x 3, ... pixels where they would not fit max_mb;
+ * scenes that do not fit all the same are left out, and the page says so.
+ * Rank 0's work. `said` gets lines for a terminal. */
+C3D_CHECKED c3d_status c3d_dataset_preview(const c3d_preview_desc *desc, c3d_text *said);
 /* What is in DIR as text for a person; adds up to the last frame. */
 C3D_CHECKED c3d_status c3d_dataset_describe(const char *dir, c3d_text *out);
 /* Every checksum; C3D_EDATA at the end when any differs. Prints what it found. */

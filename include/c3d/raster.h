@@ -148,6 +148,11 @@ typedef struct c3d_raster_new {
 C3D_CHECKED c3d_status c3d_raster_write(const char *path, const c3d_raster_new *desc,
                                         const void *pixels);
 
+/* A PNG file in memory, given (free()): pixels [y, x, band], 1 grey, 3 red, green, blue, 4 with
+ * alpha. */
+C3D_CHECKED c3d_status c3d_png_encode(const uint8_t *pixels, int width, int height, int n_bands,
+                                      void **bytes_out, size_t *n_out);
+
 /* ---- coordinates
  * ---------------------------------------------------------------------------------- */
 

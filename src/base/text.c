@@ -41,6 +41,40 @@ void c3d_text_add(c3d_text *text, const char *format, ...)
     text->length += (size_t)n;
 }
 
+void c3d_text_add_html(c3d_text *text, const char *plain)
+{
+    for (; *plain; plain++) {
+        switch (*plain) {
+        case '<': c3d_text_add(text, "&lt;"); break;
+        case '>': c3d_text_add(text, "&gt;"); break;
+        case '&': c3d_text_add(text, "&amp;"); break;
+        case '"': c3d_text_add(text, "&quot;"); break;
+        case '\'': c3d_text_add(text, "&#39;"); break;
+        default: c3d_text_add_bytes(text, plain, 1); break;
+        }
+    }
+}
+
+void c3d_text_add_base64(c3d_text *text, const void *bytes, size_t n)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *from = bytes;
+
+    make_room(text, (n + 2) / 3 * 4);
+    char *to = text->text + text->length;
+    for (size_t i = 0; i < n; i += 3) {
+        const uint32_t word = (uint32_t)from[i] << 16 |
+                              (i + 1 < n ? (uint32_t)from[i + 1] << 8 : 0) |
+                              (i + 2 < n ? from[i + 2] : 0);
+        *to++ = digits[word >> 18];
+        *to++ = digits[word >> 12 & 63];
+        *to++ = i + 1 < n ? digits[word >> 6 & 63] : '=';
+        *to++ = i + 2 < n ? digits[word & 63] : '=';
+    }
+    *to = '\0';
+    text->length = (size_t)(to - text->text);
+}
+
 void c3d_text_free(c3d_text *text)
 {
     free(text->text);

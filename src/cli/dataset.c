@@ -55,6 +55,38 @@ static const c3d_option demo_options[] = {
               "every single month" },
 };
 
+static const c3d_option preview_options[] = {
+    { .name = "--out",
+      .type = C3D_OPTION_TEXT,
+      .value = "FILE.html",
+      .help = "the page; without it preview.html in the dataset's directory" },
+    { .name = "--n",
+      .type = C3D_OPTION_INT,
+      .value = "N",
+      .standard = "4",
+      .min = 1,
+      .max = 1000,
+      .help = "scenes of each label in each split, and of each kind that is worth a look" },
+    { .name = "--bands",
+      .type = C3D_OPTION_TEXT,
+      .value = "R,G,B",
+      .help = "names or numbers of the bands to show, three or one; without it red, green, blue" },
+    { .name = "--max-mb",
+      .type = C3D_OPTION_INT,
+      .value = "MB",
+      .standard = "20",
+      .min = 1,
+      .max = 2000,
+      .help = "size of the page: pictures are made smaller, then scenes left out, to keep to it" },
+    { .name = "--seed",
+      .type = C3D_OPTION_INT,
+      .value = "N",
+      .standard = "1",
+      .min = 0,
+      .max = 9007199254740992.0,
+      .help = "another seed draws other scenes" },
+};
+
 typedef enum command_number {
     BUILD,
     FRAMES,
@@ -106,7 +138,14 @@ static const c3d_command commands[] = {
                  .n_operands_max = 1,
                  .options = out_options,
                  .n_options = C3D_COUNT(out_options) },
-    [PREVIEW] = DIR_COMMAND("preview", "a page of scene strips to look at (comes later)"),
+    [PREVIEW] = { .name = "preview",
+                  .summary = "a page of scenes with the labels drawn over them, to look at before "
+                             "training",
+                  .operands = "DIR",
+                  .n_operands_min = 1,
+                  .n_operands_max = 1,
+                  .options = preview_options,
+                  .n_options = C3D_COUNT(preview_options) },
 };
 static const c3d_program program = {
     .name = "c3d-dataset",
@@ -372,6 +411,29 @@ static c3d_status demo(c3d_comm *comm, const c3d_args *args)
     return c3d_demo_make(&desc);
 }
 
+static c3d_status preview(c3d_comm *comm, const c3d_args *args)
+{
+    char made_by[64];
+    const c3d_preview_desc desc = { .dir = args->operands[0],
+                                    .path = c3d_args_text(args, "--out"),
+                                    .bands = c3d_args_text(args, "--bands"),
+                                    .made_by = made_by,
+                                    .n = (int)c3d_args_int(args, "--n"),
+                                    .max_mb = (int)c3d_args_int(args, "--max-mb"),
+                                    .seed = (uint64_t)c3d_args_int(args, "--seed") };
+    c3d_text text = { 0 };
+    c3d_status st = C3D_OK;
+
+    (void)snprintf(made_by, sizeof made_by, "c3d-dataset %s", c3d_version());
+    c3d_raster_start();
+    if (comm->rank == 0) {
+        st = c3d_dataset_preview(&desc, &text);
+        if (st == C3D_OK) st = c3d_program_print(comm, text.text);
+    }
+    c3d_text_free(&text);
+    return c3d_comm_agree_status(comm, st);
+}
+
 static c3d_status run(c3d_comm *comm, const c3d_args *args)
 {
     const command_number command = (command_number)(args->command - commands);
@@ -387,9 +449,9 @@ static c3d_status run(c3d_comm *comm, const c3d_args *args)
         return c3d_comm_agree_status(comm, print_info(comm, args->operands[0]));
     case VERIFY: return verify(comm, args->operands[0]);
     case DEMO: return demo(comm, args);
+    case PREVIEW: return preview(comm, args);
     case UPDATE:
-    case IMPORT:
-    case PREVIEW: break;
+    case IMPORT: break;
     }
     return c3d_comm_agree_status(
         comm, C3D_FAIL(C3D_ECONFIG, "%s: comes later, with another version", args->command->name));

@@ -248,8 +248,25 @@ static c3d_status write_setting(c3d_vector_writer *writer, const char *key, cons
                                  (const c3d_field_value[]){ { .t = key }, { .t = value } });
 }
 
+/* Which codes make the classes ("30", "101-130,201"), for whoever draws the labels. */
+static c3d_status write_codes(c3d_vector_writer *writer, const c3d_dataset_desc *desc)
+{
+    for (int c = 0; c < desc->n_classes; c++) {
+        c3d_text text = { 0 };
+        for (int r = 0; r < desc->classes[c].n_ranges; r++) {
+            const int *range = desc->classes[c].ranges[r];
+            c3d_text_add(&text, "%s%d", r ? "," : "", range[0]);
+            if (range[1] != range[0]) c3d_text_add(&text, "-%d", range[1]);
+        }
+        const c3d_status st = write_setting(writer, "class_codes", text.text ? text.text : "");
+        c3d_text_free(&text);
+        C3D_TRY(st);
+    }
+    return desc->positive ? write_setting(writer, "positive", desc->positive) : C3D_OK;
+}
+
 static c3d_status write_settings(c3d_vector_writer *writer, const c3d_frames *frames,
-                                 uint64_t fingerprint)
+                                 const c3d_dataset_desc *desc, uint64_t fingerprint)
 {
     const c3d_field_desc fields[] = { { "key", C3D_FIELD_TEXT }, { "value", C3D_FIELD_TEXT } };
     char key[32], value[TEXT_MAX];
@@ -278,7 +295,7 @@ static c3d_status write_settings(c3d_vector_writer *writer, const c3d_frames *fr
         (void)snprintf(value, sizeof value, "%d", frames->years[k]);
         C3D_TRY(write_setting(writer, "label_year", value));
     }
-    return C3D_OK;
+    return write_codes(writer, desc);
 }
 
 /* ---- style ----------------------------------------------------------------------------------- */
@@ -395,7 +412,7 @@ c3d_status c3d_frames_write(const char *path, const c3d_frames *frames,
     C3D_TRY_TO(done, c3d_vector_writer_create(path, &writer));
     C3D_TRY_TO(done, write_frames(writer, frames));
     C3D_TRY_TO(done, write_all_sources(writer, archive, &labels));
-    C3D_TRY_TO(done, write_settings(writer, frames, fingerprint));
+    C3D_TRY_TO(done, write_settings(writer, frames, desc, fingerprint));
     style_text(frames, &style);
     C3D_TRY_TO(done, c3d_vector_writer_style(writer, "frames", style.text));
     st = c3d_vector_writer_commit(writer);

@@ -30,7 +30,7 @@ static void add_run(c3d_text *page, const report_run *run, const c3d_json *evalu
     const bool has_matrix = n <= REPORT_CLASSES;
 
     c3d_text_add(page, "<h3>");
-    report_add_text(page, run->label);
+    c3d_text_add_html(page, run->label);
     c3d_text_add(page,
                  ": each class against the others%s</h3>\n<div class=wide><table><thead><tr>"
                  "<th scope=col>class</th><th scope=col>samples</th><th scope=col>precision"
@@ -38,7 +38,7 @@ static void add_run(c3d_text *page, const report_run *run, const c3d_json *evalu
                  has_matrix ? ", and what its samples were predicted as" : "");
     for (size_t k = 0; has_matrix && k < n; k++) {
         c3d_text_add(page, "<th scope=col>as ");
-        report_add_text(page, class_name(c3d_json_at(classes, k)));
+        c3d_text_add_html(page, class_name(c3d_json_at(classes, k)));
         c3d_text_add(page, "</th>");
     }
     c3d_text_add(page, "</tr></thead>\n<tbody>");
@@ -46,7 +46,7 @@ static void add_run(c3d_text *page, const report_run *run, const c3d_json *evalu
         const c3d_json *entry = c3d_json_at(classes, row);
         const c3d_json *metrics = c3d_json_get(entry, "metrics");
         c3d_text_add(page, "<tr><th scope=row>");
-        report_add_text(page, class_name(entry));
+        c3d_text_add_html(page, class_name(entry));
         c3d_text_add(page, "</th>");
         add_count(page, c3d_json_get(entry, "n"));
         for (size_t i = 1; i < C3D_COUNT(metric_names); i++)

@@ -15,13 +15,13 @@ static void add_legend(c3d_text *page, const report_run *runs, int n_runs)
     c3d_text_add(page, "<ul class=legend>");
     for (int i = 0; i < n_runs; i++) {
         c3d_text_add(page, "<li><span class=dot style=\"background:%s\"></span>", report_color(i));
-        report_add_text(page, runs[i].label);
+        c3d_text_add_html(page, runs[i].label);
         c3d_text_add(page, "</li>");
     }
     const char *threshold = report_run_setting(&runs[0], "evaluation.threshold");
     if (threshold) {
         c3d_text_add(page, "<li>shares: score above ");
-        report_add_text(page, threshold);
+        c3d_text_add_html(page, threshold);
         c3d_text_add(page, "</li>");
     }
     c3d_text_add(page, "<li>solid: validation</li><li>dashed: training, as it ran (dropout on)</li>"
@@ -31,11 +31,11 @@ static void add_legend(c3d_text *page, const report_run *runs, int n_runs)
 static void add_figures(c3d_text *page, const report_run *run, bool is_open)
 {
     c3d_text_add(page, "<details%s><summary>figures of ", is_open ? " open" : "");
-    report_add_text(page, run->label);
+    c3d_text_add_html(page, run->label);
     c3d_text_add(page, " by epoch</summary><div class=wide><table><thead><tr>");
     for (int c = 0; c < run->metrics.n_columns; c++) {
         c3d_text_add(page, "<th scope=col>");
-        report_add_text(page, run->metrics.header[c]);
+        c3d_text_add_html(page, run->metrics.header[c]);
         c3d_text_add(page, "</th>");
     }
     c3d_text_add(page, "</tr></thead>\n<tbody>");
@@ -48,7 +48,7 @@ static void add_figures(c3d_text *page, const report_run *run, bool is_open)
                 c3d_text_add(page, "<td class=num>%.5g</td>", value);
             } else {
                 c3d_text_add(page, "<td class=num>");
-                report_add_text(page, field);
+                c3d_text_add_html(page, field);
                 c3d_text_add(page, "</td>");
             }
         }
@@ -76,7 +76,7 @@ void report_add_curves(c3d_text *page, const report_run *runs, int n_runs)
     c3d_text_add(page, "<section><h2>Training</h2>\n");
     if (!is_drawn) {
         c3d_text_add(page, "<p class=warn>Curves are missing (");
-        report_add_text(page, why.text);
+        c3d_text_add_html(page, why.text);
         c3d_text_add(page, "); gnuplot draws them. The figures are below.</p>\n");
     }
     add_legend(page, runs, n_runs);

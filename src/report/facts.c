@@ -6,7 +6,7 @@
 static void add_value(c3d_text *page, const char *value)
 {
     c3d_text_add(page, "<td><code>");
-    report_add_text(page, value ? value : "not given");
+    c3d_text_add_html(page, value ? value : "not given");
     c3d_text_add(page, "</code></td>");
 }
 
@@ -26,7 +26,7 @@ static void add_settings(c3d_text *page, const report_run *runs, int n_runs, boo
     c3d_text_add(page, "<div class=wide><table><thead><tr><th scope=col>key</th>");
     for (int i = 0; i < n_runs; i++) {
         c3d_text_add(page, "<th scope=col>");
-        report_add_text(page, runs[i].label);
+        c3d_text_add_html(page, runs[i].label);
         c3d_text_add(page, "</th>");
     }
     c3d_text_add(page, "</tr></thead>\n<tbody>");
@@ -34,7 +34,7 @@ static void add_settings(c3d_text *page, const report_run *runs, int n_runs, boo
         const char *key = runs[0].settings[k].key;
         if (!all && !differs(runs, n_runs, key)) continue;
         c3d_text_add(page, "<tr><th scope=row><code>");
-        report_add_text(page, key);
+        c3d_text_add_html(page, key);
         c3d_text_add(page, "</code></th>");
         for (int i = 0; i < n_runs; i++) add_value(page, report_run_setting(&runs[i], key));
         c3d_text_add(page, "</tr>\n");
@@ -65,7 +65,7 @@ static void add_names(c3d_text *page, const c3d_json *names)
     for (size_t i = 0; i < c3d_json_length(names); i++) {
         const char *name = c3d_json_string_value(c3d_json_at(names, i));
         c3d_text_add(page, "%s", i ? ", " : "");
-        report_add_text(page, name ? name : "?");
+        c3d_text_add_html(page, name ? name : "?");
     }
 }
 
@@ -77,9 +77,9 @@ static void add_periods(c3d_text *page, const c3d_json *periods)
         const char *first = n ? c3d_json_string_value(c3d_json_at(months, 0)) : NULL;
         const char *last = n ? c3d_json_string_value(c3d_json_at(months, n - 1)) : NULL;
         c3d_text_add(page, "%s%zu dates, ", i ? "; " : "", n);
-        report_add_text(page, first ? first : "?");
+        c3d_text_add_html(page, first ? first : "?");
         c3d_text_add(page, " to ");
-        report_add_text(page, last ? last : "?");
+        c3d_text_add_html(page, last ? last : "?");
     }
 }
 
@@ -98,7 +98,7 @@ static void add_splits(c3d_text *page, const report_run *run)
         const char *name = c3d_json_string_value(c3d_json_at(classes, (size_t)c));
         c3d_text_add(page, "<th scope=col>");
         if (name)
-            report_add_text(page, name);
+            c3d_text_add_html(page, name);
         else
             c3d_text_add(page, "class %d", c);
         c3d_text_add(page, "</th>");
@@ -106,7 +106,7 @@ static void add_splits(c3d_text *page, const report_run *run)
     c3d_text_add(page, "%s</tr></thead>\n<tbody>", has_more ? "<th scope=col>others</th>" : "");
     for (int i = 0; i < run->n_splits; i++) {
         c3d_text_add(page, "<tr><th scope=row>");
-        report_add_text(page, run->splits[i].name);
+        c3d_text_add_html(page, run->splits[i].name);
         c3d_text_add(page, "</th>");
         for (int c = 0; c < n_classes; c++) {
             c3d_text_add(page, "<td class=num>%lld</td>", run->splits[i].n[c]);
@@ -123,7 +123,7 @@ static void add_dataset(c3d_text *page, const report_run *run)
     const char *hash = "", *dtype = "";
 
     c3d_text_add(page, "<h3><code>");
-    report_add_text(page, run->store[0] ? run->store : "data.store is not given");
+    c3d_text_add_html(page, run->store[0] ? run->store : "data.store is not given");
     c3d_text_add(page, "</code></h3>\n");
     if (!run->dataset) {
         c3d_text_add(page, "<p class=warn>The dataset is not there now.</p>\n");
@@ -133,13 +133,13 @@ static void add_dataset(c3d_text *page, const report_run *run)
     (void)c3d_json_get_string(run->dataset, "hash", &hash);
     (void)c3d_json_get_string(run->dataset, "dtype", &dtype);
     c3d_text_add(page, "<dl><dt>frames</dt><dd>%lld &#215; %lld px, ", size, size);
-    report_add_text(page, dtype);
+    c3d_text_add_html(page, dtype);
     c3d_text_add(page, "</dd><dt>bands</dt><dd>");
     add_names(page, c3d_json_get(run->dataset, "bands"));
     c3d_text_add(page, "</dd><dt>time</dt><dd>");
     add_periods(page, c3d_json_get(run->dataset, "periods"));
     c3d_text_add(page, "</dd><dt>hash</dt><dd><code>");
-    report_add_text(page, hash);
+    c3d_text_add_html(page, hash);
     c3d_text_add(page, "</code></dd>");
     if (c3d_json_length(c3d_json_get(run->dataset, "licences"))) {
         c3d_text_add(page, "<dt>licences</dt><dd>");

@@ -3,20 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void report_add_text(c3d_text *page, const char *text)
-{
-    for (; *text; text++) {
-        switch (*text) {
-        case '<': c3d_text_add(page, "&lt;"); break;
-        case '>': c3d_text_add(page, "&gt;"); break;
-        case '&': c3d_text_add(page, "&amp;"); break;
-        case '"': c3d_text_add(page, "&quot;"); break;
-        case '\'': c3d_text_add(page, "&#39;"); break;
-        default: c3d_text_add_bytes(page, text, 1); break;
-        }
-    }
-}
-
 /* Short names where they tell the runs apart. */
 static void label_runs(report_run *runs, int n_runs)
 {
@@ -35,12 +21,12 @@ static void label_runs(report_run *runs, int n_runs)
 static void add_title(c3d_text *page, const c3d_report_desc *desc, const report_run *runs)
 {
     if (desc->title) {
-        report_add_text(page, desc->title);
+        c3d_text_add_html(page, desc->title);
         return;
     }
     for (int i = 0; i < desc->n_runs; i++) {
         c3d_text_add(page, "%s", i ? ", " : "");
-        report_add_text(page, runs[i].label);
+        c3d_text_add_html(page, runs[i].label);
     }
 }
 
@@ -59,7 +45,7 @@ static void add_page(c3d_text *page, const c3d_report_desc *desc, const report_r
     report_add_datasets(page, runs, desc->n_runs);
     report_add_configuration(page, runs, desc->n_runs);
     c3d_text_add(page, "<footer>");
-    report_add_text(page, desc->made_by);
+    c3d_text_add_html(page, desc->made_by);
     c3d_text_add(page, "</footer>\n</main>\n</body>\n</html>\n");
 }
 

@@ -42,8 +42,6 @@ const char *report_run_setting(const report_run *run, const char *key); /* NULL:
 /* A cell of metrics.csv; NaN when empty, absent or not a number. */
 double report_run_metric(const report_run *run, size_t row, const char *column);
 
-/* Text with <, >, & and quotes made harmless. */
-void report_add_text(c3d_text *page, const char *text);
 extern const char report_style[];
 const char *report_color(int run); /* "#2f86c8" */
 

@@ -25,7 +25,7 @@ void report_add_run_cell(c3d_text *page, const report_run *run, int number)
 {
     c3d_text_add(page, "<tr><th scope=row><span class=dot style=\"background:%s\"></span>",
                  report_color(number));
-    report_add_text(page, run->label);
+    c3d_text_add_html(page, run->label);
     c3d_text_add(page, "</th>");
 }
 
@@ -122,7 +122,7 @@ static void add_list_note(c3d_text *page, const report_run *runs, int n_runs, in
                            "their figures must not be compared.</p>\n");
     } else if (n_evaluated > 1) {
         c3d_text_add(page, "<p>All on the same list of %lld samples (<code>", n);
-        report_add_text(page, list_hash(first, split));
+        c3d_text_add_html(page, list_hash(first, split));
         c3d_text_add(page, "</code>).</p>\n");
     } else {
         c3d_text_add(page, "<p>%lld samples.</p>\n", n);
@@ -151,9 +151,9 @@ void report_add_scores(c3d_text *page, const report_run *runs, int n_runs)
     for (int i = 0; i < n_runs; i++) {
         if (runs[i].evaluations[0]) continue;
         c3d_text_add(page, "<p class=warn>");
-        report_add_text(page, runs[i].label);
+        c3d_text_add_html(page, runs[i].label);
         c3d_text_add(page, " has not been scored on the test split: <code>c3d-evaluate ");
-        report_add_text(page, runs[i].path);
+        c3d_text_add_html(page, runs[i].path);
         c3d_text_add(page, "</code></p>\n");
     }
     if (n_splits) {

@@ -1,0 +1,208 @@
+#include "preview_page.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a picture's pixel takes in the page: three bytes that hardly compress, in base64. */
+#define BYTES_A_PIXEL 3.6
+
+static void close_preview(preview *of)
+{
+    c3d_preview_choice_free(&of->choice);
+    c3d_outlines_close(of->outlines);
+    c3d_transformer_destroy(of->to_degrees);
+    if (of->has_info) c3d_dataset_info_free(&of->info);
+    c3d_samples_free(&of->samples);
+    c3d_store_close(&of->store);
+    c3d_frames_free(&of->frames);
+    c3d_text_free(&of->notes);
+    free(of->years);
+}
+
+/* Index of the class that is the positive one; -1: none is. */
+static c3d_status find_positive(const char *gpkg, preview *of)
+{
+    c3d_vector *settings;
+
+    of->positive = -1;
+    C3D_TRY(c3d_vector_open(gpkg, "settings", &settings));
+    const int key = c3d_vector_field(settings, "key"), value = c3d_vector_field(settings, "value");
+    for (size_t row = 0; row < c3d_vector_n_rows(settings); row++) {
+        const char *name = c3d_vector_text(settings, row, key);
+        const char *text = c3d_vector_text(settings, row, value);
+        if (!name || !text || strcmp(name, "positive") != 0) continue;
+        for (int c = 0; c < of->frames.n_classes; c++)
+            if (strcmp(of->frames.classes[c], text) == 0) of->positive = c;
+    }
+    c3d_vector_close(settings);
+    return C3D_OK;
+}
+
+/* ---- years ----------------------------------------------------------------------------------- */
+
+static int label_of_year(const preview *of, int year)
+{
+    const c3d_json *settings = of->has_info ? c3d_json_get(of->info.json, "settings") : NULL;
+    const char *rule;
+
+    if (of->frames.n_years == 1) return 0;
+    if (settings && c3d_json_get_string(settings, "label_year", &rule) &&
+        strcmp(rule, "previous") == 0)
+        year--;
+    for (int k = 0; k < of->frames.n_years; k++)
+        if (of->frames.years[k] == year) return k;
+    return -1;
+}
+
+static c3d_status find_years(preview *of)
+{
+    const c3d_shard *shard = of->store.shards[0];
+    const int n_months = c3d_shard_get_shape(shard)->n_months;
+    const c3d_date *months = c3d_shard_months(shard);
+
+    of->years = c3d_calloc((size_t)n_months, sizeof *of->years);
+    if (!of->years) return C3D_ENOMEM;
+    of->is_monthly = true;
+    for (int m = 0; m < n_months; m++) {
+        const int year = months[m] / 10000;
+        if (m == 0 || months[m - 1] / 10000 != year) {
+            of->years[of->n_years++] = (preview_year){ year, m, 0, label_of_year(of, year) };
+        } else if (months[m - 1] / 100 == months[m] / 100) {
+            of->is_monthly = false;
+        }
+        if (months[m] / 100 % 100 == 0) of->is_monthly = false;
+        of->years[of->n_years - 1].n++;
+    }
+    return C3D_OK;
+}
+
+/* ---- what there is --------------------------------------------------------------------------- */
+
+static c3d_status open_files(const char *dir, preview *of)
+{
+    char path[C3D_PATH_MAX];
+
+    C3D_TRY(c3d_path_join(path, dir, "frames.gpkg"));
+    if (!c3d_path_exists(path))
+        return C3D_FAIL(C3D_EIO, "%s: no frames.gpkg; not a dataset of c3d-dataset", dir);
+    C3D_TRY(c3d_frames_read(path, &of->frames));
+    C3D_TRY(c3d_store_open(dir, false, &of->store));
+    if (of->store.n_shards == 0)
+        return C3D_FAIL(C3D_EDATA, "%s: no scenes to show yet; run c3d-dataset clip", dir);
+    C3D_TRY(c3d_outlines_open(path, &of->frames, &of->outlines, &of->notes));
+    C3D_TRY(find_positive(path, of));
+    if (of->frames.crs_wkt[0])
+        C3D_TRY(c3d_transformer_create(of->frames.crs_wkt, "EPSG:4326", &of->to_degrees));
+    C3D_TRY(c3d_path_join(path, dir, "samples.csv"));
+    if (c3d_path_exists(path)) C3D_TRY(c3d_samples_read(path, &of->samples));
+    C3D_TRY(c3d_path_join(path, dir, "dataset.json"));
+    if (!c3d_path_exists(path)) return C3D_OK;
+    C3D_TRY(c3d_dataset_info_read(dir, &of->info));
+    of->has_info = true;
+    return C3D_OK;
+}
+
+/* The smallest at which all pictures are likely to fit. */
+static int choose_factor(const preview *of)
+{
+    const c3d_shard_shape *shape = c3d_shard_get_shape(of->store.shards[0]);
+    const double n = (double)of->choice.n * shape->n_months;
+    int factor = 1;
+
+    while (factor < shape->size_px) {
+        const double side = ceil((double)shape->size_px / factor);
+        if (n * (side * side * BYTES_A_PIXEL + 600) <= 1e6 * of->desc->max_mb) break;
+        factor++;
+    }
+    return factor;
+}
+
+static c3d_status prepare(preview *of)
+{
+    const c3d_preview_desc *desc = of->desc;
+
+    C3D_TRY(open_files(desc->dir, of));
+    C3D_TRY(find_years(of));
+    C3D_TRY(c3d_preview_choose(&of->frames, &of->store, desc->n, desc->seed, &of->choice));
+    if (of->choice.n == 0)
+        return C3D_FAIL(C3D_EDATA, "%s: none of the %zu frames is clipped; run c3d-dataset clip",
+                        desc->dir, of->frames.n);
+    C3D_TRY(c3d_preview_stretch(&of->store, &of->frames, &of->choice, desc->bands, &of->stretch));
+    of->factor = choose_factor(of);
+    return C3D_OK;
+}
+
+/* ---- the page -------------------------------------------------------------------------------- */
+
+static c3d_status put(const char *path, FILE *stream, c3d_text *text, size_t *n_bytes)
+{
+    const bool is_put = c3d_file_put(stream, text->text, text->length);
+
+    *n_bytes += text->length;
+    text->length = 0;
+    return is_put ? C3D_OK : C3D_FAIL(C3D_EIO, "%s: could not be written", path);
+}
+
+static c3d_status write_page(preview *of, const char *path, FILE *stream, size_t *n_bytes)
+{
+    const double limit = 1e6 * of->desc->max_mb;
+    c3d_progress progress;
+    c3d_text text = { 0 };
+    c3d_status st;
+
+    c3d_preview_page_begin(of, &text);
+    st = put(path, stream, &text, n_bytes);
+    c3d_progress_begin(&progress, "preview", (double)of->choice.n, "scenes");
+    for (size_t i = 0; st == C3D_OK && i < of->choice.n; i++) {
+        st = c3d_preview_page_scene(of, i, &text);
+        if (st == C3D_OK && i > 0 && (double)(*n_bytes + text.length) > limit) {
+            of->n_left_out = of->choice.n - i;
+            text.length = 0;
+            break;
+        }
+        if (st == C3D_OK) st = put(path, stream, &text, n_bytes);
+        c3d_progress_update(&progress, (double)(i + 1));
+    }
+    c3d_progress_end(&progress);
+    if (st == C3D_OK) {
+        c3d_preview_page_end(of, &text);
+        st = put(path, stream, &text, n_bytes);
+    }
+    c3d_text_free(&text);
+    return st;
+}
+
+static void say(const preview *of, const char *path, size_t n_bytes, c3d_text *out)
+{
+    c3d_text_add(out, "%s: %zu of %zu frames, %.1f MB\n", path, of->choice.n - of->n_left_out,
+                 of->frames.n, (double)n_bytes / 1e6);
+    if (of->n_left_out > 0)
+        c3d_text_add(out, "%zu more scenes did not fit into %d MB; raise --max-mb or lower --n\n",
+                     of->n_left_out, of->desc->max_mb);
+    if (of->notes.text) c3d_text_add(out, "%s", of->notes.text);
+}
+
+c3d_status c3d_dataset_preview(const c3d_preview_desc *desc, c3d_text *said)
+{
+    preview of = { .desc = desc };
+    char path[C3D_PATH_MAX];
+    size_t n_bytes = 0;
+    FILE *stream = NULL;
+    c3d_status st;
+
+    C3D_TRY(
+        c3d_path_join(path, desc->path ? "" : desc->dir, desc->path ? desc->path : "preview.html"));
+    st = prepare(&of);
+    if (st == C3D_OK) st = c3d_file_open_new(path, &stream);
+    if (st == C3D_OK) {
+        st = write_page(&of, path, stream, &n_bytes);
+        if (st == C3D_OK)
+            st = c3d_file_commit(path, stream);
+        else
+            c3d_file_discard(path, stream);
+    }
+    if (st == C3D_OK) say(&of, path, n_bytes, said);
+    close_preview(&of);
+    return st;
+}

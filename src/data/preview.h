@@ -1,0 +1,77 @@
+/* The parts of a preview: which scenes, their pictures, the label areas over them, the page.
+ * Private to data. */
+#ifndef C3D_DATA_PREVIEW_H
+#define C3D_DATA_PREVIEW_H
+
+#include "c3d/dataset.h"
+#include "store.h"
+
+/* ---- which scenes ---------------------------------------------------------------------------- */
+
+/* Why a scene was chosen; several can be true. */
+typedef enum preview_reason {
+    PREVIEW_DRAWN,
+    PREVIEW_CHANGED,
+    PREVIEW_UNCERTAIN,
+    PREVIEW_EDITED,
+    PREVIEW_MISSING,
+    N_PREVIEW_REASONS
+} preview_reason;
+typedef struct preview_scene {
+    size_t frame;          /* row of frames */
+    unsigned reasons;      /* bits */
+    double missing;        /* mean share over its months */
+    c3d_frame_label label; /* of the last year that has one */
+} preview_scene;
+typedef struct preview_choice {
+    size_t n;
+    preview_scene *scenes;             /* by split, label (positive first), frame_id */
+    size_t n_found[N_PREVIEW_REASONS]; /* in the whole dataset */
+} preview_choice;
+C3D_CHECKED c3d_status c3d_preview_choose(const c3d_frames *frames, const c3d_store *store, int n,
+                                          uint64_t seed, preview_choice *out);
+void c3d_preview_choice_free(preview_choice *choice);
+
+/* ---- pictures -------------------------------------------------------------------------------- */
+
+/* Brightness = ((value - low) / (high - low)) ^ PREVIEW_GAMMA: forest is dark beside bare soil. */
+#define PREVIEW_GAMMA 0.8
+/* How values become colours, the same for all scenes of a page. */
+typedef struct preview_stretch {
+    int n_channels, bands[3]; /* 1 grey, 3 red, green, blue; band indices */
+    bool is_natural;          /* found by name */
+    double low[3], high[3];   /* black and full */
+} preview_stretch;
+/* Reads the scenes; low and high are the 1st and 99th percentile of their pixels, each
+ * pixel by the median of its observations; in natural colours high is the highest of the three. */
+C3D_CHECKED c3d_status c3d_preview_stretch(const c3d_store *store, const c3d_frames *frames,
+                                           const preview_choice *choice, const char *bands,
+                                           preview_stretch *out);
+/* All months of a scene, read at once. */
+typedef struct preview_pixels {
+    const c3d_shard_shape *shape;
+    c3d_scene scene;
+} preview_pixels;
+C3D_CHECKED c3d_status c3d_preview_read(const c3d_store *store, int64_t frame_id,
+                                        preview_pixels *out);
+void c3d_preview_pixels_free(preview_pixels *pixels);
+/* Appends the month as a data: URI; one of its pixels is the mean of the observed ones among factor
+ * x factor. Where more than half are not observed it is transparent. */
+C3D_CHECKED c3d_status c3d_preview_picture(const preview_pixels *pixels, int month,
+                                           const preview_stretch *stretch, int factor,
+                                           c3d_text *out);
+
+/* ---- label areas ----------------------------------------------------------------------------- */
+
+typedef struct c3d_outlines c3d_outlines; /* the label files of all years, opened when needed */
+/* notes gets a line for what cannot be drawn, such as files that are gone. */
+C3D_CHECKED c3d_status c3d_outlines_open(const char *gpkg, const c3d_frames *frames,
+                                         c3d_outlines **out, c3d_text *notes);
+void c3d_outlines_close(c3d_outlines *outlines);
+bool c3d_outlines_has_year(const c3d_outlines *outlines, int year_index);
+/* Appends the border of a class's area in a frame as an SVG path: x right and y down, in pixels of
+ * the frame from its first corner. Nothing where the class has no pixel. */
+C3D_CHECKED c3d_status c3d_outlines_draw(c3d_outlines *outlines, const c3d_frame *frame,
+                                         int year_index, int class_index, c3d_text *out);
+
+#endif
