@@ -42,6 +42,10 @@ expect 2 'scenes were clipped with gaps' "$tool" clip config.yaml --out parts --
 expect 2 'another directory' "$tool" clip config.yaml --out parts --set data.bands='[nir]'
 sha256sum -c --quiet pixels || fail "a refused clip changed pixels"
 
+expect 0 'preview.html: ' "$tool" preview set --max-mb 2
+[ "$(grep -c '<article' set/preview.html)" -gt 8 ] || fail "the preview shows few scenes"
+[ "$(stat -c %s set/preview.html)" -lt 2000000 ] || fail "the preview is larger than asked for"
+
 # One wrong bit is found, and said where.
 expect 0 'in samples' "$tool" info set
 shard=$(ls set/scenes-*.h5 | head -1)
@@ -50,7 +54,7 @@ expect 3 'checksum' "$tool" verify set
 grep -q "$shard: scene" out || fail "verify does not say where"
 
 # What comes later, and mistakes.
-for command in 'update config.yaml --out x' 'import list.csv --out x' 'preview set'; do
+for command in 'update config.yaml --out x' 'import list.csv --out x'; do
     expect 2 'comes later' "$tool" $command
 done
 expect 2 'did you mean' "$tool" biuld config.yaml

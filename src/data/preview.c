@@ -18,6 +18,7 @@ static void close_preview(preview *of)
     c3d_frames_free(&of->frames);
     c3d_text_free(&of->notes);
     free(of->years);
+    free(of->months);
 }
 
 /* Index of the class that is the positive one; -1: none is. */
@@ -57,21 +58,18 @@ static int label_of_year(const preview *of, int year)
 
 static c3d_status find_years(preview *of)
 {
-    const c3d_shard *shard = of->store.shards[0];
-    const int n_months = c3d_shard_get_shape(shard)->n_months;
-    const c3d_date *months = c3d_shard_months(shard);
+    const int n_months = of->store.n_months;
 
     of->years = c3d_calloc((size_t)n_months, sizeof *of->years);
-    if (!of->years) return C3D_ENOMEM;
+    of->months = c3d_calloc((size_t)n_months, sizeof *of->months);
+    if (!of->years || !of->months) return C3D_ENOMEM;
+    c3d_store_months(&of->store, of->months);
     of->is_monthly = true;
     for (int m = 0; m < n_months; m++) {
-        const int year = months[m] / 10000;
-        if (m == 0 || months[m - 1] / 10000 != year) {
+        const int year = of->months[m] / 10000, month = of->months[m] / 100;
+        if (m == 0 || of->months[m - 1] / 10000 != year)
             of->years[of->n_years++] = (preview_year){ year, m, 0, label_of_year(of, year) };
-        } else if (months[m - 1] / 100 == months[m] / 100) {
-            of->is_monthly = false;
-        }
-        if (months[m] / 100 % 100 == 0) of->is_monthly = false;
+        if (month % 100 == 0 || (m > 0 && of->months[m - 1] / 100 == month)) of->is_monthly = false;
         of->years[of->n_years - 1].n++;
     }
     return C3D_OK;
@@ -107,7 +105,7 @@ static c3d_status open_files(const char *dir, preview *of)
 static int choose_factor(const preview *of)
 {
     const c3d_shard_shape *shape = c3d_shard_get_shape(of->store.shards[0]);
-    const double n = (double)of->choice.n * shape->n_months;
+    const double n = (double)of->choice.n * of->store.n_months;
     int factor = 1;
 
     while (factor < shape->size_px) {

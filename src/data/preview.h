@@ -47,10 +47,12 @@ typedef struct preview_stretch {
 C3D_CHECKED c3d_status c3d_preview_stretch(const c3d_store *store, const c3d_frames *frames,
                                            const preview_choice *choice, const char *bands,
                                            preview_stretch *out);
-/* All months of a scene, read at once. */
+/* A frame's months, of all periods; in one that lacks the frame nothing is valid. */
 typedef struct preview_pixels {
-    const c3d_shard_shape *shape;
-    c3d_scene scene;
+    c3d_shard_shape shape; /* with the months of all periods */
+    void *values;          /* as c3d_scene */
+    uint8_t *valid;
+    float *missing_share;
 } preview_pixels;
 C3D_CHECKED c3d_status c3d_preview_read(const c3d_store *store, int64_t frame_id,
                                         preview_pixels *out);

@@ -36,18 +36,20 @@ static c3d_frame_label last_label(const c3d_frames *frames, size_t frame)
 
 static c3d_status find_missing(chooser *by)
 {
-    const int n_months = c3d_shard_get_shape(by->store->shards[0])->n_months;
+    const int n_months = by->store->n_months;
     float *shares = c3d_calloc((size_t)n_months, sizeof *shares);
     c3d_status st = shares ? C3D_OK : C3D_ENOMEM;
 
     for (size_t i = 0; st == C3D_OK && i < by->frames->n; i++) {
-        const c3d_store_row *row = c3d_store_find(by->store, by->frames->rows[i].frame_id);
+        const int64_t frame_id = by->frames->rows[i].frame_id;
         double sum = 0;
         by->all[i].frame = i;
         by->all[i].label = last_label(by->frames, i);
-        if (!row || c3d_store_status(by->store, row) != C3D_SCENE_PRESENT) continue;
-        by->is_present[i] = true;
-        st = c3d_shard_read_sums(by->store->shards[row->shard], row->row, NULL, NULL, shares);
+        for (int p = 0; p < by->store->n_periods; p++)
+            if (c3d_store_scene_status(by->store, frame_id, p) == C3D_SCENE_PRESENT)
+                by->is_present[i] = true;
+        if (!by->is_present[i]) continue;
+        st = c3d_store_read_missing(by->store, frame_id, shares);
         for (int m = 0; m < n_months; m++) sum += (double)shares[m];
         by->all[i].missing = sum / n_months;
     }
@@ -58,17 +60,19 @@ static c3d_status find_missing(chooser *by)
 static bool fits(const chooser *by, size_t frame, preview_reason reason)
 {
     const c3d_frames *frames = by->frames;
-    bool has[2] = { false, false }, is_uncertain = false;
+    c3d_frame_label first = C3D_FRAME_UNLABELLED;
+    bool is_uncertain = false, has_changed = false;
 
     if (!by->is_present[frame]) return false;
     for (int k = 0; k < frames->n_years; k++) {
         const c3d_frame_label label = label_of(frames, frame, k);
         if (label == C3D_FRAME_UNCERTAIN) is_uncertain = true;
-        if (label == C3D_FRAME_NEGATIVE) has[0] = true;
-        if (label == C3D_FRAME_POSITIVE) has[1] = true;
+        if (label < 0) continue;
+        if (first >= 0 && label != first) has_changed = true;
+        first = label;
     }
     switch (reason) {
-    case PREVIEW_CHANGED: return has[0] && has[1];
+    case PREVIEW_CHANGED: return has_changed;
     case PREVIEW_UNCERTAIN: return is_uncertain;
     case PREVIEW_EDITED: return frames->rows[frame].edited;
     case PREVIEW_MISSING: return by->all[frame].missing > 0;
@@ -113,10 +117,10 @@ static void draw(chooser *by)
     const c3d_frames *frames = by->frames;
 
     for (int split = 0; split <= (int)C3D_SPLIT_NONE; split++) {
-        for (int label = 0; label <= (int)C3D_FRAME_UNLABELLED; label++) {
+        for (int label = C3D_FRAME_UNLABELLED; label <= c3d_frames_n_labels(frames); label++) {
             for (size_t i = 0; i < frames->n; i++)
                 if (by->is_present[i] && (int)frames->rows[i].split == split &&
-                    (int)by->all[i].label == label)
+                    by->all[i].label == label)
                     add_candidate(by, i, PREVIEW_DRAWN);
             take_candidates(by, PREVIEW_DRAWN);
         }
@@ -139,15 +143,11 @@ static _Thread_local const c3d_frames *sorted_frames;
 
 static int by_split_and_label(const void *a, const void *b)
 {
-    static const int places[] = { [C3D_FRAME_POSITIVE] = 0,
-                                  [C3D_FRAME_NEGATIVE] = 1,
-                                  [C3D_FRAME_UNCERTAIN] = 2,
-                                  [C3D_FRAME_UNLABELLED] = 3 };
     const preview_scene *x = a, *y = b;
     const c3d_frame *p = &sorted_frames->rows[x->frame], *q = &sorted_frames->rows[y->frame];
 
     if (p->split != q->split) return (int)p->split - (int)q->split;
-    if (x->label != y->label) return places[x->label] - places[y->label];
+    if (x->label != y->label) return y->label - x->label;
     return (x->frame > y->frame) - (x->frame < y->frame);
 }
 

@@ -315,7 +315,7 @@ c3d_status c3d_outlines_draw(c3d_outlines *self, const c3d_frame *frame, int k, 
     label_year *year = &self->years[k];
     c3d_window window;
 
-    if (year->n_files == 0) return C3D_OK;
+    if (year->n_files == 0 || frame->source > 0) return C3D_OK;
     C3D_TRY(open_year(self, year));
     C3D_TRY(find_window(self, frame, year, &window));
     if (window.width == 0) return C3D_OK;

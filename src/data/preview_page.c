@@ -86,9 +86,8 @@ static void add_notes(const preview *of, c3d_text *out)
 
 static void add_facts(const preview *of, c3d_text *out)
 {
-    const c3d_shard *shard = of->store.shards[0];
-    const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
-    const c3d_date *months = c3d_shard_months(shard);
+    const c3d_shard_shape *shape = c3d_shard_get_shape(of->store.shards[0]);
+    const int n_months = of->store.n_months;
     char first[12], last[12];
 
     c3d_text_add(out, "<p>%zu of %zu frames of %d &times; %d px", of->choice.n, of->frames.n,
@@ -96,8 +95,8 @@ static void add_facts(const preview *of, c3d_text *out)
     if (of->has_info && of->info.pixel_m[0] > 0)
         c3d_text_add(out, " (%.0f m)", of->info.pixel_m[0] * shape->size_px);
     c3d_text_add(out, ", %d dates from %s to %s: up to %d drawn of every label in every split, ",
-                 shape->n_months, c3d_date_text(months[0], first),
-                 c3d_date_text(months[shape->n_months - 1], last), of->desc->n);
+                 n_months, c3d_date_text(of->months[0], first),
+                 c3d_date_text(of->months[n_months - 1], last), of->desc->n);
     c3d_text_add(
         out,
         "of the %zu whose label changes between years, the %zu with an uncertain label, the "
@@ -123,8 +122,11 @@ static void add_filters(const preview *of, c3d_text *out)
         c3d_text_add(out, "<option>%s</option>", c3d_split_name((c3d_split)s));
     c3d_text_add(out, "</select></label>\n");
     add_select(out, "label", "label");
-    for (int l = 0; l <= (int)C3D_FRAME_UNLABELLED; l++)
-        c3d_text_add(out, "<option>%s</option>", c3d_frame_label_name((c3d_frame_label)l));
+    for (int l = c3d_frames_n_labels(&of->frames); l >= C3D_FRAME_UNLABELLED; l--) {
+        c3d_text_add(out, "<option value=%d>", l);
+        c3d_text_add_html(out, c3d_frame_label_name(&of->frames, l));
+        c3d_text_add(out, "</option>");
+    }
     c3d_text_add(out, "</select></label>\n");
     add_select(out, "why", "why shown");
     for (size_t i = 0; i < of->choice.n; i++) found |= of->choice.scenes[i].reasons;
@@ -163,8 +165,7 @@ void c3d_preview_page_begin(const preview *of, c3d_text *out)
     add_notes(of, out);
     c3d_text_add(out, "</div>\n");
     add_filters(of, out);
-    c3d_text_add(out, "<main%s>\n",
-                 c3d_shard_get_shape(of->store.shards[0])->n_months == 1 ? " class=single" : "");
+    c3d_text_add(out, "<main%s>\n", of->store.n_months == 1 ? " class=single" : "");
 }
 
 /* ---- a scene --------------------------------------------------------------------------------- */
@@ -177,38 +178,60 @@ static size_t count_samples(const preview *of, int64_t frame_id)
     return n;
 }
 
-static c3d_status add_place(const preview *of, const c3d_frame *frame, c3d_text *out)
+/* Longitude and latitude of the frame's middle; false when not known. */
+static bool find_place(const preview *of, const c3d_frame *frame, double *x, double *y)
 {
     const double *t = of->frames.transform, half = of->frames.size_px / 2.0;
     const double u = frame->x + half, v = frame->y + half;
-    double x = t[0] + u * t[1] + v * t[2], y = t[3] + u * t[4] + v * t[5];
 
-    if (!of->to_degrees || frame->source > 0) return C3D_OK;
-    C3D_TRY(c3d_transformer_apply(of->to_degrees, 1, &x, &y));
+    *x = frame->lon;
+    *y = frame->lat;
+    if (frame->source > 0) return isfinite(*x) && isfinite(*y);
+    *x = t[0] + u * t[1] + v * t[2];
+    *y = t[3] + u * t[4] + v * t[5];
+    return of->to_degrees && c3d_transformer_apply(of->to_degrees, 1, x, y) == C3D_OK;
+}
+
+static void add_place(const preview *of, const c3d_frame *frame, c3d_text *out)
+{
+    double x, y;
+
+    if (!find_place(of, frame, &x, &y)) return;
     c3d_text_add(out,
                  "<span class=place><span class=soft>lat, lon</span> <code>%.6f, %.6f</code>"
                  "<button data-copy=\"%.6f, %.6f\">copy</button><button data-copy=\""
                  "https://www.openstreetmap.org/?mlat=%.5f&amp;mlon=%.5f#map=15/%.5f/%.5f\">"
                  "copy map link</button></span>\n",
                  y, x, y, x, y, x, y, x);
-    return C3D_OK;
 }
 
-static c3d_status add_header(const preview *of, const preview_scene *scene, c3d_text *out)
+static void add_label(const preview *of, c3d_frame_label label, c3d_text *out)
+{
+    const char *kind = label > 0                      ? "positive"
+                       : label == C3D_FRAME_NEGATIVE  ? "negative"
+                       : label == C3D_FRAME_UNCERTAIN ? "uncertain"
+                                                      : "unlabelled";
+
+    c3d_text_add(out, "<span class=\"tag %s\">", kind);
+    c3d_text_add_html(out, c3d_frame_label_name(&of->frames, label));
+    c3d_text_add(out, "</span>");
+}
+
+static void add_header(const preview *of, const preview_scene *scene, c3d_text *out)
 {
     const c3d_frame *frame = &of->frames.rows[scene->frame];
+    const char *split = c3d_split_name(frame->split);
     const size_t n_samples = count_samples(of, frame->frame_id);
 
-    c3d_text_add(out, "<article data-id=%" PRId64 " data-split=%s data-label=%s data-why=\"",
-                 frame->frame_id, c3d_split_name(frame->split), c3d_frame_label_name(scene->label));
+    c3d_text_add(out, "<article data-id=%" PRId64 " data-split=%s data-label=%d data-why=\"",
+                 frame->frame_id, split, scene->label);
     for (int r = 0; r < (int)N_PREVIEW_REASONS; r++)
         if (scene->reasons >> r & 1) c3d_text_add(out, "%s ", reasons[r].key);
     c3d_text_add(out,
-                 "\">\n<header><h2><label><input type=checkbox title=\"mark\"> frame %" PRId64
-                 "</label></h2><span class=\"tag %s\">%s</span>"
-                 "<span class=\"tag %s\">%s</span>",
-                 frame->frame_id, c3d_split_name(frame->split), c3d_split_name(frame->split),
-                 c3d_frame_label_name(scene->label), c3d_frame_label_name(scene->label));
+                 "\">\n<header><h2><label><input type=checkbox title=mark> frame %" PRId64
+                 "</label></h2><span class=\"tag %s\">%s</span>",
+                 frame->frame_id, split, split);
+    add_label(of, scene->label, out);
     for (int r = (int)PREVIEW_CHANGED; r < (int)N_PREVIEW_REASONS; r++)
         if (scene->reasons >> r & 1)
             c3d_text_add(out, "<span class=tag>%s</span>", reasons[r].text);
@@ -216,9 +239,8 @@ static c3d_status add_header(const preview *of, const preview_scene *scene, c3d_
     if (of->samples.n > 0)
         c3d_text_add(out, "%zu sample%s, ", n_samples, n_samples == 1 ? "" : "s");
     c3d_text_add(out, "%.1f %% missing</span>", 100 * scene->missing);
-    C3D_TRY(add_place(of, frame, out));
+    add_place(of, frame, out);
     c3d_text_add(out, "</header>\n");
-    return C3D_OK;
 }
 
 /* The label areas of a label year, once; each month of it refers to them. */
@@ -266,9 +288,8 @@ static void add_shares(const preview *of, size_t frame, int label, c3d_text *out
 {
     const c3d_frames *frames = &of->frames;
     const size_t row = frame * (size_t)frames->n_years + (size_t)label;
-    const char *name = c3d_frame_label_name(frames->labels[row]);
 
-    c3d_text_add(out, "<span class=\"tag %s\">%s</span>", name, name);
+    add_label(of, frames->labels[row], out);
     for (int c = 0; c < frames->n_classes; c++) {
         const double share = frames->shares[row * (size_t)frames->n_classes + (size_t)c];
         c3d_text_add(out, "<br>");
@@ -299,9 +320,9 @@ static void add_side(const preview *of, size_t frame, const preview_year *year, 
 static c3d_status add_month(const preview *of, size_t number, const preview_pixels *pixels,
                             const preview_year *year, int month, c3d_text *out)
 {
-    const c3d_shard_shape *shape = pixels->shape;
-    const c3d_date date = c3d_shard_months(of->store.shards[0])[month];
-    const double missing = 100 * (double)pixels->scene.missing_share[month];
+    const c3d_shard_shape *shape = &pixels->shape;
+    const c3d_date date = of->months[month];
+    const double missing = 100 * (double)pixels->missing_share[month];
     const int side = (shape->size_px + of->factor - 1) / of->factor;
     const double width = 100.0 * side * of->factor / shape->size_px;
     char text[12];
@@ -347,8 +368,8 @@ c3d_status c3d_preview_page_scene(const preview *of, size_t number, c3d_text *ou
     c3d_status st;
 
     C3D_TRY(c3d_preview_read(&of->store, of->frames.rows[scene->frame].frame_id, &pixels));
-    st = add_header(of, scene, out);
-    if (st == C3D_OK) st = add_all_areas(of, number, out);
+    add_header(of, scene, out);
+    st = add_all_areas(of, number, out);
     if (st == C3D_OK) st = add_years(of, number, &pixels, out);
     c3d_text_add(out, "</article>\n");
     c3d_preview_pixels_free(&pixels);

@@ -21,6 +21,7 @@ typedef struct preview {
     preview_stretch stretch;
     c3d_outlines *outlines;
     c3d_transformer *to_degrees; /* NULL: no place is known */
+    c3d_date *months;            /* of all periods */
     int n_years;
     preview_year *years;
     bool is_monthly; /* at most one image a calendar month: a column each */

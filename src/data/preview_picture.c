@@ -59,50 +59,61 @@ static void find_natural(const c3d_shard *shard, preview_stretch *out)
 
 static bool is_valid(const preview_pixels *pixels, int month, int y, int x)
 {
-    const size_t size = (size_t)pixels->shape->size_px, row_bytes = (size + 7) / 8;
-    const uint8_t *row = pixels->scene.valid + ((size_t)month * size + (size_t)y) * row_bytes;
+    const size_t size = (size_t)pixels->shape.size_px, row_bytes = (size + 7) / 8;
+    const uint8_t *row = pixels->valid + ((size_t)month * size + (size_t)y) * row_bytes;
 
     return row[x / 8] >> (7 - x % 8) & 1;
 }
 
 static double value_of(const preview_pixels *pixels, int month, int band, int y, int x)
 {
-    const c3d_shard_shape *shape = pixels->shape;
+    const c3d_shard_shape *shape = &pixels->shape;
     const size_t size = (size_t)shape->size_px;
     const size_t plane = (size_t)month * (size_t)shape->n_bands + (size_t)band;
 
-    return c3d_dtype_get(pixels->scene.values, shape->dtype,
+    return c3d_dtype_get(pixels->values, shape->dtype,
                          (plane * size + (size_t)y) * size + (size_t)x);
+}
+
+static c3d_status read_periods(const c3d_store *store, int64_t frame_id, preview_pixels *out)
+{
+    const size_t month_valid = c3d_valid_bytes(&out->shape) / (size_t)out->shape.n_months;
+    const size_t month_bytes = c3d_scene_bytes(&out->shape) / (size_t)out->shape.n_months;
+    size_t first = 0;
+
+    for (int p = 0; p < store->n_periods; p++) {
+        const int n_months = store->periods[p].n_months;
+        const c3d_store_row *row = c3d_store_find(store, frame_id, p);
+        if (row && c3d_store_status(store, row) == C3D_SCENE_PRESENT) {
+            c3d_shard *shard = store->shards[row->shard];
+            C3D_TRY(c3d_shard_read_months(shard, row->row, 0, n_months,
+                                          (char *)out->values + first * month_bytes));
+            C3D_TRY(c3d_shard_read_valid(shard, row->row, out->valid + first * month_valid));
+        }
+        first += (size_t)n_months;
+    }
+    return c3d_store_read_missing(store, frame_id, out->missing_share);
 }
 
 c3d_status c3d_preview_read(const c3d_store *store, int64_t frame_id, preview_pixels *out)
 {
-    const c3d_store_row *row = c3d_store_find(store, frame_id);
-    c3d_shard *shard = store->shards[row->shard];
-    const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
-    const size_t n_months = (size_t)shape->n_months, n_sums = n_months * (size_t)shape->n_bands;
     c3d_status st = C3D_ENOMEM;
 
-    *out = (preview_pixels){ .shape = shape };
-    out->scene.values = c3d_calloc(1, c3d_scene_bytes(shape));
-    out->scene.valid = c3d_calloc(1, c3d_valid_bytes(shape));
-    out->scene.missing_share = c3d_calloc(n_months, sizeof(float));
-    out->scene.sum = c3d_calloc(n_sums, sizeof(double));
-    out->scene.sum_squares = c3d_calloc(n_sums, sizeof(double));
-    if (out->scene.values && out->scene.valid && out->scene.missing_share && out->scene.sum &&
-        out->scene.sum_squares)
-        st = c3d_shard_read_scene(shard, row->row, &out->scene);
+    *out = (preview_pixels){ .shape = *c3d_shard_get_shape(store->shards[0]) };
+    out->shape.n_months = store->n_months;
+    out->values = c3d_calloc(1, c3d_scene_bytes(&out->shape));
+    out->valid = c3d_calloc(1, c3d_valid_bytes(&out->shape));
+    out->missing_share = c3d_calloc((size_t)store->n_months, sizeof(float));
+    if (out->values && out->valid && out->missing_share) st = read_periods(store, frame_id, out);
     if (st != C3D_OK) c3d_preview_pixels_free(out);
     return st;
 }
 
 void c3d_preview_pixels_free(preview_pixels *pixels)
 {
-    free(pixels->scene.values);
-    free(pixels->scene.valid);
-    free(pixels->scene.missing_share);
-    free(pixels->scene.sum);
-    free(pixels->scene.sum_squares);
+    free(pixels->values);
+    free(pixels->valid);
+    free(pixels->missing_share);
     *pixels = (preview_pixels){ 0 };
 }
 
@@ -128,7 +139,7 @@ static bool series_median(const preview_pixels *pixels, int band, const int at[2
 {
     size_t n = 0;
 
-    for (int m = 0; m < pixels->shape->n_months; m++)
+    for (int m = 0; m < pixels->shape.n_months; m++)
         if (is_valid(pixels, m, at[1], at[0]))
             series[n++] = value_of(pixels, m, band, at[1], at[0]);
     if (n == 0) return false;
@@ -140,7 +151,7 @@ static bool series_median(const preview_pixels *pixels, int band, const int at[2
 static void take_samples(const preview_pixels *pixels, const preview_stretch *stretch,
                          sampler *sample)
 {
-    const int size = pixels->shape->size_px;
+    const int size = pixels->shape.size_px;
 
     for (int i = 0; i < size * size && sample->n < SAMPLES_MAX; i++) {
         const int at[2] = { i % size, i / size };
@@ -190,7 +201,7 @@ c3d_status c3d_preview_stretch(const c3d_store *store, const c3d_frames *frames,
     else
         find_natural(shard, out);
     sample.step = 1 + choice->n * size * size / SAMPLES_MAX;
-    sample.series = c3d_calloc((size_t)shape->n_months, sizeof(double));
+    sample.series = c3d_calloc((size_t)store->n_months, sizeof(double));
     if (!sample.series) st = C3D_ENOMEM;
     for (int c = 0; c < out->n_channels; c++) {
         sample.values[c] = c3d_calloc(SAMPLES_MAX, sizeof(double));
@@ -215,7 +226,7 @@ c3d_status c3d_preview_stretch(const c3d_store *store, const c3d_frames *frames,
 static bool block_mean(const preview_pixels *pixels, int month, int factor, const int at[2],
                        const preview_stretch *stretch, double mean[3])
 {
-    const int size = pixels->shape->size_px;
+    const int size = pixels->shape.size_px;
     int n = 0, n_all = 0;
 
     for (int c = 0; c < 3; c++) mean[c] = 0;
@@ -244,7 +255,7 @@ static uint8_t shade(const preview_stretch *stretch, int channel, double value)
 static size_t paint(const preview_pixels *pixels, int month, const preview_stretch *stretch,
                     int factor, uint8_t *to)
 {
-    const int size = pixels->shape->size_px, n_colours = stretch->n_channels;
+    const int size = pixels->shape.size_px, n_colours = stretch->n_channels;
     size_t n_missing = 0;
 
     for (int y = 0; y < size; y += factor) {
@@ -264,7 +275,7 @@ static size_t paint(const preview_pixels *pixels, int month, const preview_stret
 c3d_status c3d_preview_picture(const preview_pixels *pixels, int month,
                                const preview_stretch *stretch, int factor, c3d_text *out)
 {
-    const int side = (pixels->shape->size_px + factor - 1) / factor;
+    const int side = (pixels->shape.size_px + factor - 1) / factor;
     const size_t n = (size_t)side * (size_t)side;
     uint8_t *picture = c3d_calloc(n, 4);
     int n_bands = 4;
