@@ -131,10 +131,13 @@ typedef struct c3d_config_span {
     int32_t first, last;
 } c3d_config_span;
 #define C3D_CONFIG_MAX_RANGES 32
+#define C3D_CONFIG_MAX_TEXTS  16
 typedef struct c3d_config_class {
     char name[32];
     int n_ranges;
     int ranges[C3D_CONFIG_MAX_RANGES][2]; /* codes from..to, inclusive */
+    int n_texts;
+    char texts[C3D_CONFIG_MAX_TEXTS][48]; /* what is no code */
 } c3d_config_class;
 typedef struct c3d_config_classes {
     int n;
@@ -158,7 +161,9 @@ typedef struct c3d_config {
         char *root, *store;
         char *mosaics, *labels;
         c3d_config_span label_period;
-        c3d_config_classes label_classes;
+        char *label_field, *label_date_field;
+        c3d_config_classes label_classes, hard_negatives;
+        double hard_negative_share, negative_distance_m;
         char *positive;
         c3d_config_texts bands; /* n = 0: all */
         c3d_config_span months;

@@ -13,6 +13,8 @@ typedef struct c3d_label_class {
     char name[32];
     int n_ranges;
     int ranges[32][2]; /* codes from..to, inclusive */
+    int n_texts;       /* values of data.label_field; "*": any */
+    char texts[16][48];
 } c3d_label_class;
 
 typedef enum c3d_samples_mode {
@@ -37,7 +39,9 @@ typedef enum c3d_split_mode {
 typedef struct c3d_dataset_desc {
     const char *out_dir;
     const char *mosaics; /* pattern, absolute or relative to the working directory */
-    const char *labels;  /* pattern; NULL: frames without labels */
+    const char *labels;  /* pattern or directory; NULL: frames without labels */
+    /* fields of a vector file that name the class and the year of a feature; NULL: none */
+    const char *label_field, *label_date_field;
     /* label_period of one label raster, whose label year is then that of label_last; 0: by {YYYY}
      */
     c3d_date label_first, label_last;
@@ -54,6 +58,10 @@ typedef struct c3d_dataset_desc {
     double aoi[4];              /* x_min, y_min, x_max, y_max in the mosaics' CRS; all 0: none */
     int frame_size_px, stride_px;
     double positive_share, negative_share;
+    int n_hard; /* classes that make a negative a hard one (positive_share of its area) */
+    const c3d_label_class *hard;
+    double hard_share;          /* of training negatives; 0: as it comes */
+    double negative_distance_m; /* negatives nearer to a class are uncertain */
     c3d_label_year_rule label_year;
     c3d_samples_mode samples;
     c3d_series_label series_label;
@@ -126,6 +134,7 @@ typedef struct c3d_frames {
     char **classes;          /* label classes as configured */
     bool by_class;           /* class c is label c + 1; else positive is the only class of labels */
     c3d_frame_label *labels; /* [n, n_years] */
+    uint8_t *hard;           /* [n, n_years] 1: holds what hard negatives hold; NULL: not asked */
     double *shares; /* [n, n_years, n_classes] of the frame's area; NaN: nothing observed */
     /* the grid all months are read on */
     char *crs_wkt;

@@ -203,7 +203,9 @@ C3D_CHECKED c3d_status c3d_vector_writer_commit(c3d_vector_writer *writer); /* e
 void c3d_vector_writer_discard(c3d_vector_writer *writer);
 
 typedef struct c3d_vector c3d_vector; /* an open layer, all rows in memory */
+/* layer NULL: the only one. */
 C3D_CHECKED c3d_status c3d_vector_open(const char *path, const char *layer, c3d_vector **out);
+const char *c3d_vector_path(const c3d_vector *vector); /* borrowed */
 void c3d_vector_close(c3d_vector *vector);
 size_t c3d_vector_n_rows(const c3d_vector *vector);
 int c3d_vector_n_fields(const c3d_vector *vector);
@@ -216,5 +218,25 @@ const char *c3d_vector_text(const c3d_vector *vector, size_t row, int field);
 /* Bounding box of the row's geometry: x_min, y_min, x_max, y_max; false without geometry. */
 bool c3d_vector_bounds(const c3d_vector *vector, size_t row, double out[4]);
 const char *c3d_vector_crs_wkt(const c3d_vector *vector);
+
+/* ---- what polygons and points cover
+ * ------------------------------------------------------------------------ */
+
+/* Polygons and points of classes in the pixel plane of a grid. Vertices are moved there one by one
+ * and edges are straight there; polygons that cross themselves are mended first (GEOS). */
+typedef struct c3d_shapes c3d_shapes;
+C3D_CHECKED c3d_status c3d_shapes_create(const c3d_grid *grid, int n_classes, c3d_shapes **out);
+void c3d_shapes_destroy(c3d_shapes *shapes); /* NULL is fine */
+/* Rows of a layer; class_of_row [n_rows], -1: left out. C3D_EDATA names the row of a line, or of a
+ * vertex without a place in the grid's CRS. */
+C3D_CHECKED c3d_status c3d_shapes_add(c3d_shapes *shapes, const c3d_vector *layer,
+                                      const int *class_of_row);
+/* x_min, y_min, x_max, y_max in pixels; false when there is nothing. */
+bool c3d_shapes_bounds(const c3d_shapes *shapes, double out[4]);
+/* shares [n, n_classes]: of each window's area what polygons of the class cover, overlaps counted
+ * once; 1 where the window holds a point of it (one on the right or lower edge is the next
+ * window's). */
+C3D_CHECKED c3d_status c3d_shapes_cover(const c3d_shapes *shapes, size_t n,
+                                        const c3d_window *windows, double *shares);
 
 #endif

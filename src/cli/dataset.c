@@ -176,24 +176,26 @@ _Static_assert(C3D_CONFIG_RESAMPLING_CUBIC + C3D_RESAMPLING_NEAREST == C3D_RESAM
 typedef struct request {
     c3d_dataset_desc desc;
     char mosaics[C3D_PATH_MAX], labels[C3D_PATH_MAX];
-    c3d_label_class *classes;
+    c3d_label_class *classes, *hard;
     c3d_date *periods;
     int (*mask_valid)[2];
 } request;
 
-static c3d_status take_classes(const c3d_config_classes *from, request *out)
+static c3d_status take_classes(const c3d_config_classes *from, c3d_label_class **out)
 {
-    out->classes = c3d_calloc((size_t)from->n + 1, sizeof *out->classes);
-    if (!out->classes) return C3D_ENOMEM;
+    _Static_assert(sizeof(*out)[0].texts == sizeof from->items[0].texts, "the same texts");
+
+    *out = c3d_calloc((size_t)from->n + 1, sizeof **out);
+    if (!*out) return C3D_ENOMEM;
     for (int i = 0; i < from->n; i++) {
         const c3d_config_class *item = &from->items[i];
-        c3d_label_class *to = &out->classes[i];
+        c3d_label_class *to = &(*out)[i];
         memcpy(to->name, item->name, sizeof to->name);
         to->n_ranges = item->n_ranges;
         memcpy(to->ranges, item->ranges, sizeof to->ranges);
+        to->n_texts = item->n_texts;
+        memcpy(to->texts, item->texts, sizeof to->texts);
     }
-    out->desc.n_classes = from->n;
-    out->desc.classes = out->classes;
     return C3D_OK;
 }
 
@@ -248,6 +250,30 @@ static c3d_status take_mask(const c3d_config *config, request *out)
     return C3D_OK;
 }
 
+static c3d_status take_labels(const c3d_config *config, request *out)
+{
+    c3d_dataset_desc *desc = &out->desc;
+
+    if (config->data.labels[0]) {
+        C3D_TRY(c3d_config_path(config, config->data.labels, out->labels));
+        desc->labels = out->labels;
+    }
+    desc->label_field = config->data.label_field;
+    desc->label_date_field = config->data.label_date_field;
+    desc->label_first = config->data.label_period.first;
+    desc->label_last = config->data.label_period.last;
+    desc->positive = config->data.positive[0] ? config->data.positive : NULL;
+    desc->hard_share = config->data.hard_negative_share;
+    desc->negative_distance_m = config->data.negative_distance_m;
+    desc->n_hard = config->data.hard_negatives.n;
+    desc->n_classes = config->data.label_classes.n;
+    C3D_TRY(take_classes(&config->data.hard_negatives, &out->hard));
+    C3D_TRY(take_classes(&config->data.label_classes, &out->classes));
+    desc->hard = out->hard;
+    desc->classes = out->classes;
+    return C3D_OK;
+}
+
 static void take_numbers(const c3d_config *config, c3d_dataset_desc *desc)
 {
     for (int i = 0; i < config->data.aoi.n && i < 4; i++) desc->aoi[i] = config->data.aoi.items[i];
@@ -288,15 +314,8 @@ static c3d_status take_request(const c3d_args *args, const c3d_config *config, r
         return C3D_FAIL(C3D_ECONFIG, "--out: expected the directory of the dataset");
     C3D_TRY(c3d_config_path(config, config->data.mosaics, out->mosaics));
     desc->mosaics = out->mosaics;
-    if (config->data.labels[0]) {
-        C3D_TRY(c3d_config_path(config, config->data.labels, out->labels));
-        desc->labels = out->labels;
-    }
-    desc->label_first = config->data.label_period.first;
-    desc->label_last = config->data.label_period.last;
     desc->month_first = config->data.months.first;
     desc->month_last = config->data.months.last;
-    desc->positive = config->data.positive[0] ? config->data.positive : NULL;
     desc->n_bands = config->data.bands.n;
     desc->bands = (const char *const *)config->data.bands.items;
     take_numbers(config, desc);
@@ -306,7 +325,7 @@ static c3d_status take_request(const c3d_args *args, const c3d_config *config, r
         desc->memory_bytes = (size_t)c3d_args_int(args, "--memory-mb") << 20;
         desc->scenes_per_shard = (int)c3d_args_int(args, "--scenes-per-shard");
     }
-    return take_classes(&config->data.label_classes, out);
+    return take_labels(config, out);
 }
 
 /* ---- commands ----------------------------------------------------------------------------------
@@ -372,6 +391,7 @@ static c3d_status run_with_config(c3d_comm *comm, const c3d_args *args, command_
     c3d_config_free(&config);
     if (of) {
         free(of->classes);
+        free(of->hard);
         free(of->periods);
         free(of->mask_valid);
     }

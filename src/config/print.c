@@ -71,6 +71,10 @@ static void put_classes(c3d_text *out, const c3d_config_classes *classes)
                 c3d_text_add(out, "-%d", item->ranges[j][1]);
             }
         }
+        for (int j = 0; j < item->n_texts; j++) {
+            if (j || item->n_ranges) c3d_text_add(out, ", ");
+            put_text(out, item->texts[j]);
+        }
         c3d_text_add(out, "]");
     }
     c3d_text_add(out, "}");

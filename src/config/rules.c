@@ -130,12 +130,25 @@ static bool positive_exists(const c3d_config *c, char what[256])
     return false;
 }
 
+static bool is_text_shared(const c3d_config_class *a, const c3d_config_class *b, char what[256])
+{
+    for (int i = 0; i < a->n_texts; i++) {
+        for (int j = 0; j < b->n_texts; j++) {
+            if (strcmp(a->texts[i], b->texts[j]) != 0) continue;
+            (void)snprintf(what, 256, "%s is in %s and in %s", a->texts[i], b->name, a->name);
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool classes_disjoint(const c3d_config *c, char what[256])
 {
     const c3d_config_classes *classes = &c->data.label_classes;
 
     for (int i = 0; i < classes->n; i++) {
         for (int j = 0; j < i; j++) {
+            if (is_text_shared(&classes->items[i], &classes->items[j], what)) return false;
             for (int a = 0; a < classes->items[i].n_ranges; a++) {
                 for (int b = 0; b < classes->items[j].n_ranges; b++) {
                     const int *p = classes->items[i].ranges[a], *q = classes->items[j].ranges[b];
@@ -178,6 +191,13 @@ static bool labels_dated(const c3d_config *c, char what[256])
                              : "has no {YYYY}, so data.label_period is needed");
     if (is_yearly) return !has_period;
     return has_period || !names_raster(c->data.labels);
+}
+
+static bool hard_named(const c3d_config *c, char what[256])
+{
+    (void)snprintf(what, 256, "%.10g, but data.hard_negatives names none",
+                   c->data.hard_negative_share);
+    return c->data.hard_negative_share == 0 || c->data.hard_negatives.n > 0;
 }
 
 static bool gamma_used(const c3d_config *c, char what[256])
@@ -234,6 +254,7 @@ static const rule rules[] = {
     { { "data.label_classes" }, classes_disjoint },
     { { "data.labels", "data.label_classes" }, labels_complete },
     { { "data.labels", "data.label_period" }, labels_dated },
+    { { "data.hard_negative_share", "data.hard_negatives" }, hard_named },
 };
 
 static void check_rule(reader *r, const rule *law)

@@ -204,14 +204,30 @@ static bool store_span(slot *s, const node *value)
     return true;
 }
 
-/* "30" or "101-130" */
-static bool add_range(slot *s, const node *value, c3d_config_class *to)
+/* A value of a vector file's field: it does not begin like a number. */
+static bool add_text(slot *s, const node *value, c3d_config_class *to)
+{
+    if (strlen(value->scalar) >= sizeof to->texts[0])
+        return refuse(s, value, "a text of at most 47 bytes");
+    if (to->n_texts == C3D_CONFIG_MAX_TEXTS) {
+        c3d_config_mistake(s->r, value->origin, "%s: more than %d texts for %s", s->row->key,
+                           C3D_CONFIG_MAX_TEXTS, to->name);
+        return false;
+    }
+    (void)snprintf(to->texts[to->n_texts++], sizeof to->texts[0], "%s", value->scalar);
+    return true;
+}
+
+/* "30", "101-130", or a text */
+static bool add_value(slot *s, const node *value, c3d_config_class *to)
 {
     const char *dash = value->kind == NODE_SCALAR ? strchr(value->scalar, '-') : NULL;
     char first[16] = "";
     long long from, until;
 
     if (value->kind != NODE_SCALAR) return refuse(s, value, "a code or a range such as 101-130");
+    if (value->scalar[0] != 0 && strchr("0123456789-+.", value->scalar[0]) == NULL)
+        return add_text(s, value, to);
     (void)snprintf(first, sizeof first, "%.*s", (int)(dash ? dash - value->scalar : 15),
                    value->scalar);
     if (!c3d_parse_int(first, &from) || !c3d_parse_int(dash ? dash + 1 : first, &until) ||
@@ -241,10 +257,10 @@ static bool read_class(slot *s, const node *name, const node *codes, c3d_config_
         return refuse(s, name, "a name of at most 31 letters, digits, _ or -");
     }
     (void)snprintf(to->name, sizeof to->name, "%s", name->scalar);
-    if (codes->kind == NODE_SCALAR) return add_range(s, codes, to);
+    if (codes->kind == NODE_SCALAR) return add_value(s, codes, to);
     if (codes->kind == NODE_MAP || codes->n == 0) return refuse(s, codes, "a list of codes");
     for (int i = 0; i < codes->n; i++) {
-        if (!add_range(s, &codes->items[i], to)) return false;
+        if (!add_value(s, &codes->items[i], to)) return false;
     }
     return true;
 }

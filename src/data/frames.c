@@ -11,6 +11,7 @@ void c3d_frames_free(c3d_frames *frames)
     free(frames->classes);
     free(frames->years);
     free(frames->labels);
+    free(frames->hard);
     free(frames->shares);
     free(frames->crs_wkt);
     free(frames->rows);

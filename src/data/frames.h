@@ -46,6 +46,7 @@ typedef struct label_report {
     double observed;
     double total;
     bool has_palette;
+    bool is_vector;                      /* then there are no codes */
     const struct label_product *product; /* of the first year; or NULL */
     char file[256];                      /* a label file, for messages */
 } label_report;

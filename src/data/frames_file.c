@@ -369,6 +369,18 @@ static void add_archive(c3d_text *text, const c3d_archive *archive)
     }
 }
 
+static void add_classes(c3d_text *text, const char *word, int n, const c3d_label_class *classes)
+{
+    for (int c = 0; c < n; c++) {
+        c3d_text_add(text, "%s %s", word, classes[c].name);
+        for (int r = 0; r < classes[c].n_ranges; r++)
+            c3d_text_add(text, " %d-%d", classes[c].ranges[r][0], classes[c].ranges[r][1]);
+        for (int t = 0; t < classes[c].n_texts; t++)
+            c3d_text_add(text, " \"%s\"", classes[c].texts[t]);
+        c3d_text_add(text, "\n");
+    }
+}
+
 /* The imagery's files are not in it: months that arrive later leave the frames as they are. */
 c3d_status c3d_frames_fingerprint(const c3d_dataset_desc *desc, const c3d_archive *archive,
                                   uint64_t *out)
@@ -384,13 +396,10 @@ c3d_status c3d_frames_fingerprint(const c3d_dataset_desc *desc, const c3d_archiv
                  desc->split_shares[1], desc->split_shares[2], desc->folds, desc->seed);
     c3d_text_add(&text, "labels %d %d %.17g %.17g %s\n", desc->label_first, desc->label_last,
                  desc->positive_share, desc->negative_share, desc->positive ? desc->positive : "");
-    for (int c = 0; c < desc->n_classes; c++) {
-        c3d_text_add(&text, "class %s", desc->classes[c].name);
-        for (int r = 0; r < desc->classes[c].n_ranges; r++)
-            c3d_text_add(&text, " %d-%d", desc->classes[c].ranges[r][0],
-                         desc->classes[c].ranges[r][1]);
-        c3d_text_add(&text, "\n");
-    }
+    add_classes(&text, "class", desc->n_classes, desc->classes);
+    add_classes(&text, "hard", desc->n_hard, desc->hard);
+    c3d_text_add(&text, "fields %s %s distance %.17g\n", desc->label_field ? desc->label_field : "",
+                 desc->label_date_field ? desc->label_date_field : "", desc->negative_distance_m);
     add_archive(&text, &labels);
     *out = c3d_hash(text.text, text.length);
     c3d_text_free(&text);

@@ -1,5 +1,6 @@
 #include "frames.h"
 #include "label_product.h"
+#include "label_vector.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,39 @@ static c3d_status single_year(const c3d_dataset_desc *desc, const c3d_archive *a
     return C3D_OK;
 }
 
+static bool has_dates(const c3d_dataset_desc *desc)
+{
+    return desc->label_date_field != NULL && desc->label_date_field[0] != 0;
+}
+
+/* One vector file of several years: each year of its field is a label year, with the same file. */
+static c3d_status years_of_field(const c3d_dataset_desc *desc, c3d_archive *labels)
+{
+    const char *path = labels->months[0].files[0];
+    c3d_archive_month *months;
+    int *years, n;
+
+    if (labels->n_months != 1 || labels->months[0].n_files != 1 || labels->months[0].date != 0 ||
+        !c3d_label_is_vector(path))
+        return C3D_FAIL(C3D_ECONFIG,
+                        "data.label_date_field: is for data.labels of one vector file without "
+                        "{YYYY}, not for %s",
+                        desc->labels);
+    C3D_TRY(c3d_label_vector_years(desc, path, &years, &n));
+    months = c3d_calloc((size_t)n, sizeof *months);
+    for (int k = 0; k < n && months != NULL; k++) {
+        months[k] = (c3d_archive_month){ .date = years[k] * 10000, .n_files = 1 };
+        months[k].files = c3d_calloc(1, sizeof *months[k].files);
+        if (months[k].files != NULL) months[k].files[0] = c3d_strdup(path);
+    }
+    free(years);
+    if (months == NULL) return C3D_ENOMEM;
+    c3d_archive_free(labels);
+    labels->months = months;
+    labels->n_months = n;
+    return C3D_OK;
+}
+
 c3d_status c3d_label_archive(const c3d_dataset_desc *desc, const c3d_archive *archive,
                              c3d_archive *out)
 {
@@ -60,11 +94,12 @@ c3d_status c3d_label_archive(const c3d_dataset_desc *desc, const c3d_archive *ar
 
     C3D_TRY(c3d_label_pattern(desc->labels, pattern));
     C3D_TRY(c3d_archive_find(pattern, 0, 0, &labels));
-    if (strstr(pattern, "{YYYY}") == NULL) {
+    if (strstr(pattern, "{YYYY}") == NULL && !has_dates(desc)) {
         C3D_TRY_TO(fail, single_year(desc, archive, &labels));
         *out = labels;
         return C3D_OK;
     }
+    if (has_dates(desc)) C3D_TRY_TO(fail, years_of_field(desc, &labels));
     if (strstr(pattern, "{MM}") != NULL)
         C3D_TRY_TO(fail, C3D_FAIL(C3D_ECONFIG,
                                   "data.labels: \"%s\": labels are by year, {MM} has "
@@ -129,6 +164,7 @@ static void list_codes(const label_report *report, c3d_text *out)
 
 static bool has_class(const c3d_dataset_desc *desc, const label_report *report, const char *name)
 {
+    if (report->is_vector) return true;
     for (int c = 0; c < desc->n_classes; c++) {
         const c3d_label_class *class = &desc->classes[c];
 
@@ -317,7 +353,7 @@ static c3d_status check_positives(const c3d_dataset_desc *desc, const c3d_frames
 c3d_status c3d_label_gate(const c3d_dataset_desc *desc, const c3d_frames *frames,
                           const label_report *report)
 {
-    C3D_TRY(check_codes(desc, report));
+    if (!report->is_vector) C3D_TRY(check_codes(desc, report));
     if (report->product != NULL) C3D_TRY(check_legend(report));
     return check_positives(desc, frames, report);
 }

@@ -71,6 +71,8 @@ C3D_CHECKED c3d_status c3d_raster_file_open(const char *path, raster_file *file,
 /* The open dataset of a file, opened again when it was closed to save handles. */
 C3D_CHECKED c3d_status c3d_raster_file_use(c3d_raster *raster, raster_file *file,
                                            GDALDatasetH *out);
+/* A row's geometry, or NULL; borrowed. */
+OGRGeometryH c3d_gdal_row_geometry(const c3d_vector *vector, size_t row);
 
 /* Finds the wanted bands in a file and fills file->bands and dtype. */
 C3D_CHECKED c3d_status c3d_raster_file_bands(const c3d_mosaic_desc *desc,

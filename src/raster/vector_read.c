@@ -52,6 +52,26 @@ static c3d_status read_rows(c3d_vector *vector, OGRLayerH layer)
     return C3D_OK;
 }
 
+static c3d_status find_layer(const c3d_vector *vector, const char *name, OGRLayerH *out)
+{
+    const int n = GDALDatasetGetLayerCount(vector->dataset);
+    c3d_text names = { 0 };
+    c3d_status st;
+
+    *out = name != NULL ? GDALDatasetGetLayerByName(vector->dataset, name)
+           : n == 1     ? GDALDatasetGetLayer(vector->dataset, 0)
+                        : NULL;
+    if (*out != NULL) return C3D_OK;
+    if (name != NULL) return C3D_FAIL(C3D_EDATA, "%s: no layer \"%s\"", vector->path, name);
+    for (int i = 0; i < n; i++)
+        c3d_text_add(&names, "%s%s", i ? ", " : "",
+                     OGR_L_GetName(GDALDatasetGetLayer(vector->dataset, i)));
+    st = C3D_FAIL(C3D_EDATA, "%s: %d layers, expected one%s%s", vector->path, n, n ? ": " : "",
+                  n ? names.text : "");
+    c3d_text_free(&names);
+    return st;
+}
+
 c3d_status c3d_vector_open(const char *path, const char *layer_name, c3d_vector **out)
 {
     c3d_vector *vector = c3d_calloc(1, sizeof *vector);
@@ -68,9 +88,7 @@ c3d_status c3d_vector_open(const char *path, const char *layer_name, c3d_vector 
         C3D_TRY_TO(fail, C3D_FAIL(C3D_EDATA, "%s: not a vector file that can be read: %s", path,
                                   c3d_gdal_said()));
     }
-    layer = GDALDatasetGetLayerByName(vector->dataset, layer_name);
-    if (layer == NULL)
-        C3D_TRY_TO(fail, C3D_FAIL(C3D_EDATA, "%s: no layer \"%s\"", path, layer_name));
+    C3D_TRY_TO(fail, find_layer(vector, layer_name, &layer));
     vector->crs_wkt = c3d_gdal_wkt(OGR_L_GetSpatialRef(layer));
     C3D_TRY_TO(fail, read_fields(vector, OGR_L_GetLayerDefn(layer)));
     C3D_TRY_TO(fail, read_rows(vector, layer));
@@ -178,6 +196,16 @@ bool c3d_vector_bounds(const c3d_vector *vector, size_t row, double out[4])
     out[2] = box.MaxX;
     out[3] = box.MaxY;
     return true;
+}
+
+OGRGeometryH c3d_gdal_row_geometry(const c3d_vector *vector, size_t row)
+{
+    return OGR_F_GetGeometryRef(vector->rows[row]);
+}
+
+const char *c3d_vector_path(const c3d_vector *vector)
+{
+    return vector->path;
 }
 
 const char *c3d_vector_crs_wkt(const c3d_vector *vector)
