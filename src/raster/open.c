@@ -7,6 +7,7 @@
 #include <strings.h>
 
 enum { OPEN_FILES_MAX = 64 }; /* handles a raster keeps open */
+#define BLOCK_BYTES_MAX ((size_t)1 << 30)
 
 /* A nodata tag that the type cannot hold (-9999 in a byte file) marks nothing. */
 static bool is_representable(double value, GDALDataType type)
@@ -79,6 +80,22 @@ c3d_status c3d_raster_file_dtype(raster_file *file, int n_bands)
                     file->path, GDALGetDataTypeName(type));
 }
 
+/* GDAL holds whole blocks, however few of their pixels are asked for. */
+static c3d_status check_block(GDALDatasetH dataset, const raster_file *file)
+{
+    const GDALRasterBandH band = GDALGetRasterBand(dataset, 1);
+    int width = 0, height = 0;
+
+    GDALGetBlockSize(band, &width, &height);
+    const double n_bytes =
+        (double)width * height * GDALGetDataTypeSizeBytes(GDALGetRasterDataType(band));
+    if (n_bytes <= (double)BLOCK_BYTES_MAX) return C3D_OK;
+    return C3D_FAIL(C3D_EDATA,
+                    "%s: stored in blocks of %d x %d pixels, %.1f GiB each, at most 1 is read; "
+                    "tile it (gdal_translate -co TILED=YES)",
+                    file->path, width, height, n_bytes / (double)((size_t)1 << 30));
+}
+
 static c3d_status read_info(GDALDatasetH dataset, raster_file *file, c3d_raster_info *info)
 {
     int mask_flags;
@@ -92,6 +109,7 @@ static c3d_status read_info(GDALDatasetH dataset, raster_file *file, c3d_raster_
     for (int i = 0; i < info->n_bands; i++)
         read_band_info(GDALGetRasterBand(dataset, i + 1), i, file, info);
     C3D_TRY(c3d_raster_file_dtype(file, info->n_bands));
+    C3D_TRY(check_block(dataset, file));
     info->dtype = file->dtype;
     mask_flags = GDALGetMaskFlags(GDALGetRasterBand(dataset, 1));
     file->has_mask = (mask_flags & GMF_PER_DATASET) && !(mask_flags & GMF_ALPHA);
