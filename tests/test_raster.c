@@ -371,7 +371,7 @@ static void layers_are_written_and_read(void **state)
         assert_int_equal(c3d_vector_writer_add(writer, square, 5, rows[row]), C3D_OK);
     assert_int_equal(c3d_vector_writer_layer(writer, "notes", NULL, fields, 1), C3D_OK);
     assert_int_equal(c3d_vector_writer_add(writer, NULL, 0, rows[1]), C3D_OK);
-    assert_int_equal(c3d_vector_writer_style(writer, "areas", "<qgis/>"), C3D_OK);
+    assert_int_equal(c3d_vector_writer_style(writer, "areas", "plain", "<qgis/>"), C3D_OK);
     assert_false(c3d_path_exists("layers.gpkg")); /* nothing before commit */
     assert_int_equal(c3d_vector_writer_commit(writer), C3D_OK);
     assert_false(c3d_path_exists("layers.gpkg.part.gpkg"));

@@ -196,9 +196,9 @@ C3D_CHECKED c3d_status c3d_vector_writer_layer(c3d_vector_writer *writer, const 
  */
 C3D_CHECKED c3d_status c3d_vector_writer_add(c3d_vector_writer *writer, const double *ring,
                                              int n_points, const c3d_field_value *values);
-/* A QGIS style (QML text) that QGIS loads with the layer: table layer_styles. */
+/* A QGIS style (QML text) by a name, in table layer_styles; QGIS loads a layer with its first. */
 C3D_CHECKED c3d_status c3d_vector_writer_style(c3d_vector_writer *writer, const char *layer,
-                                               const char *qml);
+                                               const char *name, const char *qml);
 C3D_CHECKED c3d_status c3d_vector_writer_commit(c3d_vector_writer *writer); /* ends the writer */
 void c3d_vector_writer_discard(c3d_vector_writer *writer);
 

@@ -76,6 +76,8 @@ C3D_CHECKED c3d_status c3d_label_gate(const c3d_dataset_desc *desc, const c3d_fr
 /* A number that changes when a setting does that shapes frames.gpkg. */
 C3D_CHECKED c3d_status c3d_frames_fingerprint(const c3d_dataset_desc *desc,
                                               const c3d_archive *archive, uint64_t *out);
+/* QGIS styles, one a label year; the last year's is the one a layer opens with. */
+C3D_CHECKED c3d_status c3d_frames_write_styles(c3d_vector_writer *writer, const c3d_frames *frames);
 /* What a person may change in row i of frames.gpkg, as one number (column made). */
 uint64_t c3d_frames_made(const c3d_frames *frames, size_t i);
 /* What frames.gpkg says of its making. */

@@ -298,63 +298,6 @@ static c3d_status write_settings(c3d_vector_writer *writer, const c3d_frames *fr
     return write_codes(writer, desc);
 }
 
-/* ---- style ----------------------------------------------------------------------------------- */
-
-/* Fill by the label of the last year (by split without labels), outline by split. */
-static void style_text(const c3d_frames *frames, c3d_text *out)
-{
-    static const struct {
-        const char *label, *colour;
-    } labels[] = { { "positive", "215,48,39,110" },
-                   { "negative", "69,117,180,70" },
-                   { "uncertain", "254,224,144,90" },
-                   { "unlabelled", "150,150,150,40" } },
-      splits[] = { { "train", "69,117,180,70" },
-                   { "validation", "254,224,144,110" },
-                   { "test", "215,48,39,90" },
-                   { "none", "150,150,150,40" } };
-    const bool by_label = frames->n_years > 0;
-    char attribute[32] = "split";
-
-    if (by_label)
-        (void)snprintf(attribute, sizeof attribute, "label_%04d",
-                       frames->years[frames->n_years - 1]);
-    c3d_text_add(out,
-                 "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-                 "<qgis version=\"3.22\" styleCategories=\"Symbology\">\n"
-                 "<renderer-v2 type=\"categorizedSymbol\" attr=\"%s\" enableorderby=\"0\" "
-                 "symbollevels=\"0\" forceraster=\"0\">\n<categories>\n",
-                 attribute);
-    for (int i = 0; i < 4; i++) {
-        const char *value = by_label ? labels[i].label : splits[i].label;
-        c3d_text_add(out, "<category render=\"true\" symbol=\"%d\" value=\"%s\" label=\"%s\"/>\n",
-                     i, value, value);
-    }
-    c3d_text_add(out, "</categories>\n<symbols>\n");
-    for (int i = 0; i < 4; i++)
-        c3d_text_add(
-            out,
-            "<symbol type=\"fill\" name=\"%d\" alpha=\"1\" clip_to_extent=\"1\">\n"
-            "<layer class=\"SimpleFill\" enabled=\"1\" locked=\"0\" pass=\"0\">\n"
-            "<prop k=\"color\" v=\"%s\"/>\n<prop k=\"style\" v=\"solid\"/>\n"
-            "<prop k=\"outline_color\" v=\"60,60,60,255\"/>\n"
-            "<prop k=\"outline_style\" v=\"solid\"/>\n<prop k=\"outline_width\" v=\"0.3\"/>\n"
-            "<data_defined_properties><Option type=\"Map\">\n"
-            "<Option type=\"QString\" name=\"name\" value=\"\"/>\n"
-            "<Option type=\"Map\" name=\"properties\">"
-            "<Option type=\"Map\" name=\"outlineColor\">"
-            "<Option type=\"bool\" name=\"active\" value=\"true\"/>"
-            "<Option type=\"QString\" name=\"expression\" value=\"CASE WHEN &quot;split&quot;="
-            "'train' THEN '#1b7837' WHEN &quot;split&quot;='validation' THEN '#e08214' WHEN "
-            "&quot;split&quot;='test' THEN '#762a83' ELSE '#969696' END\"/>"
-            "<Option type=\"int\" name=\"type\" value=\"3\"/></Option></Option>\n"
-            "<Option type=\"QString\" name=\"type\" value=\"collection\"/></Option>"
-            "</data_defined_properties>\n</layer>\n</symbol>\n",
-            i, by_label ? labels[i].colour : splits[i].colour);
-    c3d_text_add(out, "</symbols>\n</renderer-v2>\n<layerGeometryType>2</layerGeometryType>\n"
-                      "</qgis>\n");
-}
-
 /* ---- the file -------------------------------------------------------------------------------- */
 
 static void add_archive(c3d_text *text, const c3d_archive *archive)
@@ -412,7 +355,6 @@ c3d_status c3d_frames_write(const char *path, const c3d_frames *frames,
 {
     c3d_vector_writer *writer = NULL;
     c3d_archive labels = { 0 };
-    c3d_text style = { 0 };
     uint64_t fingerprint;
     c3d_status st;
 
@@ -422,13 +364,11 @@ c3d_status c3d_frames_write(const char *path, const c3d_frames *frames,
     C3D_TRY_TO(done, write_frames(writer, frames));
     C3D_TRY_TO(done, write_all_sources(writer, archive, &labels));
     C3D_TRY_TO(done, write_settings(writer, frames, desc, fingerprint));
-    style_text(frames, &style);
-    C3D_TRY_TO(done, c3d_vector_writer_style(writer, "frames", style.text));
+    C3D_TRY_TO(done, c3d_frames_write_styles(writer, frames));
     st = c3d_vector_writer_commit(writer);
     writer = NULL;
 done:
     c3d_vector_writer_discard(writer);
     c3d_archive_free(&labels);
-    c3d_text_free(&style);
     return st;
 }

@@ -13,6 +13,7 @@ struct c3d_vector_writer {
     GDALDatasetH dataset;
     OGRLayerH layer;   /* the last one */
     OGRLayerH styles;  /* table layer_styles, NULL before the first style */
+    char styled[64];   /* layer of the last style */
     bool has_geometry; /* of the last layer */
 };
 
@@ -153,7 +154,8 @@ static c3d_status create_styles(c3d_vector_writer *writer)
     return C3D_OK;
 }
 
-c3d_status c3d_vector_writer_style(c3d_vector_writer *writer, const char *layer, const char *qml)
+c3d_status c3d_vector_writer_style(c3d_vector_writer *writer, const char *layer, const char *name,
+                                   const char *qml)
 {
     OGRFeatureH feature;
     OGRErr failed;
@@ -166,9 +168,10 @@ c3d_status c3d_vector_writer_style(c3d_vector_writer *writer, const char *layer,
     OGR_F_SetFieldString(feature, 1, "");
     OGR_F_SetFieldString(feature, 2, layer);
     OGR_F_SetFieldString(feature, 3, "geom");
-    OGR_F_SetFieldString(feature, 4, layer);
+    OGR_F_SetFieldString(feature, 4, name);
     OGR_F_SetFieldString(feature, 5, qml);
-    OGR_F_SetFieldInteger(feature, 7, 1);
+    OGR_F_SetFieldInteger(feature, 7, strcmp(writer->styled, layer) != 0);
+    (void)snprintf(writer->styled, sizeof writer->styled, "%s", layer);
     OGR_F_SetFieldString(feature, 8, "");
     OGR_F_SetFieldString(feature, 9, "");
     OGR_F_SetFieldString(feature, 11, "2000-01-01T00:00:00Z");
