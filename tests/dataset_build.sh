@@ -54,7 +54,7 @@ expect 3 'checksum' "$tool" verify set
 grep -q "$shard: scene" out || fail "verify does not say where"
 
 # What comes later, and mistakes.
-for command in 'update config.yaml --out x' 'import list.csv --out x'; do
+for command in 'import list.csv --out x'; do
     expect 2 'comes later' "$tool" $command
 done
 expect 2 'did you mean' "$tool" biuld config.yaml

@@ -319,6 +319,7 @@ C3D_CHECKED c3d_status c3d_json_read(const char *path, c3d_json **out);
 C3D_CHECKED c3d_status c3d_json_parse(const char *text, size_t n, const char *name, c3d_json **out);
 /* Indented, keys in insertion order, reals with 17 digits. */
 C3D_CHECKED c3d_status c3d_json_write(const char *path, const c3d_json *json);
+c3d_json *c3d_json_copy(const c3d_json *json);            /* given */
 char *c3d_json_text(const c3d_json *json, bool indented); /* given */
 void c3d_json_free(c3d_json *json);
 c3d_json *c3d_json_object(void);

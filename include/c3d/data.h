@@ -62,7 +62,8 @@ typedef struct c3d_dataset_info {
     char **classes;
     char *crs_wkt;
     double pixel_m[2];
-    uint64_t hash;  /* of samples.csv and all checksums: identifies the content */
+    uint64_t hash;  /* of samples.csv and the checksums in the periods that it shows: the content
+                       that is trained on, whatever months were added later */
     c3d_json *json; /* the whole document, owned */
 } c3d_dataset_info;
 /* C3D_EIO when absent ("DIR: no dataset.json; was c3d-dataset build finished?"), C3D_EDATA. */

@@ -191,6 +191,11 @@ C3D_CHECKED c3d_status c3d_dataset_clip(const c3d_dataset_desc *desc, const c3d_
 /* samples.csv from frames.gpkg and what the shards hold, then dataset.json. */
 C3D_CHECKED c3d_status c3d_dataset_samples(const c3d_dataset_desc *desc,
                                            const c3d_sharing *sharing);
+/* Clips the archive's months after those of dataset.json as a further period, and measures label
+ * years after the last. Frames, labels, splits and samples.csv stay, and so does the dataset's
+ * hash; frames.gpkg gets the new sources and columns, dataset.json the period, last. C3D_ECONFIG
+ * when settings differ that would make other frames or pixels. An interrupted update goes on. */
+C3D_CHECKED c3d_status c3d_dataset_update(const c3d_dataset_desc *desc, const c3d_sharing *sharing);
 typedef struct c3d_preview_desc {
     const char *dir;
     const char *path;    /* of the page; NULL: DIR/preview.html */

@@ -199,6 +199,20 @@ C3D_CHECKED c3d_status c3d_vector_writer_add(c3d_vector_writer *writer, const do
 /* A QGIS style (QML text) by a name, in table layer_styles; QGIS loads a layer with its first. */
 C3D_CHECKED c3d_status c3d_vector_writer_style(c3d_vector_writer *writer, const char *layer,
                                                const char *name, const char *qml);
+/* A consistent copy of the GeoPackage at `path`, without what was deleted in it; commit puts it in
+ * its place. */
+C3D_CHECKED c3d_status c3d_vector_writer_open(const char *path, c3d_vector_writer **out);
+/* An existing layer for add, whose values are of the layer's first n_fields fields. C3D_EDATA when
+ * it is absent or has fewer. */
+C3D_CHECKED c3d_status c3d_vector_writer_select(c3d_vector_writer *writer, const char *name,
+                                                int n_fields);
+/* More fields of the layer, after the others. */
+C3D_CHECKED c3d_status c3d_vector_writer_fields(c3d_vector_writer *writer,
+                                                const c3d_field_desc *fields, int n_fields);
+/* Other values in a row of the layer (c3d_vector_row_id), of fields by name. */
+C3D_CHECKED c3d_status c3d_vector_writer_change(c3d_vector_writer *writer, long long row_id,
+                                                const c3d_field_desc *fields, int n_fields,
+                                                const c3d_field_value *values);
 C3D_CHECKED c3d_status c3d_vector_writer_commit(c3d_vector_writer *writer); /* ends the writer */
 void c3d_vector_writer_discard(c3d_vector_writer *writer);
 
@@ -210,7 +224,8 @@ void c3d_vector_close(c3d_vector *vector);
 size_t c3d_vector_n_rows(const c3d_vector *vector);
 int c3d_vector_n_fields(const c3d_vector *vector);
 const char *c3d_vector_field_name(const c3d_vector *vector, int field);
-int c3d_vector_field(const c3d_vector *vector, const char *name); /* -1 when absent */
+int c3d_vector_field(const c3d_vector *vector, const char *name);  /* -1 when absent */
+long long c3d_vector_row_id(const c3d_vector *vector, size_t row); /* in its file */
 /* False when null or not convertible. Text is borrowed. */
 bool c3d_vector_int(const c3d_vector *vector, size_t row, int field, long long *out);
 bool c3d_vector_real(const c3d_vector *vector, size_t row, int field, double *out);

@@ -95,6 +95,14 @@ c3d_json *c3d_json_string(const char *value)
     return json;
 }
 
+c3d_json *c3d_json_copy(const c3d_json *json)
+{
+    c3d_json *copy = json_deep_copy(json);
+
+    C3D_ASSERT(copy);
+    return copy;
+}
+
 void c3d_json_set(c3d_json *object, const char *key, c3d_json *value)
 {
     C3D_ASSERT(json_object_set_new(object, key, value) == 0);

@@ -130,7 +130,8 @@ static const c3d_command commands[] = {
                .n_operands_max = 1,
                .options = demo_options,
                .n_options = C3D_COUNT(demo_options) },
-    [UPDATE] = CONFIG_COMMAND("update", out_options, "add newly arrived months (comes later)"),
+    [UPDATE] = CONFIG_COMMAND("update", clip_options,
+                              "add newly arrived months; frames, splits and samples stay"),
     [IMPORT] = { .name = "import",
                  .summary = "scenes from a list (comes later)",
                  .operands = "LIST.csv",
@@ -372,6 +373,16 @@ static c3d_status run_stages(c3d_comm *comm, command_number command, const reque
     return c3d_comm_agree_status(comm, print_info(comm, of->desc.out_dir));
 }
 
+static c3d_status update(c3d_comm *comm, const request *of)
+{
+    const c3d_sharing sharing = share(comm);
+
+    c3d_raster_start();
+    c3d_phase_set(C3D_PHASE_CLIPPING, 0, 0);
+    C3D_TRY(c3d_dataset_update(&of->desc, &sharing));
+    return c3d_comm_agree_status(comm, print_info(comm, of->desc.out_dir));
+}
+
 static c3d_status run_with_config(c3d_comm *comm, const c3d_args *args, command_number command)
 {
     c3d_config config = { 0 };
@@ -385,7 +396,7 @@ static c3d_status run_with_config(c3d_comm *comm, const c3d_args *args, command_
         st = c3d_program_print(comm, yaml.text);
     } else if (st == C3D_OK) {
         st = c3d_comm_agree_status(comm, take_request(args, &config, of));
-        if (st == C3D_OK) st = run_stages(comm, command, of);
+        if (st == C3D_OK) st = command == UPDATE ? update(comm, of) : run_stages(comm, command, of);
     }
     c3d_text_free(&yaml);
     c3d_config_free(&config);
@@ -463,14 +474,14 @@ static c3d_status run(c3d_comm *comm, const c3d_args *args)
     case BUILD:
     case FRAMES:
     case CLIP:
-    case SAMPLES: return run_with_config(comm, args, command);
+    case SAMPLES:
+    case UPDATE: return run_with_config(comm, args, command);
     case INFO:
         c3d_raster_start();
         return c3d_comm_agree_status(comm, print_info(comm, args->operands[0]));
     case VERIFY: return verify(comm, args->operands[0]);
     case DEMO: return demo(comm, args);
     case PREVIEW: return preview(comm, args);
-    case UPDATE:
     case IMPORT: break;
     }
     return c3d_comm_agree_status(

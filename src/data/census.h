@@ -2,7 +2,7 @@
 #ifndef C3D_DATA_CENSUS_H
 #define C3D_DATA_CENSUS_H
 
-#include "c3d/dataset.h"
+#include "frames.h"
 #include "store.h"
 
 /* Each frame is in exactly one group. It is present when it is so in at least one period. */
@@ -42,8 +42,5 @@ typedef struct c3d_leak {
 } c3d_leak;
 C3D_CHECKED c3d_status c3d_leak_find(const c3d_frames *frames, const c3d_samples *samples,
                                      c3d_leak *out);
-
-/* Row of a frame, or (size_t)-1. */
-size_t c3d_frames_find(const c3d_frames *frames, int64_t frame_id);
 
 #endif

@@ -28,6 +28,9 @@ typedef struct c3d_clip_plan {
  * C3D_ECONFIG when that is not what is asked for now. One rank's work. */
 C3D_CHECKED c3d_status c3d_clip_make_shards(const c3d_dataset_desc *desc, const c3d_frames *frames,
                                             const c3d_source *source);
+/* C3D_ECONFIG when the source's bands, type or settings are not those of the directory's scenes. */
+C3D_CHECKED c3d_status c3d_clip_check(const c3d_dataset_desc *desc, const c3d_frames *frames,
+                                      const c3d_source *source);
 /* C3D_EIO, with the bytes, when the directory has no room for n scenes. */
 C3D_CHECKED c3d_status c3d_clip_check_space(const char *dir, const c3d_shard_shape *scene,
                                             size_t n);

@@ -184,6 +184,19 @@ static c3d_status create_shards(const c3d_dataset_desc *desc, const c3d_source *
     return st;
 }
 
+c3d_status c3d_clip_check(const c3d_dataset_desc *desc, const c3d_frames *frames,
+                          const c3d_source *source)
+{
+    c3d_store store;
+    c3d_status st;
+
+    C3D_TRY(c3d_store_open(desc->out_dir, false, &store));
+    st = check_existing(&store, frames, source);
+    if (st == C3D_OK) st = keep_settings(desc, frames, store.n_shards > 0);
+    c3d_store_close(&store);
+    return st;
+}
+
 c3d_status c3d_clip_make_shards(const c3d_dataset_desc *desc, const c3d_frames *frames,
                                 const c3d_source *source)
 {

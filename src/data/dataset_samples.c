@@ -182,17 +182,44 @@ static c3d_status add_sources(const char *gpkg, c3d_json *root)
 /* ---- dataset.json ------------------------------------------------------------------------------
  */
 
+/* Which periods the samples show months of: [n_periods], given. */
+static bool *find_shown(const dataset *from)
+{
+    const c3d_store *store = &from->store;
+    bool *is_shown = c3d_calloc((size_t)store->n_periods + 1, sizeof *is_shown);
+
+    for (size_t i = 0; is_shown && i < from->samples.n; i++) {
+        const c3d_sample *sample = &from->samples.rows[i];
+        int period = 0, n_left = sample->n_months, at = 0;
+        while (period + 1 < store->n_periods &&
+               store->periods[period + 1].first <= sample->first_month)
+            period++;
+        while (at < store->periods[period].n_months &&
+               store->periods[period].months[at] < sample->first_month)
+            at++;
+        for (; n_left > 0 && period < store->n_periods; period++, at = 0) {
+            is_shown[period] = true;
+            n_left -= store->periods[period].n_months - at;
+        }
+    }
+    return is_shown;
+}
+
+/* Of the list and of the scenes in the periods it shows: months that are added later, which no
+ * sample shows, leave the hash as it is. */
 static c3d_status hash_content(const dataset *from, const char *samples_path, uint64_t *out)
 {
     c3d_hasher *hasher = c3d_hasher_create();
+    bool *is_shown = find_shown(from);
     char *bytes = NULL;
     size_t n_bytes = 0;
-    c3d_status st = hasher ? c3d_file_read(samples_path, &bytes, &n_bytes) : C3D_ENOMEM;
+    c3d_status st = hasher && is_shown ? c3d_file_read(samples_path, &bytes, &n_bytes) : C3D_ENOMEM;
 
     if (st == C3D_OK) c3d_hasher_add(hasher, bytes, n_bytes);
     for (int i = 0; st == C3D_OK && i < from->store.n_shards; i++) {
         c3d_shard *shard = from->store.shards[i];
         const size_t n = (size_t)c3d_shard_get_shape(shard)->n_scenes;
+        if (!is_shown[from->store.period_of[i]]) continue;
         uint64_t *checksums = c3d_calloc(n, sizeof *checksums);
         st = checksums ? c3d_shard_read_checksums(shard, checksums) : C3D_ENOMEM;
         if (st == C3D_OK) {
@@ -204,6 +231,7 @@ static c3d_status hash_content(const dataset *from, const char *samples_path, ui
     }
     if (st == C3D_OK) *out = c3d_hasher_value(hasher);
     free(bytes);
+    free(is_shown);
     c3d_hasher_destroy(hasher);
     return st;
 }
@@ -246,40 +274,53 @@ static c3d_status name_classes(const dataset *from, c3d_dataset_info *info)
     return C3D_OK;
 }
 
-static c3d_status write_info(dataset *from, const char *gpkg, const char *samples_path)
+static void free_info(c3d_dataset_info *info)
 {
-    const c3d_shard *shard = from->store.shards[0];
-    const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
-    const size_t n_shards = (size_t)from->store.n_shards;
-    char samples_hash[20], path[C3D_PATH_MAX];
-    c3d_dataset_info info = {
-        .frame_size_px = shape->size_px,
-        .n_bands = shape->n_bands,
-        .dtype = shape->dtype,
-        .n_periods = from->store.n_periods,
-        .periods = from->store.periods,
-        .n_shards = from->store.n_shards,
-        .crs_wkt = from->frames.crs_wkt,
-    };
-    uint64_t of_samples;
-    c3d_status st;
+    for (int i = 0; info->bands && i < info->n_bands; i++) free(info->bands[i]);
+    for (int i = 0; i < info->n_classes; i++) free(info->classes[i]);
+    free(info->classes);
+    free(info->bands);
+    free(info->shards);
+}
 
-    measure_pixel(&from->frames, info.pixel_m);
-    C3D_TRY(hash_content(from, samples_path, &info.hash));
-    C3D_TRY(c3d_hash_file(samples_path, &of_samples, NULL));
-    C3D_TRY(c3d_path_join(path, from->desc->out_dir, "dataset.json"));
-    info.shards = c3d_calloc(n_shards, sizeof *info.shards);
-    info.bands = c3d_calloc((size_t)info.n_bands, sizeof *info.bands);
-    st = info.shards && info.bands ? C3D_OK : C3D_ENOMEM;
-    if (st == C3D_OK) st = name_classes(from, &info);
+static c3d_status fill_info(const dataset *from, c3d_dataset_info *out)
+{
+    const c3d_store *store = &from->store;
+    const c3d_shard *shard = store->shards[0];
+    const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
+
+    out->frame_size_px = shape->size_px;
+    out->n_bands = shape->n_bands;
+    out->dtype = shape->dtype;
+    out->n_periods = store->n_periods;
+    out->periods = store->periods;
+    out->n_shards = store->n_shards;
+    out->crs_wkt = from->frames.crs_wkt;
+    measure_pixel(&from->frames, out->pixel_m);
+    out->shards = c3d_calloc((size_t)out->n_shards, sizeof *out->shards);
+    out->bands = c3d_calloc((size_t)out->n_bands, sizeof *out->bands);
+    if (!out->shards || !out->bands) return C3D_ENOMEM;
+    for (int i = 0; i < out->n_bands; i++) out->bands[i] = c3d_strdup(c3d_shard_bands(shard)[i]);
+    for (int i = 0; i < out->n_shards; i++) {
+        snprintf(out->shards[i].file, sizeof out->shards[i].file, "%s", store->files[i]);
+        out->shards[i].period = store->period_of[i];
+        out->shards[i].n_scenes = c3d_shard_get_shape(store->shards[i])->n_scenes;
+    }
+    return name_classes(from, out);
+}
+
+/* The whole of dataset.json, given. */
+static c3d_status describe(const dataset *from, const char *gpkg, const char *samples_path,
+                           c3d_json **out)
+{
+    c3d_dataset_info info = { 0 };
+    char samples_hash[20];
+    uint64_t of_samples;
+    c3d_status st = hash_content(from, samples_path, &info.hash);
+
+    if (st == C3D_OK) st = c3d_hash_file(samples_path, &of_samples, NULL);
+    if (st == C3D_OK) st = fill_info(from, &info);
     if (st == C3D_OK) {
-        for (int i = 0; i < info.n_bands; i++)
-            info.bands[i] = c3d_strdup(c3d_shard_bands(shard)[i]);
-        for (size_t i = 0; i < n_shards; i++) {
-            snprintf(info.shards[i].file, sizeof info.shards[i].file, "%s", from->store.files[i]);
-            info.shards[i].period = from->store.period_of[i];
-            info.shards[i].n_scenes = c3d_shard_get_shape(from->store.shards[i])->n_scenes;
-        }
         c3d_json *root = c3d_dataset_info_to_json(&info);
         snprintf(samples_hash, sizeof samples_hash, "%016" PRIx64, of_samples);
         c3d_json_set(root, "samples_hash", c3d_json_string(samples_hash));
@@ -288,14 +329,23 @@ static c3d_status write_info(dataset *from, const char *gpkg, const char *sample
         c3d_json_set(root, "leak", leak_to_json(from, fmin(info.pixel_m[0], info.pixel_m[1])));
         c3d_json_set(root, "missing_share", missing_to_json(&from->census));
         st = add_sources(gpkg, root);
-        if (st == C3D_OK) st = c3d_json_write(path, root);
-        c3d_json_free(root);
+        if (st == C3D_OK)
+            *out = root;
+        else
+            c3d_json_free(root);
     }
-    for (int i = 0; info.bands && i < info.n_bands; i++) free(info.bands[i]);
-    for (int i = 0; i < info.n_classes; i++) free(info.classes[i]);
-    free(info.classes);
-    free(info.bands);
-    free(info.shards);
+    free_info(&info);
+    return st;
+}
+
+static c3d_status write_info(const dataset *from, const char *gpkg, const char *samples_path,
+                             const char *path)
+{
+    c3d_json *root;
+
+    C3D_TRY(describe(from, gpkg, samples_path, &root));
+    const c3d_status st = c3d_json_write(path, root);
+    c3d_json_free(root);
     return st;
 }
 
@@ -366,9 +416,55 @@ static c3d_status make(dataset *made)
     if (c3d_path_exists(info_path) && remove(info_path) != 0)
         return C3D_FAIL(C3D_EIO, "%s: cannot be removed", info_path);
     C3D_TRY(c3d_samples_write(samples_path, &made->samples));
-    C3D_TRY(write_info(made, gpkg, samples_path));
+    C3D_TRY(write_info(made, gpkg, samples_path, info_path));
     tell(made);
     return C3D_OK;
+}
+
+static void free_dataset(dataset *made)
+{
+    c3d_census_free(&made->census);
+    c3d_samples_free(&made->samples);
+    c3d_store_close(&made->store);
+    c3d_frames_free(&made->frames);
+}
+
+/* ---- after an update ------------------------------------------------------------------------- */
+
+static c3d_status refresh(dataset *from, const char *dir)
+{
+    static const char *const changed[] = { "periods",       "shards",  "counts",
+                                           "missing_share", "sources", "licences" };
+    char gpkg[C3D_PATH_MAX], samples_path[C3D_PATH_MAX], info_path[C3D_PATH_MAX];
+    c3d_json *root = NULL, *now = NULL;
+    c3d_status st;
+
+    C3D_TRY(c3d_path_join(gpkg, dir, "frames.gpkg"));
+    C3D_TRY(c3d_path_join(samples_path, dir, "samples.csv"));
+    C3D_TRY(c3d_path_join(info_path, dir, "dataset.json"));
+    C3D_TRY(c3d_frames_read(gpkg, &from->frames));
+    C3D_TRY(c3d_store_open(dir, false, &from->store));
+    C3D_TRY(c3d_samples_read(samples_path, &from->samples));
+    C3D_TRY(c3d_census_take(&from->frames, &from->store, &from->samples, &from->census));
+    C3D_TRY(c3d_json_read(info_path, &root));
+    st = describe(from, gpkg, samples_path, &now);
+    if (st == C3D_OK) {
+        for (size_t i = 0; i < C3D_COUNT(changed); i++)
+            c3d_json_set(root, changed[i], c3d_json_copy(c3d_json_get(now, changed[i])));
+        st = c3d_json_write(info_path, root);
+    }
+    c3d_json_free(now);
+    c3d_json_free(root);
+    return st;
+}
+
+c3d_status c3d_dataset_refresh(const c3d_dataset_desc *desc)
+{
+    dataset from = { .desc = desc };
+    const c3d_status st = refresh(&from, desc->out_dir);
+
+    free_dataset(&from);
+    return st;
 }
 
 c3d_status c3d_dataset_samples(const c3d_dataset_desc *desc, const c3d_sharing *sharing)
@@ -378,10 +474,7 @@ c3d_status c3d_dataset_samples(const c3d_dataset_desc *desc, const c3d_sharing *
 
     if (c3d_sharing_rank(sharing) == 0) {
         st = make(&made);
-        c3d_census_free(&made.census);
-        c3d_samples_free(&made.samples);
-        c3d_store_close(&made.store);
-        c3d_frames_free(&made.frames);
+        free_dataset(&made);
     }
     return c3d_sharing_agree(sharing, st);
 }

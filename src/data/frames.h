@@ -76,6 +76,8 @@ C3D_CHECKED c3d_status c3d_label_gate(const c3d_dataset_desc *desc, const c3d_fr
 /* A number that changes when a setting does that shapes frames.gpkg. */
 C3D_CHECKED c3d_status c3d_frames_fingerprint(const c3d_dataset_desc *desc,
                                               const c3d_archive *archive, uint64_t *out);
+/* The same without the label files. */
+uint64_t c3d_frames_settings(const c3d_dataset_desc *desc);
 /* QGIS styles, one a label year; the last year's is the one a layer opens with. */
 C3D_CHECKED c3d_status c3d_frames_write_styles(c3d_vector_writer *writer, const c3d_frames *frames);
 /* What a person may change in row i of frames.gpkg, as one number (column made). */
@@ -83,8 +85,42 @@ uint64_t c3d_frames_made(const c3d_frames *frames, size_t i);
 /* What frames.gpkg says of its making. */
 typedef struct frames_origin {
     uint64_t fingerprint;
+    bool has_settings;  /* not in older files */
+    uint64_t settings;  /* c3d_frames_settings */
     long long n_frames; /* when it was made */
 } frames_origin;
 C3D_CHECKED c3d_status c3d_frames_read_origin(const char *path, frames_origin *out);
+/* Row of a frame, or (size_t)-1. */
+size_t c3d_frames_find(const c3d_frames *frames, int64_t frame_id);
+
+/* ---- layer sources --------------------------------------------------------------------------- */
+
+/* "2021" for label years, else as c3d_date_text; returns out. */
+const char *c3d_source_date(c3d_date date, char out[12]);
+/* Appends the files, hashed, to the layer. */
+C3D_CHECKED c3d_status c3d_sources_add(c3d_vector_writer *writer, const c3d_archive *mosaics,
+                                       const c3d_archive *labels);
+/* The files a frames.gpkg lists. */
+typedef struct known_sources {
+    size_t n;
+    char **keys; /* [n] sorted */
+} known_sources;
+C3D_CHECKED c3d_status c3d_known_sources_read(const char *path, known_sources *out);
+void c3d_known_sources_free(known_sources *known);
+/* kind: "mosaic" or "label". By date and name: the archive may have moved. */
+bool c3d_known_sources_has(const known_sources *known, const char *kind, c3d_date date,
+                           const char *path);
+
+/* ---- additions ------------------------------------------------------------------------------- */
+
+typedef struct frames_addition {
+    const c3d_archive *mosaics, *labels; /* new files */
+    int first_year;                      /* of the frames' years, the first that is new */
+    uint64_t fingerprint;                /* from then on */
+} frames_addition;
+/* Adds to frames.gpkg in one transaction and leaves the rest as it is. frames: of that file, with
+ * the new years behind the others. */
+C3D_CHECKED c3d_status c3d_frames_add(const char *path, const c3d_frames *frames,
+                                      const frames_addition *add);
 
 #endif

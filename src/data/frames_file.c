@@ -181,6 +181,13 @@ static uint64_t bytes_of(const char *path)
     return stat(path, &file) == 0 ? (uint64_t)file.st_size : 0;
 }
 
+const char *c3d_source_date(c3d_date date, char out[12])
+{
+    if (date % 10000 != 0) return c3d_date_text(date, out);
+    (void)snprintf(out, 12, "%04d", date / 10000);
+    return out;
+}
+
 static c3d_status write_sources(c3d_vector_writer *writer, const c3d_archive *archive,
                                 const char *kind, c3d_progress *progress, double *done)
 {
@@ -188,14 +195,11 @@ static c3d_status write_sources(c3d_vector_writer *writer, const c3d_archive *ar
         for (int f = 0; f < archive->months[m].n_files; f++) {
             const char *path = archive->months[m].files[f];
             uint64_t hash, n_bytes;
-            char date[12], hash_text[20];
+            char text[12], hash_text[20];
 
             C3D_TRY(c3d_hash_file(path, &hash, &n_bytes));
             (void)snprintf(hash_text, sizeof hash_text, "%016" PRIx64, hash);
-            if (archive->months[m].date % 10000 == 0)
-                (void)snprintf(date, sizeof date, "%04d", archive->months[m].date / 10000);
-            else
-                (void)c3d_date_text(archive->months[m].date, date);
+            const char *date = c3d_source_date(archive->months[m].date, text);
             C3D_TRY(c3d_vector_writer_add(writer, NULL, 0,
                                           (const c3d_field_value[]){ { .t = path },
                                                                      { .t = kind },
@@ -219,25 +223,40 @@ static double archive_bytes(const c3d_archive *archive)
     return sum;
 }
 
+static const c3d_field_desc source_fields[] = { { "path", C3D_FIELD_TEXT },
+                                                { "kind", C3D_FIELD_TEXT },
+                                                { "date", C3D_FIELD_TEXT },
+                                                { "bytes", C3D_FIELD_INT },
+                                                { "hash", C3D_FIELD_TEXT } };
+
 static c3d_status write_all_sources(c3d_vector_writer *writer, const c3d_archive *archive,
                                     const c3d_archive *labels)
 {
-    const c3d_field_desc fields[] = { { "path", C3D_FIELD_TEXT },
-                                      { "kind", C3D_FIELD_TEXT },
-                                      { "date", C3D_FIELD_TEXT },
-                                      { "bytes", C3D_FIELD_INT },
-                                      { "hash", C3D_FIELD_TEXT } };
     c3d_progress progress;
     double done = 0;
     c3d_status st;
 
-    C3D_TRY(c3d_vector_writer_layer(writer, "sources", NULL, fields, (int)C3D_COUNT(fields)));
     c3d_progress_begin(&progress, "hashing sources", archive_bytes(archive) + archive_bytes(labels),
                        "bytes");
     st = write_sources(writer, archive, "mosaic", &progress, &done);
     if (st == C3D_OK) st = write_sources(writer, labels, "label", &progress, &done);
     c3d_progress_end(&progress);
     return st;
+}
+
+static c3d_status write_sources_layer(c3d_vector_writer *writer, const c3d_archive *archive,
+                                      const c3d_archive *labels)
+{
+    C3D_TRY(c3d_vector_writer_layer(writer, "sources", NULL, source_fields,
+                                    (int)C3D_COUNT(source_fields)));
+    return write_all_sources(writer, archive, labels);
+}
+
+c3d_status c3d_sources_add(c3d_vector_writer *writer, const c3d_archive *mosaics,
+                           const c3d_archive *labels)
+{
+    C3D_TRY(c3d_vector_writer_select(writer, "sources", (int)C3D_COUNT(source_fields)));
+    return write_all_sources(writer, mosaics, labels);
 }
 
 /* ---- table settings -------------------------------------------------------------------------- */
@@ -288,6 +307,8 @@ static c3d_status write_settings(c3d_vector_writer *writer, const c3d_frames *fr
     C3D_TRY(write_setting(writer, "n_frames", value));
     (void)snprintf(value, sizeof value, "%016" PRIx64, fingerprint);
     C3D_TRY(write_setting(writer, "fingerprint", value));
+    (void)snprintf(value, sizeof value, "%016" PRIx64, c3d_frames_settings(desc));
+    C3D_TRY(write_setting(writer, "settings", value));
     C3D_TRY(write_setting(writer, "labels", frames->by_class ? "by class" : "positive"));
     for (int c = 0; c < frames->n_classes; c++)
         C3D_TRY(write_setting(writer, "class", frames->classes[c]));
@@ -324,6 +345,31 @@ static void add_classes(c3d_text *text, const char *word, int n, const c3d_label
     }
 }
 
+static void add_desc(c3d_text *text, const c3d_dataset_desc *desc)
+{
+    c3d_text_add(text, "frame %d %d aoi %.17g %.17g %.17g %.17g\n", desc->frame_size_px,
+                 desc->stride_px, desc->aoi[0], desc->aoi[1], desc->aoi[2], desc->aoi[3]);
+    c3d_text_add(text, "split %d %.17g %.17g shares %.17g %.17g %.17g folds %d seed %" PRIu64 "\n",
+                 (int)desc->split, desc->block_km, desc->buffer_m, desc->split_shares[0],
+                 desc->split_shares[1], desc->split_shares[2], desc->folds, desc->seed);
+    c3d_text_add(text, "labels %d %d %.17g %.17g %s\n", desc->label_first, desc->label_last,
+                 desc->positive_share, desc->negative_share, desc->positive ? desc->positive : "");
+    add_classes(text, "class", desc->n_classes, desc->classes);
+    add_classes(text, "hard", desc->n_hard, desc->hard);
+    c3d_text_add(text, "fields %s %s distance %.17g\n", desc->label_field ? desc->label_field : "",
+                 desc->label_date_field ? desc->label_date_field : "", desc->negative_distance_m);
+}
+
+uint64_t c3d_frames_settings(const c3d_dataset_desc *desc)
+{
+    c3d_text text = { 0 };
+
+    add_desc(&text, desc);
+    const uint64_t hash = c3d_hash(text.text, text.length);
+    c3d_text_free(&text);
+    return hash;
+}
+
 /* The imagery's files are not in it: months that arrive later leave the frames as they are. */
 c3d_status c3d_frames_fingerprint(const c3d_dataset_desc *desc, const c3d_archive *archive,
                                   uint64_t *out)
@@ -332,17 +378,7 @@ c3d_status c3d_frames_fingerprint(const c3d_dataset_desc *desc, const c3d_archiv
     c3d_text text = { 0 };
 
     if (desc->labels != NULL) C3D_TRY(c3d_label_archive(desc, archive, &labels));
-    c3d_text_add(&text, "frame %d %d aoi %.17g %.17g %.17g %.17g\n", desc->frame_size_px,
-                 desc->stride_px, desc->aoi[0], desc->aoi[1], desc->aoi[2], desc->aoi[3]);
-    c3d_text_add(&text, "split %d %.17g %.17g shares %.17g %.17g %.17g folds %d seed %" PRIu64 "\n",
-                 (int)desc->split, desc->block_km, desc->buffer_m, desc->split_shares[0],
-                 desc->split_shares[1], desc->split_shares[2], desc->folds, desc->seed);
-    c3d_text_add(&text, "labels %d %d %.17g %.17g %s\n", desc->label_first, desc->label_last,
-                 desc->positive_share, desc->negative_share, desc->positive ? desc->positive : "");
-    add_classes(&text, "class", desc->n_classes, desc->classes);
-    add_classes(&text, "hard", desc->n_hard, desc->hard);
-    c3d_text_add(&text, "fields %s %s distance %.17g\n", desc->label_field ? desc->label_field : "",
-                 desc->label_date_field ? desc->label_date_field : "", desc->negative_distance_m);
+    add_desc(&text, desc);
     add_archive(&text, &labels);
     *out = c3d_hash(text.text, text.length);
     c3d_text_free(&text);
@@ -362,7 +398,7 @@ c3d_status c3d_frames_write(const char *path, const c3d_frames *frames,
     if (desc->labels != NULL) C3D_TRY_TO(done, c3d_label_archive(desc, archive, &labels));
     C3D_TRY_TO(done, c3d_vector_writer_create(path, &writer));
     C3D_TRY_TO(done, write_frames(writer, frames));
-    C3D_TRY_TO(done, write_all_sources(writer, archive, &labels));
+    C3D_TRY_TO(done, write_sources_layer(writer, archive, &labels));
     C3D_TRY_TO(done, write_settings(writer, frames, desc, fingerprint));
     C3D_TRY_TO(done, c3d_frames_write_styles(writer, frames));
     st = c3d_vector_writer_commit(writer);

@@ -86,6 +86,8 @@ c3d_status c3d_frames_read_origin(const char *path, frames_origin *out)
     c3d_status st;
 
     C3D_TRY(c3d_vector_open(path, "settings", &settings));
+    text = setting(settings, "settings", 0);
+    out->has_settings = text != NULL && sscanf(text, "%" SCNx64, &out->settings) == 1;
     text = setting(settings, "fingerprint", 0);
     if (text == NULL || sscanf(text, "%" SCNx64, &out->fingerprint) != 1)
         st = C3D_FAIL(C3D_EDATA, "%s: table settings: no fingerprint", path);

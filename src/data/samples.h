@@ -11,4 +11,8 @@
 C3D_CHECKED c3d_status c3d_samples_make(const c3d_dataset_desc *desc, const c3d_frames *frames,
                                         const c3d_store *store, c3d_samples *out);
 
+/* Writes dataset.json anew for what the directory holds now, leaving what it says of samples.csv:
+ * that list, its settings and its splits stay. */
+C3D_CHECKED c3d_status c3d_dataset_refresh(const c3d_dataset_desc *desc);
+
 #endif

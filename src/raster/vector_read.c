@@ -117,6 +117,11 @@ size_t c3d_vector_n_rows(const c3d_vector *vector)
     return vector->n_rows;
 }
 
+long long c3d_vector_row_id(const c3d_vector *vector, size_t row)
+{
+    return OGR_F_GetFID(vector->rows[row]);
+}
+
 int c3d_vector_n_fields(const c3d_vector *vector)
 {
     return vector->n_fields;

@@ -12,6 +12,7 @@ struct c3d_vector_writer {
     char part[C3D_PATH_MAX + 16]; /* SQLite's driver wants a name that ends in .gpkg */
     GDALDatasetH dataset;
     OGRLayerH layer;   /* the last one */
+    int n_fields;      /* of it that rows are given for */
     OGRLayerH styles;  /* table layer_styles, NULL before the first style */
     char styled[64];   /* layer of the last style */
     bool has_geometry; /* of the last layer */
@@ -22,10 +23,9 @@ static c3d_status fail_write(const c3d_vector_writer *writer)
     return C3D_FAIL(C3D_EIO, "%s: could not be written: %s", writer->path, c3d_gdal_said());
 }
 
-c3d_status c3d_vector_writer_create(const char *path, c3d_vector_writer **out)
+static c3d_status new_writer(const char *path, c3d_vector_writer **out)
 {
     c3d_vector_writer *writer;
-    c3d_status st;
 
     if (strlen(path) >= C3D_PATH_MAX) return C3D_FAIL(C3D_EINVAL, "%.80s...: path too long", path);
     writer = c3d_calloc(1, sizeof *writer);
@@ -34,6 +34,16 @@ c3d_status c3d_vector_writer_create(const char *path, c3d_vector_writer **out)
     (void)snprintf(writer->part, sizeof writer->part, "%s.part.gpkg", path);
     (void)unlink(writer->part);
     c3d_gdal_clear();
+    *out = writer;
+    return C3D_OK;
+}
+
+c3d_status c3d_vector_writer_create(const char *path, c3d_vector_writer **out)
+{
+    c3d_vector_writer *writer;
+    c3d_status st;
+
+    C3D_TRY(new_writer(path, &writer));
     writer->dataset =
         GDALCreate(GDALGetDriverByName("GPKG"), writer->part, 0, 0, 0, GDT_Unknown, NULL);
     if (writer->dataset == NULL ||
@@ -45,6 +55,10 @@ c3d_status c3d_vector_writer_create(const char *path, c3d_vector_writer **out)
     *out = writer;
     return C3D_OK;
 }
+
+static const OGRFieldType field_types[] = {
+    [C3D_FIELD_INT] = OFTInteger64, [C3D_FIELD_REAL] = OFTReal, [C3D_FIELD_TEXT] = OFTString
+};
 
 static c3d_status add_field(c3d_vector_writer *writer, OGRLayerH layer, const char *name,
                             OGRFieldType type)
@@ -72,16 +86,21 @@ static OGRLayerH create_layer(c3d_vector_writer *writer, const char *name, const
 c3d_status c3d_vector_writer_layer(c3d_vector_writer *writer, const char *name, const char *crs_wkt,
                                    const c3d_field_desc *fields, int n_fields)
 {
-    static const OGRFieldType types[] = {
-        [C3D_FIELD_INT] = OFTInteger64, [C3D_FIELD_REAL] = OFTReal, [C3D_FIELD_TEXT] = OFTString
-    };
-
     c3d_gdal_clear();
     writer->layer = create_layer(writer, name, crs_wkt, "fid");
     writer->has_geometry = crs_wkt != NULL;
+    writer->n_fields = 0;
     if (writer->layer == NULL) return fail_write(writer);
+    return c3d_vector_writer_fields(writer, fields, n_fields);
+}
+
+c3d_status c3d_vector_writer_fields(c3d_vector_writer *writer, const c3d_field_desc *fields,
+                                    int n_fields)
+{
+    c3d_gdal_clear();
     for (int f = 0; f < n_fields; f++)
-        C3D_TRY(add_field(writer, writer->layer, fields[f].name, types[fields[f].type]));
+        C3D_TRY(add_field(writer, writer->layer, fields[f].name, field_types[fields[f].type]));
+    writer->n_fields += n_fields;
     return C3D_OK;
 }
 
@@ -95,38 +114,112 @@ static OGRGeometryH polygon_of(const double *points, int n_points)
     return polygon;
 }
 
-static void set_fields(OGRFeatureH feature, OGRFeatureDefnH defn, const c3d_field_value *values)
+static void set_field(OGRFeatureH feature, int field, const c3d_field_value *value)
 {
-    for (int f = 0; f < OGR_FD_GetFieldCount(defn); f++) {
-        const OGRFieldType type = OGR_Fld_GetType(OGR_FD_GetFieldDefn(defn, f));
+    const OGRFieldType type = OGR_Fld_GetType(OGR_F_GetFieldDefnRef(feature, field));
 
-        if (type == OFTInteger64)
-            OGR_F_SetFieldInteger64(feature, f, values[f].i);
-        else if (type == OFTReal && !isnan(values[f].r))
-            OGR_F_SetFieldDouble(feature, f, values[f].r);
-        else if (type == OFTString && values[f].t != NULL)
-            OGR_F_SetFieldString(feature, f, values[f].t);
-        else
-            OGR_F_SetFieldNull(feature, f);
-    }
+    if (type == OFTInteger64)
+        OGR_F_SetFieldInteger64(feature, field, value->i);
+    else if (type == OFTReal && !isnan(value->r))
+        OGR_F_SetFieldDouble(feature, field, value->r);
+    else if (type == OFTString && value->t != NULL)
+        OGR_F_SetFieldString(feature, field, value->t);
+    else
+        OGR_F_SetFieldNull(feature, field);
 }
 
 c3d_status c3d_vector_writer_add(c3d_vector_writer *writer, const double *ring, int n_points,
                                  const c3d_field_value *values)
 {
-    OGRFeatureDefnH defn = OGR_L_GetLayerDefn(writer->layer);
-    OGRFeatureH feature = OGR_F_Create(defn);
+    OGRFeatureH feature = OGR_F_Create(OGR_L_GetLayerDefn(writer->layer));
     OGRErr failed = OGRERR_NONE;
 
     c3d_gdal_clear();
     if (feature == NULL) return fail_write(writer);
-    set_fields(feature, defn, values);
+    for (int f = 0; f < writer->n_fields; f++) set_field(feature, f, &values[f]);
     if (ring != NULL && writer->has_geometry)
         failed = OGR_F_SetGeometryDirectly(feature, polygon_of(ring, n_points));
     if (failed == OGRERR_NONE) failed = OGR_L_CreateFeature(writer->layer, feature);
     OGR_F_Destroy(feature);
     return failed == OGRERR_NONE ? C3D_OK : fail_write(writer);
 }
+
+/* ---- changing a file ------------------------------------------------------------------------- */
+
+/* SQLite's own copy takes what another program has written but not yet put into the file. */
+static c3d_status copy_file(c3d_vector_writer *writer)
+{
+    GDALDatasetH from =
+        GDALOpenEx(writer->path, GDAL_OF_VECTOR | GDAL_OF_READONLY, NULL, NULL, NULL);
+    char *name = NULL, sql[C3D_PATH_MAX + 64];
+
+    if (from == NULL)
+        return C3D_FAIL(c3d_path_exists(writer->path) ? C3D_EDATA : C3D_EIO,
+                        "%s: cannot be opened: %s", writer->path, c3d_gdal_said());
+    name = CPLEscapeString(writer->part, -1, CPLES_SQL);
+    (void)snprintf(sql, sizeof sql, "VACUUM INTO '%s'", name);
+    CPLFree(name);
+    OGRLayerH result = GDALDatasetExecuteSQL(from, sql, NULL, NULL);
+    if (result != NULL) GDALDatasetReleaseResultSet(from, result);
+    GDALClose(from);
+    return c3d_gdal_failed() ? fail_write(writer) : C3D_OK;
+}
+
+c3d_status c3d_vector_writer_open(const char *path, c3d_vector_writer **out)
+{
+    c3d_vector_writer *writer;
+    c3d_status st;
+
+    C3D_TRY(new_writer(path, &writer));
+    C3D_TRY_TO(fail, copy_file(writer));
+    writer->dataset = GDALOpenEx(writer->part, GDAL_OF_VECTOR | GDAL_OF_UPDATE, NULL, NULL, NULL);
+    if (writer->dataset == NULL ||
+        GDALDatasetStartTransaction(writer->dataset, FALSE) != OGRERR_NONE)
+        C3D_TRY_TO(fail, fail_write(writer));
+    *out = writer;
+    return C3D_OK;
+fail:
+    c3d_vector_writer_discard(writer);
+    return st;
+}
+
+c3d_status c3d_vector_writer_select(c3d_vector_writer *writer, const char *name, int n_fields)
+{
+    writer->layer = GDALDatasetGetLayerByName(writer->dataset, name);
+    if (writer->layer == NULL)
+        return C3D_FAIL(C3D_EDATA, "%s: no layer \"%s\"", writer->path, name);
+    if (OGR_FD_GetFieldCount(OGR_L_GetLayerDefn(writer->layer)) < n_fields)
+        return C3D_FAIL(C3D_EDATA, "%s: layer %s: %d fields, at least %d expected", writer->path,
+                        name, OGR_FD_GetFieldCount(OGR_L_GetLayerDefn(writer->layer)), n_fields);
+    writer->n_fields = n_fields;
+    writer->has_geometry = OGR_L_GetGeomType(writer->layer) != wkbNone;
+    return C3D_OK;
+}
+
+c3d_status c3d_vector_writer_change(c3d_vector_writer *writer, long long row_id,
+                                    const c3d_field_desc *fields, int n_fields,
+                                    const c3d_field_value *values)
+{
+    OGRFeatureH feature;
+    c3d_status st = C3D_OK;
+
+    c3d_gdal_clear();
+    feature = OGR_L_GetFeature(writer->layer, row_id);
+    if (feature == NULL) return fail_write(writer);
+    for (int f = 0; f < n_fields && st == C3D_OK; f++) {
+        const int field = OGR_F_GetFieldIndex(feature, fields[f].name);
+        if (field < 0)
+            st = C3D_FAIL(C3D_EDATA, "%s: no field \"%s\"", writer->path, fields[f].name);
+        else
+            set_field(feature, field, &values[f]);
+    }
+    if (st == C3D_OK && OGR_L_SetFeature(writer->layer, feature) != OGRERR_NONE)
+        st = fail_write(writer);
+    OGR_F_Destroy(feature);
+    return st;
+}
+
+/* ---- style ----------------------------------------------------------------------------------- */
 
 /* The table as QGIS makes it itself. */
 static c3d_status create_styles(c3d_vector_writer *writer)
