@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Months that arrive later: what stays, what is added, what an interruption and other settings do.
+. "$C3D_SOURCE/tests/support/dataset.sh"
+demo_archive
+demo_config config.yaml 'frame_size_px: 32' 'samples: yearly' 'bands: [nir, red]' \
+    'label_year: previous'
+mosaic=archive/planet_medres_normalized_analytic
+mkdir later
+arrive() { for m in "$@"; do mv later/*_"$m"_* archive/; done; }
+for month in archive/planet_*; do
+    case $month in *_2021-0[1-8]_*) ;; *) mv "$month" later/ ;; esac
+done
+mv archive/mapbiomas/*_202[123].tif later/
+frames() { ogr2ogr -f CSV /vsistdout/ "$1/frames.gpkg" frames | sed 's/,*$//'; }
+update() { "$tool" update config.yaml --out set "$@"; }
+
+# A dataset with an edit, and a model trained on it.
+expect 0 'in samples' "$tool" build config.yaml --out set
+id=$(awk -F, 'NR == 2 { print $2 }' set/samples.csv)
+ogrinfo -q set/frames.gpkg -sql "UPDATE frames SET split = 'none' WHERE frame_id = $id" >out 2>&1
+expect 0 'in no split' "$tool" samples config.yaml --out set
+cat >train.yaml <<YAML
+data: {store: $PWD/set, readers: 1}
+model: {network: cnn2d, width: 2, fc: 4}
+train: {epochs: 1, global_batch: 16}
+distributed: {threads: 1}
+run: {dir: run}
+YAML
+expect 0 '' "$C3D_BIN/c3d-train" train.yaml
+expect 0 '' "$C3D_BIN/c3d-evaluate" run --out before
+cp -r set old
+frames old >frames.txt
+
+# Nothing new, and what is too late for an update.
+expect 0 'has no month after 2021-08' update
+mkdir ${mosaic}_2021-04_mosaic # the archive lacks it
+cp ${mosaic}_2021-05_mosaic/*82_quad.tif ${mosaic}_2021-04_mosaic/
+expect 0 '2 files of months that the dataset has gone past are not in it' update
+rm -r ${mosaic}_2021-04_mosaic
+same_store set old
+
+# Two months; other settings, an unfinished build and a month of other pixels are refused.
+arrive 2021-09 2021-10
+expect 2 'scenes were clipped with gaps' update --set data.gaps=zero
+expect 2 'made with other settings' update --set data.block_km=0.5
+expect 2 'another directory' update --set data.bands='[nir]'
+expect 3 'no dataset.json' "$tool" update config.yaml --out nowhere
+expect 2 'c3d-dataset update' "$tool" clip config.yaml --out set
+frames set | diff frames.txt - || fail "a refused update changed frames.gpkg"
+same_store set old
+
+# Killed while it clips (or, on a slow machine, when it has), and gone on by two ranks.
+update --memory-mb 1 >killed 2>&1 &
+for _ in $(seq 600); do grep -q ' to do$' killed && break; sleep 0.02; done
+kill -9 $! 2>/dev/null
+wait $! 2>/dev/null
+expect 0 'update: ' mpirun -np 2 "$tool" update config.yaml --out set
+grep -q 'months from 2021-09 to 2021-10 are added' killed out || fail "nothing is said of the months"
+expect 0 'has no month after 2021-10' update
+frames set | diff frames.txt - || fail "an update changed the frames"
+
+# A month skips, the next year and a label year follow.
+arrive 2021-12 2022-01
+mv later/*_2021.tif archive/mapbiomas/
+expect 0 'label year 2021 is measured' update
+grep -q '2021-11 .*nothing observed' out || fail "the month without a file is not in the period"
+expect 0 'checksums agree' mpirun -np 2 "$tool" verify set
+adds_up set
+n=$(head -1 frames.txt | tr , '\n' | wc -l) # the last column, made, is a hash of all years
+diff <(cut -d, -f1-$((n - 1)) frames.txt) <(frames set | cut -d, -f1-$((n - 1))) ||
+    fail "an update with a label year changed the frames"
+for file in old/scenes-*.h5 old/samples.csv old/clip.json; do
+    cmp "$file" "set/${file#old/}" || fail "an update changed $file"
+done
+
+# What was trained before goes on, and scores the same.
+expect 0 '' "$C3D_BIN/c3d-evaluate" run --out after
+diff -r before after || fail "the update changed scores"
+expect 0 'resumed from' "$C3D_BIN/c3d-train" train.yaml --set train.epochs=2
+
+# The same periods at once: the same bytes, and the same labels of the new year.
+expect 0 'in samples' "$tool" build config.yaml --out full --set data.periods='[2021-09, 2021-11]'
+for file in full/scenes-*.h5; do
+    cmp "$file" "set/${file#full/}" || fail "a full build has another $file"
+done
+labels() {
+    ogr2ogr -f CSV /vsistdout/ "$1/frames.gpkg" -dialect sqlite -sql "SELECT frame_id,
+        label_2020, label_2021, share_forest_2021, share_mining_2021 FROM frames ORDER BY frame_id"
+}
+diff <(labels full) <(labels set) || fail "a full build has other labels"
+expect 0 '(1 frames edited' "$tool" frames config.yaml --out set
+
+# A list over all months: samples that span periods, which training reads.
+expect 0 'in samples' "$tool" samples config.yaml --out set
+grep -q ',2021-01,12,2020,' set/samples.csv || fail "no sample of the year that has three periods"
+expect 0 '' "$C3D_BIN/c3d-train" train.yaml --set run.dir=all --set data.slice=median
+! cmp -s <(grep '"hash"' old/dataset.json | head -1) <(grep '"hash"' set/dataset.json | head -1) ||
+    fail "another list has the same hash"
+echo passed
