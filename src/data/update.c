@@ -6,6 +6,7 @@
  * where it was. */
 #include "census.h"
 #include "clip.h"
+#include "label_product.h"
 #include "samples.h"
 #include "sharing.h"
 
