@@ -127,6 +127,95 @@ static void classes_go_through_the_file(void **state)
     c3d_archive_free(&archive);
 }
 
+/* Frames of 200 m in columns: a mine, forest, forest with sand, forest, forest. */
+static double a_row(int band, int x, int y)
+{
+    (void)band, (void)y;
+    if (x < 20) return 215;
+    return x >= 40 && x < 50 ? 23 : 3;
+}
+
+static double a_row_before(int band, int x, int y)
+{
+    return x < 60 ? 3 : a_row(band, x, y);
+}
+
+static void write_year(const char *path, pixel_rule rule)
+{
+    write_test_raster(
+        path, &(test_raster){
+                  .width = 100, .height = 100, .n_bands = 1, .dtype = C3D_U16, .rule = rule });
+}
+
+static void hard_negatives_and_changes_are_flagged(void **state)
+{
+    static const c3d_label_class sand[] = {
+        { .name = "sand", .n_ranges = 1, .ranges = { { 23, 23 } } }
+    };
+    c3d_dataset_desc desc = settings();
+    c3d_archive archive;
+    c3d_frames frames = { 0 }, again = { 0 };
+    c3d_vector *layer;
+    long long value;
+
+    (void)state;
+    write_year("row_2019.tif", a_row_before);
+    write_year("row_2020.tif", a_row);
+    desc.labels = "row_{YYYY}.tif";
+    desc.n_hard = 1;
+    desc.hard = sand;
+    assert_int_equal(try_to_make(&desc, &archive, &frames), C3D_OK);
+    assert_int_equal(c3d_frames_write("flags.gpkg", &frames, &desc, &archive), C3D_OK);
+    assert_int_equal(c3d_frames_read("flags.gpkg", &again), C3D_OK);
+    assert_int_equal(c3d_vector_open("flags.gpkg", "frames", &layer), C3D_OK);
+    for (size_t i = 0; i < frames.n; i++) {
+        assert_int_equal(again.hard[2 * i], 0);
+        assert_int_equal(again.hard[2 * i + 1], i % 5 == 2);
+        assert_int_equal(again.labels[2 * i], C3D_FRAME_NEGATIVE);
+        assert_int_equal(again.labels[2 * i + 1], i % 5 == 0 ? 2 : C3D_FRAME_NEGATIVE);
+        assert_true(c3d_vector_int(layer, i, c3d_vector_field(layer, "change_2020"), &value));
+        assert_int_equal(value, i % 5 == 0);
+    }
+    assert_int_equal(c3d_vector_field(layer, "change_2019"), -1);
+    c3d_vector_close(layer);
+    c3d_frames_free(&frames);
+    c3d_frames_free(&again);
+    c3d_archive_free(&archive);
+}
+
+/* Gaps between a frame of column 0 and those of columns 1 to 4: 0, 200, 400, 600 m. */
+static void negatives_keep_their_distance(void **state)
+{
+    static const struct {
+        double metres;
+        int n_uncertain; /* columns from 1 on */
+    } cases[] = { { 0, 0 }, { 1, 1 }, { 200, 1 }, { 201, 2 }, { 399, 2 }, { 401, 3 } };
+    c3d_dataset_desc desc = settings();
+
+    (void)state;
+    write_year("row_2019.tif", a_row_before);
+    write_year("row_2020.tif", a_row);
+    desc.labels = "row_{YYYY}.tif";
+    for (size_t t = 0; t < C3D_COUNT(cases); t++) {
+        c3d_archive archive;
+        c3d_frames frames = { 0 };
+
+        desc.negative_distance_m = cases[t].metres;
+        assert_int_equal(try_to_make(&desc, &archive, &frames), C3D_OK);
+        for (size_t i = 0; i < frames.n; i++) {
+            const int column = (int)(i % 5);
+            const bool is_near = column > 0 && column <= cases[t].n_uncertain;
+
+            assert_int_equal(frames.labels[2 * i], C3D_FRAME_NEGATIVE); /* no mine that year */
+            assert_int_equal(frames.labels[2 * i + 1], column == 0 ? 2
+                                                       : is_near   ? C3D_FRAME_UNCERTAIN
+                                                                   : C3D_FRAME_NEGATIVE);
+        }
+        c3d_frames_free(&frames);
+        c3d_archive_free(&archive);
+    }
+}
+
 static void reserved_names_and_absent_classes_are_refused(void **state)
 {
     c3d_label_class classes[] = { mined[0], mined[1] };
@@ -155,6 +244,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_largest_class_labels_a_frame),
         cmocka_unit_test(classes_go_through_the_file),
+        cmocka_unit_test(hard_negatives_and_changes_are_flagged),
+        cmocka_unit_test(negatives_keep_their_distance),
         cmocka_unit_test(reserved_names_and_absent_classes_are_refused),
     };
 

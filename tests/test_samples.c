@@ -169,6 +169,49 @@ static void a_series_of_several_classes_is_labelled_over_all_years(void **state)
     reset_labels();
 }
 
+/* Of the training split (frames 0 and 3; 1 and 4 are validation) frame 3 is an easy negative. */
+static void other_negatives_are_left_out_for_hard_ones(void **state)
+{
+    uint8_t hard[N * N_YEARS] = { 0 };
+    c3d_dataset_desc desc = { .samples = C3D_SAMPLES_YEARLY, .hard_share = 0.5, .seed = 4 };
+    c3d_samples samples;
+    c3d_census census;
+    size_t n_left = 0;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) set_labels(i, NEG, NEG, NEG, NEG);
+    hard[0 * N_YEARS + 1] = 1; /* frame 0 in 2020 */
+    frames.hard = hard;
+    assert_int_equal(c3d_samples_make(&desc, &frames, &store, &samples), C3D_OK);
+    assert_int_equal(c3d_census_take(&frames, &store, &samples, &census), C3D_OK);
+    for (size_t i = 0; i < samples.n; i++) {
+        const c3d_sample *sample = &samples.rows[i];
+        const bool is_train = sample->frame_id == 5 || sample->frame_id == 35;
+
+        n_left += sample->split == C3D_SPLIT_NONE;
+        if (sample->split == C3D_SPLIT_NONE) assert_true(is_train);
+        if (sample->frame_id == 5 && sample->label_year == 2020)
+            assert_int_equal(sample->split, C3D_SPLIT_TRAIN);
+    }
+    assert_int_equal(n_left, 2); /* of four training samples one is hard, and one other stays */
+    assert_int_equal(census.samples[C3D_SPLIT_TRAIN][0], 2);
+    assert_int_equal(census.hard[C3D_SPLIT_TRAIN], 1);
+    c3d_census_free(&census);
+    c3d_samples_free(&samples);
+
+    desc.hard_share = 1;
+    desc.samples = C3D_SAMPLES_SERIES;
+    assert_int_equal(c3d_samples_make(&desc, &frames, &store, &samples), C3D_OK);
+    assert_int_equal(c3d_census_take(&frames, &store, &samples, &census), C3D_OK);
+    assert_int_equal(samples.rows[0].split, C3D_SPLIT_TRAIN);
+    assert_int_equal(samples.rows[3].split, C3D_SPLIT_NONE);
+    assert_int_equal(census.fates[C3D_FATE_LEFT_OUT], 1);
+    c3d_census_free(&census);
+    c3d_samples_free(&samples);
+    frames.hard = NULL;
+    reset_labels();
+}
+
 static void check_yearly(c3d_label_year_rule rule, const char *first, const char *second)
 {
     const c3d_dataset_desc desc = { .samples = C3D_SAMPLES_YEARLY, .label_year = rule };
@@ -333,6 +376,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_series_is_labelled_over_all_years),
         cmocka_unit_test(a_series_of_several_classes_is_labelled_over_all_years),
+        cmocka_unit_test(other_negatives_are_left_out_for_hard_ones),
         cmocka_unit_test(a_year_is_a_sample_if_it_is_whole),
         cmocka_unit_test(a_label_period_is_one_sample),
         cmocka_unit_test(months_without_an_observation_are_no_samples),

@@ -1,5 +1,8 @@
 #include "census.h"
 
+#include "hard_negatives.h"
+#include "labels.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +10,7 @@ static const struct {
     const char *key, *text;
 } fates[C3D_N_FATES] = {
     [C3D_FATE_USED] = { "used", "in samples" },
+    [C3D_FATE_LEFT_OUT] = { "left_out", "negatives left out for data.hard_negative_share" },
     [C3D_FATE_NO_SPLIT] = { "no_split", "in no split" },
     [C3D_FATE_UNCERTAIN] = { "uncertain", "label uncertain" },
     [C3D_FATE_UNLABELLED] = { "unlabelled", "not labelled" },
@@ -95,15 +99,29 @@ static c3d_status take_frame(const c3d_frames *frames, size_t i, const c3d_store
     return C3D_OK;
 }
 
-/* A frame with samples is used, whatever else it is. */
+static void count_changes(const c3d_frames *frames, c3d_census *census)
+{
+    for (size_t i = 0; i < frames->n; i++) {
+        bool is_changed = false;
+
+        for (int k = 1; k < frames->n_years; k++) is_changed |= c3d_label_changes(frames, i, k);
+        census->n_changed += is_changed;
+    }
+}
+
+/* A frame with samples in a split is used, whatever else it is. */
 static void take_samples(const c3d_frames *frames, const c3d_samples *samples, c3d_census *census,
                          c3d_frame_fate *fates_of)
 {
+    census->knows_hard = frames->hard != NULL;
     for (size_t i = 0; i < samples->n; i++) {
         const c3d_sample *sample = &samples->rows[i];
         const size_t frame = c3d_frames_find(frames, sample->frame_id);
-        if (sample->split < C3D_N_SPLITS) census->samples[sample->split][sample->label]++;
-        if (frame != (size_t)-1) fates_of[frame] = C3D_FATE_USED;
+        const bool is_in = sample->split < C3D_N_SPLITS;
+        if (is_in) census->samples[sample->split][sample->label]++;
+        if (is_in) census->hard[sample->split] += c3d_sample_is_hard(frames, sample);
+        if (frame != (size_t)-1 && fates_of[frame] != C3D_FATE_USED)
+            fates_of[frame] = is_in ? C3D_FATE_USED : C3D_FATE_LEFT_OUT;
     }
 }
 
@@ -159,6 +177,7 @@ c3d_status c3d_census_take(const c3d_frames *frames, const c3d_store *store,
     if (st == C3D_OK) st = reserve_classes(frames, samples, &census);
     if (st == C3D_OK) st = take_frames(frames, store, &census, fates_of);
     if (st == C3D_OK) {
+        count_changes(frames, &census);
         take_samples(frames, samples, &census, fates_of);
         for (size_t i = 0; i < frames->n; i++) census.fates[fates_of[i]]++;
         *out = census;

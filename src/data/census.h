@@ -8,6 +8,7 @@
 /* Each frame is in exactly one group. It is present when it is so in at least one period. */
 typedef enum c3d_frame_fate {
     C3D_FATE_USED,       /* at least one sample */
+    C3D_FATE_LEFT_OUT,   /* its samples have split none: data.hard_negative_share */
     C3D_FATE_NO_SPLIT,   /* present, split none: buffer strips, or taken out by hand */
     C3D_FATE_UNCERTAIN,  /* present, label between the thresholds, or years that disagree */
     C3D_FATE_UNLABELLED, /* present, no label raster says anything */
@@ -24,6 +25,9 @@ typedef struct c3d_census {
     size_t n_frames, fates[C3D_N_FATES];
     int n_classes;                 /* of samples, the negative one (0) with them */
     size_t *samples[C3D_N_SPLITS]; /* [n_classes] by label */
+    bool knows_hard;               /* data.hard_negatives was asked for */
+    size_t hard[C3D_N_SPLITS];     /* negatives among them that hold what it names */
+    size_t n_changed;              /* frames whose label differs from that of the year before */
     int n_months;                  /* of all periods */
     double *missing_share;         /* [n_months] mean over present scenes */
     int n_periods;

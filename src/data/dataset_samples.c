@@ -74,6 +74,8 @@ static c3d_json *settings_to_json(const c3d_dataset_desc *desc)
     c3d_json_set(settings, "max_missing_share", c3d_json_real(desc->max_missing_share));
     c3d_json_set(settings, "positive_share", c3d_json_real(desc->positive_share));
     c3d_json_set(settings, "negative_share", c3d_json_real(desc->negative_share));
+    c3d_json_set(settings, "negative_distance_m", c3d_json_real(desc->negative_distance_m));
+    c3d_json_set(settings, "hard_negative_share", c3d_json_real(desc->hard_share));
     c3d_json_set(settings, "seed", c3d_json_int((long long)desc->seed));
     return settings;
 }

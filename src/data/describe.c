@@ -123,6 +123,21 @@ static void add_samples(const facts *of, c3d_text *out)
     for (int split = 0; split <= C3D_N_SPLITS; split++) add_split(of, split, out);
 }
 
+static void add_labels(const c3d_census *census, c3d_text *out)
+{
+    if (census->knows_hard)
+        c3d_text_add(out,
+                     "  hard negatives (data.hard_negatives): train %zu, validation %zu, test "
+                     "%zu\n",
+                     census->hard[C3D_SPLIT_TRAIN], census->hard[C3D_SPLIT_VALIDATION],
+                     census->hard[C3D_SPLIT_TEST]);
+    if (census->n_changed > 0)
+        c3d_text_add(out,
+                     "\nlabels      %zu frames change from one year to the next (change_YYYY in "
+                     "frames.gpkg)\n",
+                     census->n_changed);
+}
+
 static void add_leak(const facts *of, c3d_text *out)
 {
     const c3d_json *leak = of->has_info ? c3d_json_get(of->info.json, "leak") : NULL;
@@ -173,6 +188,7 @@ c3d_status c3d_dataset_describe(const char *dir, c3d_text *out)
         add_store(&of.store, &of.census, out);
         add_fates(&of.census, out);
         add_samples(&of, out);
+        add_labels(&of.census, out);
         add_leak(&of, out);
         add_months(&of, out);
         add_list(&of, "licences", "licences", out);

@@ -1,4 +1,4 @@
-#include "frames.h"
+#include "labels.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -27,7 +27,8 @@ uint64_t c3d_frames_made(const c3d_frames *frames, size_t i)
 
 /* ---- layer frames ---------------------------------------------------------------------------- */
 
-/* Columns in order: frame_id, split, fold, for each year label_YYYY and its shares, edited, x, y,
+/* Columns in order: frame_id, split, fold, for each year label_YYYY, its shares, change_YYYY (after
+ * the first) and hard_YYYY (with data.hard_negatives), edited, x, y,
  * source, group, lon, lat (those four if has_sources), made. */
 typedef struct column_list {
     int n;
@@ -57,7 +58,7 @@ static bool has_sources(const c3d_frames *frames)
 
 static c3d_status columns_make(const c3d_frames *frames, column_list *out)
 {
-    const size_t n = FIXED_FIELDS + (size_t)frames->n_years * (size_t)(1 + frames->n_classes);
+    const size_t n = FIXED_FIELDS + (size_t)frames->n_years * (size_t)(3 + frames->n_classes);
     char name[TEXT_MAX];
 
     out->fields = c3d_calloc(n, sizeof *out->fields);
@@ -74,6 +75,10 @@ static c3d_status columns_make(const c3d_frames *frames, column_list *out)
                            frames->years[k]);
             add_column(out, C3D_FIELD_REAL, name);
         }
+        (void)snprintf(name, sizeof name, "change_%04d", frames->years[k]);
+        if (k > 0) add_column(out, C3D_FIELD_INT, name);
+        (void)snprintf(name, sizeof name, "hard_%04d", frames->years[k]);
+        if (frames->hard != NULL) add_column(out, C3D_FIELD_INT, name);
     }
     add_column(out, C3D_FIELD_INT, "edited");
     add_column(out, C3D_FIELD_INT, "x");
@@ -104,6 +109,8 @@ static void fill_values(const c3d_frames *frames, size_t i, const column_list *c
         values[v++].t = c3d_frame_label_name(frames, frames->labels[row]);
         for (int c = 0; c < frames->n_classes; c++)
             values[v++].r = frames->shares[row * (size_t)frames->n_classes + (size_t)c];
+        if (k > 0) values[v++].i = c3d_label_changes(frames, i, k);
+        if (frames->hard != NULL) values[v++].i = frames->hard[row];
     }
     values[v++].i = frame->edited;
     values[v++].i = frame->x;

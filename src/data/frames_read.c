@@ -136,6 +136,7 @@ static c3d_status read_row_labels(const reading *in, size_t row)
 
     for (int k = 0; k < frames->n_years; k++) {
         const size_t at = row * (size_t)frames->n_years + (size_t)k;
+        long long is_hard;
         const char *text;
 
         (void)snprintf(column, sizeof column, "label_%04d", frames->years[k]);
@@ -144,6 +145,11 @@ static c3d_status read_row_labels(const reading *in, size_t row)
             return fail_value(in, row, column,
                               frames->by_class ? "a class, negative, uncertain or unlabelled"
                                                : "negative, positive, uncertain or unlabelled");
+        (void)snprintf(column, sizeof column, "hard_%04d", frames->years[k]);
+        if (frames->hard != NULL)
+            frames->hard[at] =
+                c3d_vector_int(in->layer, row, c3d_vector_field(in->layer, column), &is_hard) &&
+                is_hard != 0;
         for (int c = 0; c < frames->n_classes; c++) {
             double *share = &frames->shares[at * (size_t)frames->n_classes + (size_t)c];
 
@@ -235,7 +241,9 @@ static c3d_status sort_rows(const char *path, c3d_frames *frames)
     sorted.rows = c3d_calloc(frames->n + 1, sizeof *sorted.rows);
     sorted.labels = c3d_calloc(frames->n * years + 1, sizeof *sorted.labels);
     sorted.shares = c3d_calloc(frames->n * shares + 1, sizeof *sorted.shares);
-    if (order == NULL || sorted.rows == NULL || sorted.labels == NULL || sorted.shares == NULL)
+    sorted.hard = c3d_calloc(frames->n * years + 1, 1);
+    if (order == NULL || sorted.rows == NULL || sorted.labels == NULL || sorted.shares == NULL ||
+        sorted.hard == NULL)
         C3D_TRY_TO(fail, C3D_ENOMEM);
     for (size_t i = 0; i < frames->n; i++) order[i] = (row_place){ frames->rows[i].frame_id, i };
     qsort(order, frames->n, sizeof *order, by_frame_id);
@@ -250,10 +258,18 @@ static c3d_status sort_rows(const char *path, c3d_frames *frames)
                years * sizeof *sorted.labels);
         memcpy(&sorted.shares[i * shares], &frames->shares[from * shares],
                shares * sizeof *sorted.shares);
+        if (frames->hard != NULL)
+            memcpy(&sorted.hard[i * years], &frames->hard[from * years], years);
     }
     free(frames->rows);
     free(frames->labels);
     free(frames->shares);
+    if (frames->hard == NULL) {
+        free(sorted.hard);
+        sorted.hard = NULL;
+    }
+    free(frames->hard);
+    frames->hard = sorted.hard;
     frames->rows = sorted.rows;
     frames->labels = sorted.labels;
     frames->shares = sorted.shares;
@@ -264,7 +280,17 @@ fail:
     free(sorted.rows);
     free(sorted.labels);
     free(sorted.shares);
+    free(sorted.hard);
     return st;
+}
+
+static bool has_hard(const c3d_frames *frames, const c3d_vector *layer)
+{
+    char column[16];
+
+    if (frames->n_years == 0) return false;
+    (void)snprintf(column, sizeof column, "hard_%04d", frames->years[0]);
+    return c3d_vector_field(layer, column) >= 0;
 }
 
 c3d_status c3d_frames_read(const char *path, c3d_frames *out)
@@ -285,7 +311,9 @@ c3d_status c3d_frames_read(const char *path, c3d_frames *out)
     frames.rows = c3d_calloc(frames.n + 1, sizeof *frames.rows);
     frames.labels = c3d_calloc(n_labels + 1, sizeof *frames.labels);
     frames.shares = c3d_calloc(n_labels * (size_t)frames.n_classes + 1, sizeof *frames.shares);
-    if (frames.rows == NULL || frames.labels == NULL || frames.shares == NULL)
+    if (has_hard(&frames, layer)) frames.hard = c3d_calloc(n_labels + 1, 1);
+    if (frames.rows == NULL || frames.labels == NULL || frames.shares == NULL ||
+        (has_hard(&frames, layer) && frames.hard == NULL))
         C3D_TRY_TO(done, C3D_ENOMEM);
     for (size_t row = 0; row < frames.n; row++) C3D_TRY_TO(done, read_row(&in, row));
     C3D_TRY_TO(done, sort_rows(path, &frames));

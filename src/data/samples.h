@@ -7,7 +7,7 @@
 
 /* Samples of all present frames that are in a split and whose label is decided, ascending. Ids are
  * a function of frame, label year and month, so that they stay the same when labels or splits are
- * edited. */
+ * edited. Negatives left out for data.hard_negative_share have split none. */
 C3D_CHECKED c3d_status c3d_samples_make(const c3d_dataset_desc *desc, const c3d_frames *frames,
                                         const c3d_store *store, c3d_samples *out);
 
