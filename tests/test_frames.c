@@ -299,7 +299,10 @@ static void settings_that_make_no_sense_are_refused(void **state)
     (void)state;
     desc.split = C3D_SPLIT_POLYGONS;
     assert_int_equal(try_to_make(&desc), C3D_ECONFIG);
-    assert_message("comes later");
+    assert_message("data.split_file");
+    desc.split = C3D_SPLIT_YEARS;
+    assert_int_equal(try_to_make(&desc), C3D_ECONFIG);
+    assert_message("data.split_years");
     desc = settings();
     desc.split_shares[0] = 0.7;
     assert_int_equal(try_to_make(&desc), C3D_ECONFIG);

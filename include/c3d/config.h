@@ -183,6 +183,8 @@ typedef struct c3d_config {
         c3d_config_split split;
         double block_km, buffer_m;
         c3d_config_reals split_shares; /* train, validation, test */
+        char *split_file;
+        c3d_config_classes split_years; /* names: splits; ranges: years */
         int folds;
         int fold; /* -1: none */
         int64_t max_per_class;

@@ -91,7 +91,7 @@ typedef struct c3d_sample {
     int label_year; /* 0: none */
     int label;      /* class number, below C3D_MAX_CLASSES */
     c3d_split split;
-    int fold;
+    int fold; /* -1: in none of them */
 } c3d_sample;
 typedef struct c3d_samples {
     size_t n;
@@ -179,8 +179,9 @@ const c3d_dataset_info *c3d_dataset_get_info(const c3d_dataset *dataset);
 const c3d_samples *c3d_dataset_get_samples(const c3d_dataset *dataset);
 
 /* Cross-validation: samples of fold `fold` become split test, those of fold (fold + 1) mod n_folds
- * validation, the others train; split none stays none. n_folds 0: one more than the largest fold.
- * fold < 0 changes nothing. C3D_EDATA when there are fewer than 3 folds, or a split stays empty. */
+ * validation, the others train; split none stays none, and fold -1 becomes it. n_folds 0: one more
+ * than the largest fold. fold < 0 changes nothing. C3D_EDATA when there are fewer than 3 folds, or
+ * a split stays empty. */
 C3D_CHECKED c3d_status c3d_samples_choose_fold(c3d_samples *samples, int fold, int n_folds);
 /* The same for an open dataset: from then on its samples have these splits. Before any list is made
  * of it, and once. */

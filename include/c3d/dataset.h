@@ -36,6 +36,11 @@ typedef enum c3d_split_mode {
     C3D_SPLIT_RANDOM
 } c3d_split_mode;
 
+typedef struct c3d_year_range {
+    int first, last; /* label years, inclusive */
+    c3d_split split;
+} c3d_year_range;
+
 typedef struct c3d_dataset_desc {
     const char *out_dir;
     const char *mosaics; /* pattern, absolute or relative to the working directory */
@@ -72,6 +77,9 @@ typedef struct c3d_dataset_desc {
     c3d_split_mode split;
     double block_km, buffer_m;
     double split_shares[C3D_N_SPLITS]; /* sum 1 */
+    const char *split_file;            /* of C3D_SPLIT_POLYGONS */
+    int n_split_years;
+    const c3d_year_range *split_years; /* [n_split_years] */
     int folds;
     int64_t max_per_class; /* 0: all */
     uint64_t seed;
@@ -118,7 +126,7 @@ typedef struct c3d_frame {
     int64_t frame_id; /* its place in the grid of frames: row times columns plus column */
     int x, y;         /* first pixel in the mosaic's grid */
     c3d_split split;  /* C3D_SPLIT_NONE: too near to another split (buffer_m) */
-    int fold;         /* 0 without folds */
+    int fold;         /* 0 without folds; -1: too near to another fold */
     bool edited;      /* split or a label is not what was written; by hand, in QGIS */
     int source;       /* 0: the mosaics' grid; k > 0: file k of an imported list, in whose pixels x
                          and y then are: frames of two sources never overlap nor neighbour there */
@@ -175,9 +183,17 @@ C3D_CHECKED c3d_status c3d_frames_read(const char *path, c3d_frames *out);
  * block_km (CRS metres; rounded to whole strides), counted from the grid's corner; they are drawn
  * in random order, those with positives first, each to the split that lacks most of its share, so
  * that every split has positives where that is possible. Frames nearer than buffer_m to one of a
- * split before theirs in test, validation, train get no split. random: each frame by itself,
- * without buffer. Folds are dealt to blocks likewise. Gate: C3D_EDATA with a sentence when the
- * labels cannot be right for these images. */
+ * split before theirs in test, validation, train get no split.
+ * random: each frame by itself, without buffer; frames of a group together.
+ * polygons: a frame wholly inside a polygon of split_file gets its split, one that a border crosses
+ * none; outside all, train if no polygon is named train, else none. A buffer as for blocks.
+ * years: of frames all are train; a sample's split is that of its label year in split_years, of a
+ * year not listed train if no year is listed as train, else none. With another mode, and
+ * split_years given, only samples are made whose frame and year are of one split.
+ * Folds are dealt to blocks likewise (with polygons too: frames then lie in one block each); of two
+ * frames of different folds nearer than buffer_m one is left out of the folds (fold -1). random:
+ * frame by frame; years: label years in turn.
+ * Gate: C3D_EDATA with a sentence when the labels cannot be right for these images. */
 C3D_CHECKED c3d_status c3d_frames_make(const c3d_dataset_desc *desc, const c3d_archive *archive,
                                        c3d_frames *out);
 

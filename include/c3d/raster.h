@@ -254,4 +254,25 @@ bool c3d_shapes_bounds(const c3d_shapes *shapes, double out[4]);
 C3D_CHECKED c3d_status c3d_shapes_cover(const c3d_shapes *shapes, size_t n,
                                         const c3d_window *windows, double *shares);
 
+/* Polygons with a word each, such as regions of a split. */
+typedef struct c3d_area {
+    char word[32];   /* of its field, else its layer's name */
+    char place[128]; /* "layer NAME, feature N", for messages */
+    size_t first_ring, n_rings;
+} c3d_area;
+typedef struct c3d_areas {
+    size_t n;
+    c3d_area *rows;
+    size_t n_rings;
+    size_t *ring; /* [n_rings + 1]: ring r has points ring[r] .. ring[r + 1] - 1 */
+    double *xy;   /* [ring[n_rings]][2], each ring closed */
+} c3d_areas;
+/* All polygons of all layers of a vector file, transformed to a CRS (long edges are cut up first).
+ * A layer without the field gives its name. Inside is what an odd number of an area's rings
+ * surround. C3D_EDATA names file, layer and feature: no polygon, not a valid one, no CRS, a CRS
+ * without a way to this one, or two of different words that overlap. */
+C3D_CHECKED c3d_status c3d_areas_read(const char *path, const char *field, const char *crs_wkt,
+                                      c3d_areas *out);
+void c3d_areas_free(c3d_areas *areas);
+
 #endif

@@ -176,10 +176,11 @@ _Static_assert(C3D_CONFIG_RESAMPLING_CUBIC + C3D_RESAMPLING_NEAREST == C3D_RESAM
 /* The description and what it points to. */
 typedef struct request {
     c3d_dataset_desc desc;
-    char mosaics[C3D_PATH_MAX], labels[C3D_PATH_MAX];
+    char mosaics[C3D_PATH_MAX], labels[C3D_PATH_MAX], split_file[C3D_PATH_MAX];
     c3d_label_class *classes, *hard;
     c3d_date *periods;
     int (*mask_valid)[2];
+    c3d_year_range split_years[C3D_N_SPLITS * C3D_CONFIG_MAX_RANGES];
 } request;
 
 static c3d_status take_classes(const c3d_config_classes *from, c3d_label_class **out)
@@ -275,6 +276,21 @@ static c3d_status take_labels(const c3d_config *config, request *out)
     return C3D_OK;
 }
 
+static void take_split_years(const c3d_config_classes *from, request *out)
+{
+    int n = 0;
+
+    for (int i = 0; i < from->n && i < C3D_N_SPLITS; i++)
+        for (int r = 0; r < from->items[i].n_ranges; r++) {
+            c3d_year_range *to = &out->split_years[n++];
+            to->first = from->items[i].ranges[r][0];
+            to->last = from->items[i].ranges[r][1];
+            C3D_ASSERT(c3d_split_parse(from->items[i].name, &to->split)); /* a rule of its key */
+        }
+    out->desc.n_split_years = n;
+    out->desc.split_years = out->split_years;
+}
+
 static void take_numbers(const c3d_config *config, c3d_dataset_desc *desc)
 {
     for (int i = 0; i < config->data.aoi.n && i < 4; i++) desc->aoi[i] = config->data.aoi.items[i];
@@ -322,6 +338,11 @@ static c3d_status take_request(const c3d_args *args, const c3d_config *config, r
     take_numbers(config, desc);
     C3D_TRY(take_periods(&config->data.periods, out));
     C3D_TRY(take_mask(config, out));
+    take_split_years(&config->data.split_years, out);
+    if (config->data.split_file[0]) {
+        C3D_TRY(c3d_config_path(config, config->data.split_file, out->split_file));
+        desc->split_file = out->split_file;
+    }
     if (has_option(args, "--memory-mb")) {
         desc->memory_bytes = (size_t)c3d_args_int(args, "--memory-mb") << 20;
         desc->scenes_per_shard = (int)c3d_args_int(args, "--scenes-per-shard");

@@ -65,6 +65,8 @@ const key_row c3d_config_keys[] = {
     REAL(data.block_km, "10", 0.001, 10000, "km", FREE, "side of the squares that are dealt as a whole"),
     REAL(data.buffer_m, "0", 0, 1e6, "m", FREE, "frames nearer than this to another split's block are not used"),
     OTHER(data.split_shares, KEY_REALS, "[0.7, 0.15, 0.15]", 3, FREE, "shares of training, validation and test"),
+    TEXT(data.split_file, FREE, "for data.split: polygons: a vector file whose field split, or names of layers, are train, validation, test or none; frames wholly inside a polygon are of that split, frames that a border crosses of none, those outside all are for training unless a polygon is"),
+    OTHER(data.split_years, KEY_CLASSES, "{}", 0, FREE, "label years of validation, test and train, such as {validation: 2021, test: [2022, 2023]}; years not listed are for training unless some year is. With a data.split other than years, samples whose frame and year are of different splits are not used"),
     INT(data.folds, "0", 0, 100, "", FREE, "number of folds for cross-validation; 0: none, and in training as many as samples.csv has"),
     INT(data.fold, "-1", -1, 99, "", REFUSE, "samples of this fold are the test split, those of the next one validation, all others train; -1: the splits of samples.csv"),
     LONG(data.max_per_class, "0", 0, COUNTS, "samples", REFUSE, "train on at most this many of each class, drawn by seed; 0: all"),

@@ -12,8 +12,6 @@ typedef struct later {
     const char *value; /* refused as printed; NULL: any but the default */
 } later;
 static const later coming[] = {
-    { "data.split", "polygons" },
-    { "data.split", "years" },
     { "data.time", "window" },
     { "data.time", "stride" },
 };
@@ -142,10 +140,8 @@ static bool is_text_shared(const c3d_config_class *a, const c3d_config_class *b,
     return false;
 }
 
-static bool classes_disjoint(const c3d_config *c, char what[256])
+static bool ranges_disjoint(const c3d_config_classes *classes, const char *noun, char what[256])
 {
-    const c3d_config_classes *classes = &c->data.label_classes;
-
     for (int i = 0; i < classes->n; i++) {
         for (int j = 0; j < i; j++) {
             if (is_text_shared(&classes->items[i], &classes->items[j], what)) return false;
@@ -153,7 +149,7 @@ static bool classes_disjoint(const c3d_config *c, char what[256])
                 for (int b = 0; b < classes->items[j].n_ranges; b++) {
                     const int *p = classes->items[i].ranges[a], *q = classes->items[j].ranges[b];
                     if (p[1] < q[0] || q[1] < p[0]) continue;
-                    (void)snprintf(what, 256, "code %d is in %s and in %s",
+                    (void)snprintf(what, 256, "%s %d is in %s and in %s", noun,
                                    p[0] > q[0] ? p[0] : q[0], classes->items[j].name,
                                    classes->items[i].name);
                     return false;
@@ -162,6 +158,83 @@ static bool classes_disjoint(const c3d_config *c, char what[256])
         }
     }
     return true;
+}
+
+static bool classes_disjoint(const c3d_config *c, char what[256])
+{
+    return ranges_disjoint(&c->data.label_classes, "code", what);
+}
+
+static bool years_disjoint(const c3d_config *c, char what[256])
+{
+    return ranges_disjoint(&c->data.split_years, "year", what);
+}
+
+static bool years_of_splits(const c3d_config *c, char what[256])
+{
+    static const char *const names[] = { "train", "validation", "test" };
+
+    for (int i = 0; i < c->data.split_years.n; i++) {
+        const c3d_config_class *item = &c->data.split_years.items[i];
+        bool is_split = false;
+        for (int s = 0; s < 3; s++) is_split |= strcmp(item->name, names[s]) == 0;
+        (void)snprintf(what, 256, "%.40s: expected train, validation or test", item->name);
+        if (!is_split) return false;
+        (void)snprintf(what, 256, "%d: expected a year", item->ranges[0][0]);
+        for (int r = 0; r < item->n_ranges; r++)
+            if (item->ranges[r][0] < 1000 || item->ranges[r][1] > 9999) return false;
+    }
+    return true;
+}
+
+static bool years_given(const c3d_config *c, char what[256])
+{
+    (void)snprintf(what, 256, "years, but data.split_years does not list years of %s",
+                   c->data.split_years.n == 0 ? "any split" : "a split besides train");
+    return c->data.split != C3D_CONFIG_SPLIT_YEARS || c->data.split_years.n > 1 ||
+           (c->data.split_years.n == 1 && strcmp(c->data.split_years.items[0].name, "train") != 0);
+}
+
+static bool years_of_samples(const c3d_config *c, char what[256])
+{
+    (void)snprintf(what, 256,
+                   "data.samples: series makes one sample of all years of a frame; years can be "
+                   "split with yearly or monthly samples only");
+    return c->data.split_years.n == 0 || c->data.samples != C3D_CONFIG_SAMPLES_SERIES;
+}
+
+static bool years_of_labels(const c3d_config *c, char what[256])
+{
+    (void)snprintf(what, 256, "labels of one data.label_period have one year only");
+    return c->data.split_years.n == 0 || c->data.label_period.first == 0;
+}
+
+static bool polygons_given(const c3d_config *c, char what[256])
+{
+    const bool has_file = c->data.split_file[0] != 0;
+
+    (void)snprintf(what, 256, "%s",
+                   has_file ? "means something with data.split: polygons only"
+                            : "needed by data.split: polygons, not given");
+    return has_file == (c->data.split == C3D_CONFIG_SPLIT_POLYGONS);
+}
+
+static bool buffer_used(const c3d_config *c, char what[256])
+{
+    const bool is_random = c->data.split == C3D_CONFIG_SPLIT_RANDOM;
+
+    (void)snprintf(what, 256, "%.10g, but data.split: %s deals %s, whatever lies next to them",
+                   c->data.buffer_m, is_random ? "random" : "years",
+                   is_random ? "single frames" : "years");
+    return c->data.buffer_m == 0 || (!is_random && c->data.split != C3D_CONFIG_SPLIT_YEARS);
+}
+
+static bool folds_enough(const c3d_config *c, char what[256])
+{
+    (void)snprintf(what, 256,
+                   "%d: one fold is for test and the next for validation: 0, or 3 and more",
+                   c->data.folds);
+    return c->data.folds == 0 || c->data.folds > 2;
 }
 
 static bool labels_complete(const c3d_config *c, char what[256])
@@ -252,6 +325,14 @@ static const rule rules[] = {
     { { "data.fold", "data.folds" }, fold_exists },
     { { "data.positive", "data.label_classes" }, positive_exists },
     { { "data.label_classes" }, classes_disjoint },
+    { { "data.split_years" }, years_of_splits },
+    { { "data.split_years" }, years_disjoint },
+    { { "data.split", "data.split_years" }, years_given },
+    { { "data.split_years", "data.samples" }, years_of_samples },
+    { { "data.split_years", "data.label_period" }, years_of_labels },
+    { { "data.split_file", "data.split" }, polygons_given },
+    { { "data.buffer_m", "data.split" }, buffer_used },
+    { { "data.folds" }, folds_enough },
     { { "data.labels", "data.label_classes" }, labels_complete },
     { { "data.labels", "data.label_period" }, labels_dated },
     { { "data.hard_negative_share", "data.hard_negatives" }, hard_named },

@@ -32,6 +32,7 @@ static c3d_status choose(c3d_samples *samples, int fold, int *n_folds)
     const int next = (fold + 1) % *n_folds;
     for (size_t i = 0; i < samples->n; i++) {
         c3d_sample *sample = &samples->rows[i];
+        if (sample->fold < 0) sample->split = C3D_SPLIT_NONE;
         if (sample->split == C3D_SPLIT_NONE) continue;
         sample->split = sample->fold == fold   ? C3D_SPLIT_TEST
                         : sample->fold == next ? C3D_SPLIT_VALIDATION

@@ -118,10 +118,13 @@ static c3d_status check_settings(const c3d_dataset_desc *desc)
 {
     double sum = 0;
 
-    if (desc->split == C3D_SPLIT_POLYGONS || desc->split == C3D_SPLIT_YEARS)
+    if (desc->split == C3D_SPLIT_YEARS && desc->n_split_years == 0)
+        return C3D_FAIL(C3D_ECONFIG, "data.split: years needs data.split_years");
+    if (desc->split == C3D_SPLIT_POLYGONS && desc->split_file == NULL)
+        return C3D_FAIL(C3D_ECONFIG, "data.split: polygons needs data.split_file");
+    if (desc->n_split_years > 0 && desc->samples == C3D_SAMPLES_SERIES)
         return C3D_FAIL(C3D_ECONFIG,
-                        "data.split: %s comes later; this version has blocks and random",
-                        desc->split == C3D_SPLIT_YEARS ? "years" : "polygons");
+                        "data.split_years: data.samples: series has one sample of all years");
     if (desc->frame_size_px < 1 || desc->stride_px < 1)
         return C3D_FAIL(C3D_ECONFIG,
                         "data.frame_size_px %d, data.stride_px %d: both must be at "

@@ -70,6 +70,15 @@ double c3d_unit_square_area(int n, const plane_point *points);
 
 C3D_CHECKED c3d_status c3d_frames_split(const c3d_dataset_desc *desc, const block_grid *blocks,
                                         c3d_frames *frames);
+/* The split of frames that lie wholly in a polygon of desc->split_file, and of the others. */
+C3D_CHECKED c3d_status c3d_frames_split_by_polygons(const c3d_dataset_desc *desc,
+                                                    c3d_frames *frames);
+/* Frames of other splits and folds nearer than buffer_m: the smaller splits keep theirs. */
+C3D_CHECKED c3d_status c3d_frames_keep_buffer(const c3d_dataset_desc *desc, c3d_frames *frames);
+/* The split of a frame's samples of a label year. */
+c3d_split c3d_split_of_year(const c3d_dataset_desc *desc, c3d_split of_frame, int year);
+/* Whether this split must have frames, by the settings alone: of polygons their file decides. */
+bool c3d_split_is_wanted(const c3d_dataset_desc *desc, c3d_split split);
 /* The rest of the label gate: codes and positives. */
 C3D_CHECKED c3d_status c3d_label_gate(const c3d_dataset_desc *desc, const c3d_frames *frames,
                                       const label_report *report);

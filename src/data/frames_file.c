@@ -383,9 +383,13 @@ c3d_status c3d_frames_fingerprint(const c3d_dataset_desc *desc, const c3d_archiv
 {
     c3d_archive labels = { 0 };
     c3d_text text = { 0 };
+    uint64_t polygons = 0;
 
+    if (desc->split == C3D_SPLIT_POLYGONS)
+        C3D_TRY(c3d_hash_file(desc->split_file, &polygons, NULL));
     if (desc->labels != NULL) C3D_TRY(c3d_label_archive(desc, archive, &labels));
     add_desc(&text, desc);
+    if (polygons) c3d_text_add(&text, "polygons %016" PRIx64 "\n", polygons);
     add_archive(&text, &labels);
     *out = c3d_hash(text.text, text.length);
     c3d_text_free(&text);

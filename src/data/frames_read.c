@@ -118,6 +118,18 @@ static c3d_status fail_value(const reading *in, size_t row, const char *column,
                     in->frame_id, column, expected, text ? text : "");
 }
 
+/* -1 is "in no fold" there. */
+static c3d_status read_fold(const reading *in, size_t row, int *out)
+{
+    long long value;
+
+    if (!c3d_vector_int(in->layer, row, c3d_vector_field(in->layer, "fold"), &value) ||
+        value < -1 || value > INT32_MAX)
+        return fail_value(in, row, "fold", "a fold's number, or -1");
+    *out = (int)value;
+    return C3D_OK;
+}
+
 static c3d_status read_int(const reading *in, size_t row, const char *column, int *out)
 {
     long long value;
@@ -204,7 +216,7 @@ static c3d_status read_row(reading *in, size_t row)
     frame->frame_id = in->frame_id;
     if (text == NULL || !c3d_split_parse(text, &frame->split))
         return fail_value(in, row, "split", "train, validation, test or none");
-    C3D_TRY(read_int(in, row, "fold", &frame->fold));
+    C3D_TRY(read_fold(in, row, &frame->fold));
     C3D_TRY(read_int(in, row, "x", &frame->x));
     C3D_TRY(read_int(in, row, "y", &frame->y));
     C3D_TRY(read_source(in, row));

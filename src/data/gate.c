@@ -260,21 +260,30 @@ static bool is_repeated(const c3d_frame_label *labels, int k)
     return false;
 }
 
-static void count_labels(const c3d_frames *frames, counts *out)
+static void count_labels(const c3d_dataset_desc *desc, const c3d_frames *frames, counts *out)
 {
     for (size_t i = 0; i < frames->n; i++) {
         const c3d_frame_label *labels = &frames->labels[i * (size_t)frames->n_years];
-        const c3d_split split = frames->rows[i].split;
-        bool has_class = false;
+        bool has_frame[C3D_N_SPLITS] = { false }, has_class[C3D_N_SPLITS] = { false };
 
-        if (split == C3D_SPLIT_NONE) continue;
         for (int k = 0; k < frames->n_years; k++) {
-            has_class |= labels[k] >= C3D_FRAME_POSITIVE;
+            const c3d_split split =
+                c3d_split_of_year(desc, frames->rows[i].split, frames->years[k]);
+            if (split == C3D_SPLIT_NONE) continue;
+            has_frame[split] = true;
+            has_class[split] |= labels[k] >= C3D_FRAME_POSITIVE;
             if (labels[k] >= 0 && !is_repeated(labels, k)) out->with[split][labels[k]]++;
         }
-        out->frames[split]++;
-        out->with_class[split] += has_class;
+        for (int s = 0; s < C3D_N_SPLITS; s++) {
+            out->frames[s] += has_frame[s];
+            out->with_class[s] += has_class[s];
+        }
     }
+}
+
+static bool is_wanted(const c3d_dataset_desc *desc, const counts *of, int split)
+{
+    return c3d_split_is_wanted(desc, (c3d_split)split) || of->frames[split] > 0;
 }
 
 /* "train 12 of 300 frames", and with labels by class how many of each. */
@@ -282,7 +291,7 @@ static void list_counts(const c3d_dataset_desc *desc, const c3d_frames *frames, 
                         c3d_text *out)
 {
     for (int s = 0; s < C3D_N_SPLITS; s++) {
-        if (!(desc->split_shares[s] > 0)) continue;
+        if (!is_wanted(desc, of, s)) continue;
         c3d_text_add(out, "%s%s %lld of %lld frames", out->length ? ", " : "",
                      c3d_split_name((c3d_split)s), (long long)of->with_class[s],
                      (long long)of->frames[s]);
@@ -313,7 +322,7 @@ static c3d_status check_split(const c3d_dataset_desc *desc, const c3d_frames *fr
     c3d_text text = { 0 };
     c3d_status st = C3D_OK;
 
-    if (!(desc->split_shares[split] > 0)) return C3D_OK;
+    if (!is_wanted(desc, of, split)) return C3D_OK;
     list_counts(desc, frames, of, &text);
     if (of->with_class[split] == 0)
         st = C3D_FAIL(C3D_EDATA,
@@ -337,7 +346,7 @@ static c3d_status check_positives(const c3d_dataset_desc *desc, const c3d_frames
     c3d_text text = { 0 };
     c3d_status st = counts_make(frames, &of);
 
-    if (st == C3D_OK) count_labels(frames, &of);
+    if (st == C3D_OK) count_labels(desc, frames, &of);
     for (int s = 0; s < C3D_N_SPLITS && st == C3D_OK; s++)
         st = check_split(desc, frames, report, &of, s);
     if (st == C3D_OK) {

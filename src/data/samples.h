@@ -14,5 +14,9 @@ C3D_CHECKED c3d_status c3d_samples_make(const c3d_dataset_desc *desc, const c3d_
 /* Writes dataset.json anew for what the directory holds now, leaving what it says of samples.csv:
  * that list, its settings and its splits stay. */
 C3D_CHECKED c3d_status c3d_dataset_refresh(const c3d_dataset_desc *desc);
+/* What data.split_years says of the samples' splits and, with data.split: years, folds; samples of
+ * no split are taken out. */
+C3D_CHECKED c3d_status c3d_samples_split_by_years(const c3d_dataset_desc *desc,
+                                                  c3d_samples *samples);
 
 #endif

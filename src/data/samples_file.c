@@ -41,6 +41,7 @@ static c3d_status read_row(const c3d_csv *csv, size_t row, const int columns[N_C
 {
     long long any[2] = { INT64_MIN, INT64_MAX }, positive[2] = { 1, INT_MAX };
     long long natural[2] = { 0, INT_MAX }, classes[2] = { 0, C3D_MAX_CLASSES - 1 };
+    long long folds[2] = { -1, INT_MAX };
     long long sample_id, frame_id, n_months, label_year, label, fold;
 
     C3D_TRY(read_int(csv, row, columns[SAMPLE_ID], any, &sample_id));
@@ -48,7 +49,7 @@ static c3d_status read_row(const c3d_csv *csv, size_t row, const int columns[N_C
     C3D_TRY(read_int(csv, row, columns[N_MONTHS], positive, &n_months));
     C3D_TRY(read_int(csv, row, columns[LABEL_YEAR], natural, &label_year));
     C3D_TRY(read_int(csv, row, columns[LABEL], classes, &label));
-    C3D_TRY(read_int(csv, row, columns[FOLD], natural, &fold));
+    C3D_TRY(read_int(csv, row, columns[FOLD], folds, &fold));
     *out = (c3d_sample){ .sample_id = sample_id,
                          .frame_id = frame_id,
                          .n_months = (int)n_months,

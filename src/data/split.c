@@ -28,7 +28,7 @@ c3d_status c3d_frames_blocks(const c3d_dataset_desc *desc, const c3d_frames *fra
     block_grid blocks = { frames->width_px, frames->height_px, 1, 1 };
     double pixel_m[2];
 
-    if (desc->split == C3D_SPLIT_BLOCKS) {
+    if (desc->split == C3D_SPLIT_BLOCKS || (desc->split == C3D_SPLIT_POLYGONS && desc->folds > 1)) {
         c3d_frames_pixel_m(frames, pixel_m);
         C3D_TRY(block_side(desc, pixel_m[0], &blocks.width_px));
         C3D_TRY(block_side(desc, pixel_m[1], &blocks.height_px));
@@ -83,7 +83,7 @@ typedef struct block_deal {
     const double *shares;
 } block_deal;
 
-enum { PARTS_MAX = 64 };
+enum { PARTS_MAX = 100 };
 
 /* Each block of the order (those with positives, or those without) goes to the part that lacks most
  * of its share, counted in positives or in frames. */
@@ -194,84 +194,16 @@ done:
     return st;
 }
 
-/* ---- buffer ---------------------------------------------------------------------------------- */
-
-/* The frames by their place, to find neighbours. */
-typedef struct frame_map {
-    int columns, rows;
-    int8_t *split; /* [rows, columns]; C3D_SPLIT_NONE: no frame */
-} frame_map;
-
-static double gap_px(int a, int b, int size)
-{
-    const int distance = abs(a - b) - size;
-
-    return distance > 0 ? distance : 0;
-}
-
-/* Whether a frame of the split is nearer than buffer_m to the frame at (x, y). */
-static bool has_near(const frame_map *map, const c3d_dataset_desc *desc, const double pixel_m[2],
-                     const c3d_frame *frame, c3d_split split)
-{
-    const int size = desc->frame_size_px, stride = desc->stride_px;
-    const int column = frame->x / stride, row = frame->y / stride;
-    const double reach_x = (desc->buffer_m / pixel_m[0] + size) / stride + 1;
-    const double reach_y = (desc->buffer_m / pixel_m[1] + size) / stride + 1;
-    const int left = (int)fmax(column - reach_x, 0), top = (int)fmax(row - reach_y, 0);
-    const int right = (int)fmin(column + reach_x, map->columns - 1);
-    const int bottom = (int)fmin(row + reach_y, map->rows - 1);
-
-    for (int r = top; r <= bottom; r++) {
-        for (int c = left; c <= right; c++) {
-            if (map->split[(size_t)r * (size_t)map->columns + (size_t)c] != (int8_t)split) continue;
-            if (hypot(gap_px(c * stride, frame->x, size) * pixel_m[0],
-                      gap_px(r * stride, frame->y, size) * pixel_m[1]) < desc->buffer_m)
-                return true;
-        }
-    }
-    return false;
-}
-
-/* The smaller splits keep their frames; the later ones in this order give way. */
-static c3d_status apply_buffer(const c3d_dataset_desc *desc, c3d_frames *frames)
-{
-    static const c3d_split order[] = { C3D_SPLIT_TEST, C3D_SPLIT_VALIDATION, C3D_SPLIT_TRAIN };
-    frame_map map = { .columns = frames->width_px / desc->stride_px + 1,
-                      .rows = frames->height_px / desc->stride_px + 1 };
-    double pixel_m[2];
-
-    if (!(desc->buffer_m > 0)) return C3D_OK;
-    c3d_frames_pixel_m(frames, pixel_m);
-    map.split = c3d_calloc((size_t)map.columns * (size_t)map.rows, 1);
-    if (map.split == NULL) return C3D_ENOMEM;
-    memset(map.split, C3D_SPLIT_NONE, (size_t)map.columns * (size_t)map.rows);
-    for (int turn = 0; turn < C3D_N_SPLITS; turn++) {
-        for (size_t i = 0; i < frames->n; i++) {
-            c3d_frame *frame = &frames->rows[i];
-            bool is_near = false;
-
-            if (frame->split != order[turn]) continue;
-            for (int k = 0; k < turn && !is_near; k++)
-                is_near = has_near(&map, desc, pixel_m, frame, order[k]);
-            if (is_near)
-                frame->split = C3D_SPLIT_NONE;
-            else
-                map.split[(size_t)(frame->y / desc->stride_px) * (size_t)map.columns +
-                          (size_t)(frame->x / desc->stride_px)] = (int8_t)frame->split;
-        }
-    }
-    free(map.split);
-    return C3D_OK;
-}
-
-/* ---- random ---------------------------------------------------------------------------------- */
+/* ---- other modes ------------------------------------------------------------------------------
+ */
 
 static void split_at_random(const c3d_dataset_desc *desc, c3d_frames *frames)
 {
     for (size_t i = 0; i < frames->n; i++) {
         c3d_frame *frame = &frames->rows[i];
-        const uint64_t id = (uint64_t)frame->frame_id;
-        const double draw = c3d_random_unit(desc->seed, C3D_STREAM(C3D_PURPOSE_SPLIT, 0), id);
+        const uint64_t id = (uint64_t)(frame->group ? frame->group : frame->frame_id);
+        const uint64_t stream = frame->group ? 1 : 0;
+        const double draw = c3d_random_unit(desc->seed, C3D_STREAM(C3D_PURPOSE_SPLIT, stream), id);
         double below = 0;
 
         for (int s = 0; s < C3D_N_SPLITS; s++) {
@@ -280,8 +212,8 @@ static void split_at_random(const c3d_dataset_desc *desc, c3d_frames *frames)
             below += desc->split_shares[s];
         }
         if (desc->folds > 1)
-            frame->fold = (int)c3d_random_below(desc->seed, C3D_STREAM(C3D_PURPOSE_FOLD, 0), id,
-                                                (uint64_t)desc->folds);
+            frame->fold = (int)c3d_random_below(desc->seed, C3D_STREAM(C3D_PURPOSE_FOLD, stream),
+                                                id, (uint64_t)desc->folds);
     }
 }
 
@@ -290,10 +222,15 @@ c3d_status c3d_frames_split(const c3d_dataset_desc *desc, const block_grid *bloc
 {
     if (desc->folds < 0 || desc->folds > PARTS_MAX)
         return C3D_FAIL(C3D_ECONFIG, "data.folds: %d is outside [0, %d]", desc->folds, PARTS_MAX);
-    if (desc->split == C3D_SPLIT_RANDOM) {
-        split_at_random(desc, frames);
+    switch (desc->split) {
+    case C3D_SPLIT_RANDOM: split_at_random(desc, frames); return C3D_OK;
+    case C3D_SPLIT_YEARS:
+        for (size_t i = 0; i < frames->n; i++) frames->rows[i].split = C3D_SPLIT_TRAIN;
         return C3D_OK;
+    case C3D_SPLIT_BLOCKS:
+    case C3D_SPLIT_POLYGONS: break;
     }
     C3D_TRY(split_by_blocks(desc, blocks, frames));
-    return apply_buffer(desc, frames);
+    if (desc->split == C3D_SPLIT_POLYGONS) C3D_TRY(c3d_frames_split_by_polygons(desc, frames));
+    return c3d_frames_keep_buffer(desc, frames);
 }
