@@ -166,6 +166,12 @@ C3D_CHECKED c3d_status c3d_shard_read_valid(c3d_shard *shard, int row, uint8_t *
 /* Any of the three may be NULL. */
 C3D_CHECKED c3d_status c3d_shard_read_sums(c3d_shard *shard, int row, void *sum, void *sum_squares,
                                            float *missing_share);
+typedef struct c3d_rows {
+    int first, n;
+} c3d_rows;
+/* Of several rows, one after the other. */
+C3D_CHECKED c3d_status c3d_shard_read_sums_of(c3d_shard *shard, c3d_rows rows, void *sum,
+                                              void *sum_squares, float *missing_share);
 
 /* ---- a dataset open for training
  * ------------------------------------------------------------------- */

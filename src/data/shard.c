@@ -246,9 +246,22 @@ c3d_status c3d_shard_read_valid(c3d_shard *shard, int row, uint8_t *bits_out)
 c3d_status c3d_shard_read_sums(c3d_shard *shard, int row, void *sum, void *sum_squares,
                                float *missing_share)
 {
-    C3D_TRY(check_row(shard, row));
-    if (sum) C3D_TRY(read_row(shard, C3D_PART_SUM, row, sum));
-    if (sum_squares) C3D_TRY(read_row(shard, C3D_PART_SUM_SQUARES, row, sum_squares));
-    if (missing_share) C3D_TRY(read_row(shard, C3D_PART_MISSING_SHARE, row, missing_share));
+    return c3d_shard_read_sums_of(shard, (c3d_rows){ row, 1 }, sum, sum_squares, missing_share);
+}
+
+static c3d_status read_rows(c3d_shard *shard, c3d_shard_part part, c3d_rows rows, void *to)
+{
+    return c3d_pread_all(shard->fd, shard->path, to, (size_t)rows.n * shard->row_bytes[part],
+                         row_offset(shard, part, rows.first));
+}
+
+c3d_status c3d_shard_read_sums_of(c3d_shard *shard, c3d_rows rows, void *sum, void *sum_squares,
+                                  float *missing_share)
+{
+    C3D_TRY(check_row(shard, rows.first));
+    C3D_TRY(check_row(shard, rows.first + rows.n - 1));
+    if (sum) C3D_TRY(read_rows(shard, C3D_PART_SUM, rows, sum));
+    if (sum_squares) C3D_TRY(read_rows(shard, C3D_PART_SUM_SQUARES, rows, sum_squares));
+    if (missing_share) C3D_TRY(read_rows(shard, C3D_PART_MISSING_SHARE, rows, missing_share));
     return C3D_OK;
 }

@@ -6,6 +6,8 @@
 
 __extension__ typedef __int128 int128;
 
+#define READ_BYTES ((size_t)2 << 20) /* of one of the sums at a time */
+
 /* The sums of one band: integers exactly; floats with the rounding error carried along (Neumaier
  * 1974), in the order of the store whatever the order of the list. */
 typedef struct band_sums {
@@ -44,10 +46,10 @@ static c3d_status mark_months(const c3d_dataset *dataset, const c3d_list *list, 
     return C3D_OK;
 }
 
-/* Sums of one scene as read from a shard. */
+/* Sums of scenes as read from a shard; of one scene, pointers into those. */
 typedef struct scene_sums {
-    void *sum, *sum_squares; /* [months, bands], 8 bytes each */
-    float *missing_share;    /* [months] */
+    void *sum, *sum_squares; /* [rows, months, bands], 8 bytes each */
+    float *missing_share;    /* [rows, months] */
 } scene_sums;
 
 static void add_scene(const c3d_shard_shape *shape, const scene_sums *scene, const uint8_t *marks,
@@ -78,23 +80,46 @@ static void add_scene(const c3d_shard_shape *shape, const scene_sums *scene, con
     }
 }
 
+/* marks: of the first of the rows on. */
+static void add_rows(const c3d_shard_shape *shape, const scene_sums *scenes, int n_rows,
+                     const uint8_t *marks, band_sums *bands)
+{
+    const size_t n_months = (size_t)shape->n_months, n = n_months * (size_t)shape->n_bands;
+
+    for (size_t row = 0; row < (size_t)n_rows; row++) {
+        const scene_sums scene = { (char *)scenes->sum + row * n * 8,
+                                   (char *)scenes->sum_squares + row * n * 8,
+                                   scenes->missing_share + row * n_months };
+        if (memchr(marks + row * n_months, 1, n_months))
+            add_scene(shape, &scene, marks + row * n_months, bands);
+    }
+}
+
+/* Some megabytes of rows at a time: one by one they would be hundreds of thousands of reads. */
 static c3d_status add_shard(c3d_shard *shard, const uint8_t *marks, band_sums *bands)
 {
     const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
     const size_t n_months = (size_t)shape->n_months, n = n_months * (size_t)shape->n_bands;
-    scene_sums scene = { c3d_calloc(n, 8), c3d_calloc(n, 8), c3d_calloc(n_months, sizeof(float)) };
+    const size_t n_most = n * 8 < READ_BYTES ? READ_BYTES / (n * 8) : 1;
+    const int n_at_once = n_most < (size_t)shape->n_scenes ? (int)n_most : shape->n_scenes;
+    const size_t room = (size_t)n_at_once;
+    scene_sums scenes = { c3d_calloc(room * n, 8), c3d_calloc(room * n, 8),
+                          c3d_calloc(room * n_months, sizeof(float)) };
     c3d_status st = C3D_OK;
 
-    if (!scene.sum || !scene.sum_squares || !scene.missing_share) st = C3D_ENOMEM;
-    for (int row = 0; row < shape->n_scenes && st == C3D_OK; row++) {
+    if (!scenes.sum || !scenes.sum_squares || !scenes.missing_share) st = C3D_ENOMEM;
+    for (int row = 0; row < shape->n_scenes && st == C3D_OK; row += n_at_once) {
+        const int left = shape->n_scenes - row;
+        const c3d_rows rows = { row, left < n_at_once ? left : n_at_once };
         const uint8_t *row_marks = marks + (size_t)row * n_months;
-        if (!memchr(row_marks, 1, n_months)) continue;
-        st = c3d_shard_read_sums(shard, row, scene.sum, scene.sum_squares, scene.missing_share);
-        if (st == C3D_OK) add_scene(shape, &scene, row_marks, bands);
+        if (!memchr(row_marks, 1, (size_t)rows.n * n_months)) continue;
+        st = c3d_shard_read_sums_of(shard, rows, scenes.sum, scenes.sum_squares,
+                                    scenes.missing_share);
+        if (st == C3D_OK) add_rows(shape, &scenes, rows.n, row_marks, bands);
     }
-    free(scene.sum);
-    free(scene.sum_squares);
-    free(scene.missing_share);
+    free(scenes.sum);
+    free(scenes.sum_squares);
+    free(scenes.missing_share);
     return st;
 }
 

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define CACHE_BYTES ((GIntBig)256 << 20)
+
 static _Thread_local char first_failure[512];
 
 static void keep_first_failure(CPLErr class, CPLErrorNum number, const char *message)
@@ -17,6 +19,9 @@ void c3d_raster_start(void)
 {
     CPLSetErrorHandler(keep_first_failure);
     GDALAllRegister();
+    /* Blocks are read in order, so few suffice; GDAL would take a twentieth of the host's memory on
+     * each rank. */
+    if (CPLGetConfigOption("GDAL_CACHEMAX", NULL) == NULL) GDALSetCacheMax64(CACHE_BYTES);
 }
 
 void c3d_gdal_clear(void)

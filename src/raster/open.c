@@ -6,7 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
-enum { OPEN_FILES_MAX = 64 }; /* handles a raster keeps open */
+/* Handles a raster keeps open. Each has a block of all bands in memory, and many months may be open
+ * at once. */
+enum { OPEN_FILES_MAX = 12 };
 #define BLOCK_BYTES_MAX ((size_t)1 << 30)
 
 /* A nodata tag that the type cannot hold (-9999 in a byte file) marks nothing. */
