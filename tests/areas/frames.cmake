@@ -1,5 +1,6 @@
 c3d_test(test_raster LABELS unit LINKS c3d_raster)
 c3d_test(test_archive LABELS unit LINKS c3d_data)
+c3d_test(test_archive_cubes LABELS unit LINKS c3d_data)
 c3d_test(test_frames LABELS unit LINKS c3d_data)
 c3d_test(test_import LABELS unit LINKS c3d_data)
 c3d_test(test_splits LABELS unit LINKS c3d_data)
