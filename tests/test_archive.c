@@ -38,6 +38,14 @@ static int make_files(void **state)
         "planet/planet_medres_normalized_analytic_2016-12_2017-05_mosaic/6-12_quad.tif",
         "labels/brasil_coverage_2020.tif",
         "labels/brasil_coverage_2021.tif",
+        "bands/S_B1_2020-11-01.tif",
+        "bands/S_B_2_2020-11-01.tif",
+        "bands/S_B1_2020-11-17.tif",
+        "folders/nir/2020-11.tif",
+        "folders/red/2020-11.tif",
+        "half/m_2015-12_2016-05.tif",
+        "half/m_2016-07_2016-12.tif",
+        "global/global_monthly_2021_05_mosaic/6-12_quad.tif",
         "twice/2020/2020-05.tif",
         "twice/2020/2021-05.tif",
     };
@@ -154,10 +162,78 @@ static void a_miss_says_where(void **state)
     assert_int_equal(c3d_archive_find("flat/S2_{MM}.tif", 0, 0, &archive), C3D_ECONFIG);
 }
 
+static void bands_have_files_of_their_own(void **state)
+{
+    c3d_archive archive;
+
+    (void)state;
+    assert_int_equal(c3d_archive_find("bands/S_{BAND}_{YYYY}-{MM}-{DD}.tif", 0, 0, &archive),
+                     C3D_OK);
+    assert_int_equal(archive.n_months, 2);
+    assert_int_equal(archive.months[0].n_files, 2);
+    assert_string_equal(archive.months[0].bands[0], "B1");
+    assert_string_equal(archive.months[0].bands[1], "B_2");
+    assert_string_equal(archive.months[0].files[1], "bands/S_B_2_2020-11-01.tif");
+    assert_string_equal(archive.months[1].bands[0], "B1");
+    c3d_archive_free(&archive);
+    assert_int_equal(c3d_archive_find("folders/{BAND}/{YYYY}-{MM}.tif", 0, 0, &archive), C3D_OK);
+    assert_int_equal(archive.n_months, 1);
+    assert_string_equal(archive.months[0].bands[1], "red");
+    c3d_archive_free(&archive);
+}
+
+/* A mosaic of several months stands at its first; those it covers are not missing. */
+static void mosaics_of_several_months(void **state)
+{
+    c3d_archive archive;
+
+    (void)state;
+    assert_int_equal(c3d_archive_find("half/m_{YYYY}-{MM}_{YYYY2}-{MM2}.tif", 0, 0, &archive),
+                     C3D_OK);
+    assert_int_equal(archive.n_months, 3);
+    assert_int_equal(archive.months[0].date, 20151200);
+    assert_int_equal(archive.months[1].date, 20160600);
+    assert_int_equal(archive.months[1].n_files, 0);
+    assert_int_equal(archive.months[2].date, 20160700);
+    c3d_archive_free(&archive);
+    assert_int_equal(c3d_archive_find("half/m_{YYYY}-{MM}_{YYYY2}-{MM}.tif", 0, 0, &archive),
+                     C3D_ECONFIG);
+    assert_message("{YYYY2} and {MM2} go together");
+}
+
+/* A folder as Planet delivers it needs no pattern; two series in it need a choice. */
+static void planets_folders_are_known(void **state)
+{
+    c3d_archive archive;
+
+    (void)state;
+    assert_int_equal(c3d_archive_find("planet", 20161200, 20170600, &archive), C3D_OK);
+    assert_int_equal(archive.n_months, 1);
+    assert_int_equal(archive.months[0].date, 20161200);
+    c3d_archive_free(&archive);
+    assert_int_equal(c3d_archive_find("planet/", 20201100, 20210200, &archive), C3D_OK);
+    assert_int_equal(archive.n_months, 4);
+    assert_int_equal(archive.months[0].n_files, 2);
+    assert_int_equal(archive.months[2].n_files, 0);
+    c3d_archive_free(&archive);
+    assert_int_equal(c3d_archive_find("global", 0, 0, &archive), C3D_OK);
+    assert_int_equal(archive.months[0].date, 20210500);
+    c3d_archive_free(&archive);
+    touch("both/planet_medres_visual_2021-05_mosaic/1-1_quad.tif");
+    touch("both/planet_medres_normalized_analytic_2021-05_mosaic/1-1_quad.tif");
+    assert_int_equal(c3d_archive_find("both", 0, 0, &archive), C3D_ECONFIG);
+    assert_message("data.mosaics: \"both/planet_medres_visual_{YYYY}-{MM}_mosaic/*.tif\"");
+    assert_int_equal(c3d_archive_find("flat", 0, 0, &archive), C3D_EDATA);
+    assert_message("Planet's names");
+}
+
 int main(void)
 {
     static char folder[] = "archive-XXXXXX";
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bands_have_files_of_their_own),
+        cmocka_unit_test(mosaics_of_several_months),
+        cmocka_unit_test(planets_folders_are_known),
         cmocka_unit_test(dates_with_days_are_steps),
         cmocka_unit_test(limits_cut_by_month),
         cmocka_unit_test(folders_of_quads_list_absent_months),

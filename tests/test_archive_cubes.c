@@ -5,7 +5,9 @@
 #include "support/rasters.h"
 
 #include "c3d/dataset.h"
-#include "data/store.h"
+#include "data/archive_table.h"
+#include "data/frames.h"
+#include "data/source.h"
 
 #include <stdarg.h>
 
@@ -260,6 +262,154 @@ static void cubes_are_those_of_an_independent_computation(void **state)
     c3d_frames_free(&frames);
 }
 
+/* Rows by month, then quad from the north-west, as the quads are numbered here. */
+static void the_table_tells_quads_and_months(void **state)
+{
+    c3d_csv csv;
+    c3d_text line = { 0 };
+
+    (void)state;
+    assert_int_equal(c3d_csv_read("set/archive.csv", &csv), C3D_OK);
+    assert_int_equal(csv.n_rows, 4 * T);
+    for (int row = 0; row < 4 * T; row++) {
+        const int month = row / 4, quad = row % 4;
+        const char *status = c3d_csv_field(&csv, (size_t)row, c3d_csv_column(&csv, "status"));
+        const bool is_warped = month == WARPED && quad == 3;
+        double empty, expected_empty = 0;
+
+        assert_string_equal(status, !has_file(month, quad) ? "missing"
+                                    : is_warped            ? "resampled"
+                                                           : "present");
+        assert_int_equal(
+            c3d_csv_real(&csv, (size_t)row, c3d_csv_column(&csv, "share_empty"), &empty), C3D_OK);
+        for (int y = quad / 2 * QUAD; y < (quad / 2 + 1) * QUAD; y++)
+            for (int x = quad % 2 * QUAD; x < (quad % 2 + 1) * QUAD; x++)
+                expected_empty += !expected_valid[month][y][x] / (double)(QUAD * QUAD);
+        assert_near(empty, expected_empty, 1e-5);
+    }
+    c3d_csv_free(&csv);
+    assert_int_equal(c3d_archive_table_describe("set", &line), C3D_OK);
+    assert_non_null(strstr(line.text, "4 quads x 7 months: 23 present (1 resampled), 5 missing (1 "
+                                      "whole months)"));
+    c3d_text_free(&line);
+}
+
+static void hash_in(const char *gpkg, const char *path, char out[20])
+{
+    c3d_vector *layer;
+
+    out[0] = 0;
+    assert_int_equal(c3d_vector_open(gpkg, "sources", &layer), C3D_OK);
+    for (size_t row = 0; row < c3d_vector_n_rows(layer); row++)
+        if (strcmp(c3d_vector_text(layer, row, c3d_vector_field(layer, "path")), path) == 0)
+            (void)snprintf(out, 20, "%s",
+                           c3d_vector_text(layer, row, c3d_vector_field(layer, "hash")));
+    c3d_vector_close(layer);
+    assert_int_equal(strlen(out), 16);
+}
+
+/* Frames of another stride are made anew; a file is read again only when its time has changed. */
+static void files_are_hashed_once(void **state)
+{
+    const char *path = "planet/planet_medres_normalized_analytic_2021-01_mosaic/700-899_quad.tif";
+    c3d_dataset_desc desc = settings("hashed");
+    char first[20], now[20];
+
+    (void)state;
+    assert_int_equal(c3d_dataset_frames(&desc, NULL), C3D_OK);
+    hash_in("hashed/frames.gpkg", path, first);
+    run("touch -r %s stamp && printf ABCD | dd of=%s bs=1 seek=$(($(stat -c %%s %s) - 4)) "
+        "conv=notrunc status=none && touch -r stamp %s",
+        path, path, path, path);
+    desc.stride_px = 12;
+    assert_int_equal(c3d_dataset_frames(&desc, NULL), C3D_OK);
+    hash_in("hashed/frames.gpkg", path, now);
+    assert_string_equal(now, first);
+    run("touch %s", path);
+    desc.stride_px = SIZE;
+    assert_int_equal(c3d_dataset_frames(&desc, NULL), C3D_OK);
+    hash_in("hashed/frames.gpkg", path, now);
+    assert_string_not_equal(now, first);
+}
+
+/* A mask of codes beside one file a band, on one of two dates; one file a band has no 0 rule of its
+ * own, so a pixel is empty when all bands are 0. */
+static double mask_code(int band, int x, int y)
+{
+    (void)band, (void)y;
+    return x < 3 ? 4 : x < 5 ? 2 : 0;
+}
+
+static void write_band(const char *name, pixel_rule rule)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof path, "bands/%s.tif", name);
+    write_quad(path, NULL, 1, rule);
+}
+
+static double first_band(int band, int x, int y)
+{
+    return y == 40 ? 0 : in_order(band, x, y);
+}
+
+static double second_band(int band, int x, int y)
+{
+    return y == 40 && x != 40 ? 0 : in_order(band + 1, x, y);
+}
+
+static void bands_and_masks_have_files_of_their_own(void **state)
+{
+    static const int usable[1][2] = { { 0, 2 } };
+    static const char *const wanted[] = { "nir", "red" };
+    const c3d_dataset_desc desc = { .mosaics = "bands/{BAND}_{YYYY}-{MM}.tif",
+                                    .n_bands = 2,
+                                    .bands = wanted,
+                                    .mask_band = "mask",
+                                    .n_mask_valid = 1,
+                                    .mask_valid = usable };
+    const c3d_window all = { 0, 0, QUAD, QUAD };
+    static uint16_t values[2][QUAD][QUAD];
+    static uint8_t valid[QUAD][QUAD];
+    c3d_frames frames = { 0 };
+    c3d_footprint print = { 0 };
+    c3d_archive archive;
+    c3d_source source;
+
+    (void)state;
+    assert_int_equal(c3d_make_dirs("bands"), C3D_OK);
+    month_now = quad_now = 0;
+    write_band("red_2021-01", first_band);
+    write_band("nir_2021-01", second_band);
+    write_band("red_2021-02", first_band);
+    write_band("nir_2021-02", second_band);
+    write_band("red_2021-04", first_band);
+    write_band("mask_2021-02", mask_code);
+    assert_int_equal(c3d_archive_find(desc.mosaics, 0, 0, &archive), C3D_OK);
+    assert_int_equal(archive.n_months, 4);
+    assert_int_equal(c3d_frames_take_grid(&desc, &archive, &frames, &print), C3D_OK);
+    assert_int_equal(c3d_source_open(&desc, &archive, &frames, &source), C3D_OK);
+    c3d_source_tell(&source);
+    assert_string_equal(source.band_names[0], "nir");
+    for (int month = 0; month < 4; month++) {
+        assert_int_equal(c3d_source_read(&source, month, all, values, &valid[0][0]), C3D_OK);
+        for (int y = 0; y < QUAD; y++)
+            for (int x = 0; x < QUAD; x++) {
+                const bool is_zero = is_empty_corner(x, y) || (y == 40 && x != 40);
+                const bool is_masked = month == 1 && x < 3;
+
+                assert_int_equal(valid[y][x], month < 2 && !is_zero && !is_masked);
+                if (!valid[y][x]) continue;
+                assert_int_equal(values[0][y][x], (int)second_band(0, x, y));
+                assert_int_equal(values[1][y][x], (int)first_band(0, x, y));
+            }
+    }
+    c3d_source_close(&source);
+    c3d_footprint_free(&print);
+    c3d_frames_free(&frames);
+    c3d_archive_free(&archive);
+}
+
 static void expect_failure(const char *dir, const char *path, const char *words)
 {
     const c3d_dataset_desc desc = settings(dir);
@@ -349,6 +499,9 @@ int main(void)
     static char folder[] = "archive-cubes-XXXXXX";
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cubes_are_those_of_an_independent_computation),
+        cmocka_unit_test(the_table_tells_quads_and_months),
+        cmocka_unit_test(files_are_hashed_once),
+        cmocka_unit_test(bands_and_masks_have_files_of_their_own),
         cmocka_unit_test(files_that_do_not_fit_are_named),
         cmocka_unit_test(kernels_agree_with_gdalwarp),
     };

@@ -15,11 +15,12 @@
 /* ---- dates -------------------------------------------------------------------------------------
  */
 
-/* A date as the integer YYYYMMDD, DD = 0 where the archive gives only months. */
+/* A date as the integer YYYYMMDD, DD = 0 where the archive gives only months, MM too where it gives
+ * only years. */
 typedef int32_t c3d_date;
-/* "2020-09" or "2013-09-14"; returns out. */
+/* "2020-09", "2013-09-14" or "1985"; returns out. */
 const char *c3d_date_text(c3d_date date, char out[12]);
-bool c3d_date_parse(const char *text, c3d_date *out); /* the same two forms */
+bool c3d_date_parse(const char *text, c3d_date *out); /* the same forms */
 
 /* ---- splits and labels
  * ---------------------------------------------------------------------------- */

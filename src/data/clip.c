@@ -1,5 +1,6 @@
 /* Clipping: which months, which shards, and rounds of batches that all ranks take together. */
 #include "clip.h"
+#include "archive_table.h"
 #include "sharing.h"
 
 #include <stdlib.h>
@@ -125,6 +126,20 @@ static c3d_status open_inputs(const c3d_dataset_desc *desc, c3d_frames *frames,
     return c3d_clip_periods_find(desc, archive, periods);
 }
 
+static c3d_status write_table(const c3d_dataset_desc *desc, const c3d_sharing *sharing,
+                              const c3d_frames *frames, const c3d_archive *archive)
+{
+    c3d_store store = { 0 };
+    c3d_status st = C3D_OK;
+
+    if (c3d_sharing_rank(sharing) == 0) {
+        st = c3d_store_open(desc->out_dir, false, &store);
+        if (st == C3D_OK) st = c3d_archive_table_write(desc, archive, frames, &store);
+        c3d_store_close(&store);
+    }
+    return c3d_sharing_agree(sharing, st);
+}
+
 c3d_status c3d_dataset_clip(const c3d_dataset_desc *desc, const c3d_sharing *sharing)
 {
     c3d_frames frames = { 0 };
@@ -135,6 +150,7 @@ c3d_status c3d_dataset_clip(const c3d_dataset_desc *desc, const c3d_sharing *sha
     st = c3d_sharing_agree(sharing, open_inputs(desc, &frames, &archive, &periods));
     for (int i = 0; st == C3D_OK && i < periods.n; i++)
         st = c3d_clip_period(desc, sharing, &frames, &periods.months[i]);
+    if (st == C3D_OK) st = write_table(desc, sharing, &frames, &archive);
     c3d_clip_periods_free(&periods);
     c3d_archive_free(&archive);
     c3d_frames_free(&frames);

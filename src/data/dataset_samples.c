@@ -2,8 +2,8 @@
 #include "census.h"
 #include "samples.h"
 #include "sharing.h"
+#include "sources.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -87,98 +87,6 @@ static c3d_json *missing_to_json(const c3d_census *census)
     for (int i = 0; i < census->n_months; i++)
         c3d_json_append(missing, c3d_json_real(census->missing_share[i]));
     return missing;
-}
-
-/* ---- sources -----------------------------------------------------------------------------------
- */
-
-#define MAPBIOMAS                                                                                  \
-    "File names look like MapBiomas: CC BY 4.0; name the MapBiomas Project and the collection "    \
-    "(https://mapbiomas.org)."
-static const struct {
-    const char *word, *line;
-} licences[] = {
-    { "mapbiomas", MAPBIOMAS },
-    { "brasil_coverage", MAPBIOMAS },
-    { "brazil_coverage", MAPBIOMAS },
-    { "brazil_lulc_10m", MAPBIOMAS },
-    { "mined_substance", MAPBIOMAS },
-    { "planet_medres", "File names look like Planet's tropical basemaps: under Planet's licence; "
-                       "name Planet Labs PBC, and do not pass the pixels on." },
-    { "sentinel", "File names look like Sentinel: contains modified Copernicus Sentinel data." },
-};
-
-static bool contains_word(const char *text, const char *word)
-{
-    const size_t n = strlen(word);
-
-    for (; *text; text++) {
-        size_t i = 0;
-        while (i < n && tolower((unsigned char)text[i]) == word[i]) i++;
-        if (i == n) return true;
-    }
-    return false;
-}
-
-static void note_licences(const char *path, bool is_noted[C3D_COUNT(licences)])
-{
-    for (size_t i = 0; i < C3D_COUNT(licences); i++)
-        if (contains_word(path, licences[i].word)) is_noted[i] = true;
-}
-
-static c3d_json *licences_to_json(const bool is_noted[C3D_COUNT(licences)])
-{
-    c3d_json *lines = c3d_json_array();
-
-    for (size_t i = 0; i < C3D_COUNT(licences); i++) {
-        bool is_repeated = false;
-
-        for (size_t j = 0; j < i; j++)
-            is_repeated |= is_noted[j] && strcmp(licences[j].line, licences[i].line) == 0;
-        if (is_noted[i] && !is_repeated) c3d_json_append(lines, c3d_json_string(licences[i].line));
-    }
-    return lines;
-}
-
-static c3d_json *source_to_json(const c3d_vector *layer, size_t row, const int fields[5])
-{
-    static const char *const keys[] = { "path", "kind", "date", "bytes", "hash" };
-    c3d_json *source = c3d_json_object();
-
-    for (int i = 0; i < 5; i++) {
-        long long number;
-        const char *text = fields[i] < 0 ? NULL : c3d_vector_text(layer, row, fields[i]);
-        if (i == 3 && fields[i] >= 0 && c3d_vector_int(layer, row, fields[i], &number))
-            c3d_json_set(source, keys[i], c3d_json_int(number));
-        else if (text)
-            c3d_json_set(source, keys[i], c3d_json_string(text));
-    }
-    return source;
-}
-
-static c3d_status add_sources(const char *gpkg, c3d_json *root)
-{
-    static const char *const keys[] = { "path", "kind", "date", "bytes", "hash" };
-    bool is_noted[C3D_COUNT(licences)] = { false };
-    c3d_json *sources = c3d_json_array();
-    c3d_vector *layer;
-    int fields[5];
-    const c3d_status st = c3d_vector_open(gpkg, "sources", &layer);
-
-    if (st != C3D_OK) {
-        c3d_json_free(sources);
-        return st;
-    }
-    for (int i = 0; i < 5; i++) fields[i] = c3d_vector_field(layer, keys[i]);
-    for (size_t row = 0; row < c3d_vector_n_rows(layer); row++) {
-        const char *path = fields[0] < 0 ? NULL : c3d_vector_text(layer, row, fields[0]);
-        if (path) note_licences(path, is_noted);
-        c3d_json_append(sources, source_to_json(layer, row, fields));
-    }
-    c3d_vector_close(layer);
-    c3d_json_set(root, "sources", sources);
-    c3d_json_set(root, "licences", licences_to_json(is_noted));
-    return C3D_OK;
 }
 
 /* ---- dataset.json ------------------------------------------------------------------------------
@@ -330,7 +238,7 @@ static c3d_status describe(const dataset *from, const char *gpkg, const char *sa
         c3d_json_set(root, "counts", counts_to_json(&from->census));
         c3d_json_set(root, "leak", leak_to_json(from, fmin(info.pixel_m[0], info.pixel_m[1])));
         c3d_json_set(root, "missing_share", missing_to_json(&from->census));
-        st = add_sources(gpkg, root);
+        st = c3d_sources_to_json(gpkg, root);
         if (st == C3D_OK)
             *out = root;
         else

@@ -27,7 +27,9 @@ const char *c3d_date_text(c3d_date date, char out[12])
     const unsigned month = value / 100 % 100;
     const unsigned day = value % 100;
 
-    if (day == 0)
+    if (month == 0)
+        snprintf(out, 12, "%04u", year);
+    else if (day == 0)
         snprintf(out, 12, "%04u-%02u", year, month);
     else
         snprintf(out, 12, "%04u-%02u-%02u", year, month, day);
@@ -38,8 +40,13 @@ bool c3d_date_parse(const char *text, c3d_date *out)
 {
     int year, month, day = 0;
 
-    if (!digits(text, 4, &year) || text[4] != '-' || !digits(text + 5, 2, &month)) return false;
-    if (year < 1 || month < 1 || month > 12) return false;
+    if (!digits(text, 4, &year) || year < 1) return false;
+    if (text[4] == '\0') {
+        *out = year * 10000;
+        return true;
+    }
+    if (text[4] != '-' || !digits(text + 5, 2, &month)) return false;
+    if (month < 1 || month > 12) return false;
     if (text[7] == '-') {
         if (!digits(text + 8, 2, &day) || text[10] != '\0') return false;
         if (day < 1 || day > days_in_month(year, month)) return false;

@@ -1,3 +1,4 @@
+#include "archive_table.h"
 #include "census.h"
 
 #include <stdlib.h>
@@ -168,6 +169,16 @@ static void add_months(const facts *of, c3d_text *out)
     }
 }
 
+static c3d_status add_archive(const char *dir, c3d_text *out)
+{
+    c3d_text line = { 0 };
+    const c3d_status st = c3d_archive_table_describe(dir, &line);
+
+    if (st == C3D_OK && line.length > 0) c3d_text_add(out, "\narchive     %s\n", line.text);
+    c3d_text_free(&line);
+    return st;
+}
+
 static void add_list(const facts *of, const char *key, const char *title, c3d_text *out)
 {
     const c3d_json *list = of->has_info ? c3d_json_get(of->info.json, key) : NULL;
@@ -181,7 +192,7 @@ static void add_list(const facts *of, const char *key, const char *title, c3d_te
 c3d_status c3d_dataset_describe(const char *dir, c3d_text *out)
 {
     facts of = { 0 };
-    const c3d_status st = find_facts(dir, &of);
+    c3d_status st = find_facts(dir, &of);
 
     if (st == C3D_OK) {
         c3d_text_add(out, "%s%s\n", dir, of.has_info ? "" : " (unfinished)");
@@ -191,6 +202,7 @@ c3d_status c3d_dataset_describe(const char *dir, c3d_text *out)
         add_labels(&of.census, out);
         add_leak(&of, out);
         add_months(&of, out);
+        st = add_archive(dir, out);
         add_list(&of, "licences", "licences", out);
     }
     free_facts(&of);

@@ -1,4 +1,5 @@
 #include "frames.h"
+#include "archive_table.h"
 
 #include <limits.h>
 #include <math.h>
@@ -222,6 +223,7 @@ static c3d_status make_file(const c3d_dataset_desc *desc)
     char path[C3D_PATH_MAX];
     c3d_archive archive = { 0 };
     c3d_frames frames = { 0 };
+    const c3d_store none = { 0 };
     uint64_t fingerprint;
     bool keep;
     c3d_status st;
@@ -236,6 +238,7 @@ static c3d_status make_file(const c3d_dataset_desc *desc)
     C3D_TRY_TO(done, c3d_frames_make(desc, &archive, &frames));
     C3D_TRY_TO(done, c3d_frames_write(path, &frames, desc, &archive));
     log_frames(path, &frames);
+    C3D_TRY_TO(done, c3d_archive_table_write(desc, &archive, &frames, &none));
 done:
     c3d_archive_free(&archive);
     c3d_frames_free(&frames);

@@ -104,11 +104,6 @@ size_t c3d_frames_find(const c3d_frames *frames, int64_t frame_id);
 
 /* ---- layer sources --------------------------------------------------------------------------- */
 
-/* "2021" for label years, else as c3d_date_text; returns out. */
-const char *c3d_source_date(c3d_date date, char out[12]);
-/* Appends the files, hashed, to the layer. */
-C3D_CHECKED c3d_status c3d_sources_add(c3d_vector_writer *writer, const c3d_archive *mosaics,
-                                       const c3d_archive *labels);
 /* The files a frames.gpkg lists. */
 typedef struct known_sources {
     size_t n;

@@ -1,6 +1,7 @@
 /* What an update adds to frames.gpkg, in place: rows, geometry, splits, edits and whatever else a
  * person put into the file stay. */
 #include "frames.h"
+#include "sources.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -59,7 +60,7 @@ bool c3d_known_sources_has(const known_sources *known, const char *kind, c3d_dat
                            const char *path)
 {
     char text[12];
-    char *key = source_key(kind, c3d_source_date(date, text), path);
+    char *key = source_key(kind, c3d_date_text(date, text), path);
     const bool has = bsearch(&key, known->keys, known->n, sizeof key, by_text) != NULL;
 
     free(key);

@@ -1,10 +1,10 @@
 #include "labels.h"
+#include "sources.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { FIXED_FIELDS = 11, TEXT_MAX = 96 };
 
@@ -181,89 +181,17 @@ done:
 
 /* ---- layer sources --------------------------------------------------------------------------- */
 
-static uint64_t bytes_of(const char *path)
+static c3d_status write_sources_layer(c3d_vector_writer *writer, const char *path,
+                                      const c3d_archive *archive, const c3d_archive *labels)
 {
-    struct stat file;
-
-    return stat(path, &file) == 0 ? (uint64_t)file.st_size : 0;
-}
-
-const char *c3d_source_date(c3d_date date, char out[12])
-{
-    if (date % 10000 != 0) return c3d_date_text(date, out);
-    (void)snprintf(out, 12, "%04d", date / 10000);
-    return out;
-}
-
-static c3d_status write_sources(c3d_vector_writer *writer, const c3d_archive *archive,
-                                const char *kind, c3d_progress *progress, double *done)
-{
-    for (int m = 0; m < archive->n_months; m++) {
-        for (int f = 0; f < archive->months[m].n_files; f++) {
-            const char *path = archive->months[m].files[f];
-            uint64_t hash, n_bytes;
-            char text[12], hash_text[20];
-
-            C3D_TRY(c3d_hash_file(path, &hash, &n_bytes));
-            (void)snprintf(hash_text, sizeof hash_text, "%016" PRIx64, hash);
-            const char *date = c3d_source_date(archive->months[m].date, text);
-            C3D_TRY(c3d_vector_writer_add(writer, NULL, 0,
-                                          (const c3d_field_value[]){ { .t = path },
-                                                                     { .t = kind },
-                                                                     { .t = date },
-                                                                     { .i = (long long)n_bytes },
-                                                                     { .t = hash_text } }));
-            *done += (double)n_bytes;
-            c3d_progress_update(progress, *done);
-        }
-    }
-    return C3D_OK;
-}
-
-static double archive_bytes(const c3d_archive *archive)
-{
-    double sum = 0;
-
-    for (int m = 0; m < archive->n_months; m++)
-        for (int f = 0; f < archive->months[m].n_files; f++)
-            sum += (double)bytes_of(archive->months[m].files[f]);
-    return sum;
-}
-
-static const c3d_field_desc source_fields[] = { { "path", C3D_FIELD_TEXT },
-                                                { "kind", C3D_FIELD_TEXT },
-                                                { "date", C3D_FIELD_TEXT },
-                                                { "bytes", C3D_FIELD_INT },
-                                                { "hash", C3D_FIELD_TEXT } };
-
-static c3d_status write_all_sources(c3d_vector_writer *writer, const c3d_archive *archive,
-                                    const c3d_archive *labels)
-{
-    c3d_progress progress;
-    double done = 0;
+    c3d_known_hashes known;
     c3d_status st;
 
-    c3d_progress_begin(&progress, "hashing sources", archive_bytes(archive) + archive_bytes(labels),
-                       "bytes");
-    st = write_sources(writer, archive, "mosaic", &progress, &done);
-    if (st == C3D_OK) st = write_sources(writer, labels, "label", &progress, &done);
-    c3d_progress_end(&progress);
+    C3D_TRY(c3d_known_hashes_read(path, &known));
+    st = c3d_vector_writer_layer(writer, "sources", NULL, c3d_source_fields, C3D_SOURCE_FIELDS);
+    if (st == C3D_OK) st = c3d_sources_write(writer, archive, labels, &known);
+    c3d_known_hashes_free(&known);
     return st;
-}
-
-static c3d_status write_sources_layer(c3d_vector_writer *writer, const c3d_archive *archive,
-                                      const c3d_archive *labels)
-{
-    C3D_TRY(c3d_vector_writer_layer(writer, "sources", NULL, source_fields,
-                                    (int)C3D_COUNT(source_fields)));
-    return write_all_sources(writer, archive, labels);
-}
-
-c3d_status c3d_sources_add(c3d_vector_writer *writer, const c3d_archive *mosaics,
-                           const c3d_archive *labels)
-{
-    C3D_TRY(c3d_vector_writer_select(writer, "sources", (int)C3D_COUNT(source_fields)));
-    return write_all_sources(writer, mosaics, labels);
 }
 
 /* ---- table settings -------------------------------------------------------------------------- */
@@ -335,7 +263,7 @@ static void add_archive(c3d_text *text, const c3d_archive *archive)
             const char *path = archive->months[m].files[f], *slash = strrchr(path, '/');
 
             c3d_text_add(text, "%d %s %" PRIu64 "\n", archive->months[m].date,
-                         slash ? slash + 1 : path, bytes_of(path));
+                         slash ? slash + 1 : path, c3d_source_bytes(path));
         }
     }
 }
@@ -409,7 +337,7 @@ c3d_status c3d_frames_write(const char *path, const c3d_frames *frames,
     if (desc->labels != NULL) C3D_TRY_TO(done, c3d_label_archive(desc, archive, &labels));
     C3D_TRY_TO(done, c3d_vector_writer_create(path, &writer));
     C3D_TRY_TO(done, write_frames(writer, frames));
-    C3D_TRY_TO(done, write_sources_layer(writer, archive, &labels));
+    C3D_TRY_TO(done, write_sources_layer(writer, path, archive, &labels));
     C3D_TRY_TO(done, write_settings(writer, frames, desc, fingerprint));
     C3D_TRY_TO(done, c3d_frames_write_styles(writer, frames));
     st = c3d_vector_writer_commit(writer);

@@ -186,6 +186,9 @@ static c3d_status plan_bands(const c3d_dataset_desc *desc, const c3d_archive *ar
     c3d_status st;
 
     C3D_TRY(c3d_source_first_file(desc, archive, &path));
+    if (month->date == 0)
+        return C3D_FAIL(C3D_ECONFIG, "data.mosaics: %s: no {YYYY}, so the images have no date",
+                        desc->mosaics);
     (void)snprintf(source->first, sizeof source->first, "%s", path);
     C3D_TRY(c3d_raster_open(path, &first));
     if (month->bands != NULL)
@@ -402,10 +405,10 @@ static void tell_warped(const c3d_source *source)
         n_months += n > before;
     }
     if (n > 0)
-        c3d_log_run("%d files of %d months lie on another grid than %s and are resampled to its "
-                    "(%s): %s%s",
-                    n, n_months, source->first, c3d_resampling_name(source->desc->resampling),
-                    list.text, n > NAMED ? ", ..." : "");
+        c3d_log_run("%d files of %d months are not on the grid of the archive's first file and are "
+                    "resampled to it (%s): %s%s",
+                    n, n_months, c3d_resampling_name(source->desc->resampling), list.text,
+                    n > NAMED ? ", ..." : "");
     c3d_text_free(&list);
 }
 

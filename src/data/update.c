@@ -4,6 +4,7 @@
  * frames.gpkg first gets the new sources and label years, then the period is clipped, dataset.json
  * comes last: until then it speaks of the dataset as it was, and an interrupted update is taken up
  * where it was. */
+#include "archive_table.h"
 #include "census.h"
 #include "clip.h"
 #include "label_product.h"
@@ -401,11 +402,22 @@ static c3d_status clip_all(const updating *of, const c3d_sharing *sharing)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
+static c3d_status write_table(const updating *of)
+{
+    c3d_store store;
+
+    C3D_TRY(c3d_store_open(of->desc->out_dir, false, &store));
+    const c3d_status st = c3d_archive_table_write(of->desc, &of->all, &of->frames, &store);
+    c3d_store_close(&store);
+    return st;
+}
+
 static c3d_status finish(const updating *of)
 {
     const c3d_archive fresh = fresh_months(of);
     char text[2][12];
 
+    C3D_TRY(write_table(of));
     C3D_TRY(c3d_dataset_refresh(of->desc));
     if (fresh.n_months > 0)
         c3d_log_run("update: %d months from %s to %s are added; frames, splits and samples.csv "
