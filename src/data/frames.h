@@ -115,6 +115,15 @@ void c3d_known_sources_free(known_sources *known);
 bool c3d_known_sources_has(const known_sources *known, const char *kind, c3d_date date,
                            const char *path);
 
+/* ---- columns of a label year ----------------------------------------------------------------- */
+
+/* label_YYYY, share_CLASS_YYYY, change_YYYY (not of the first year) and hard_YYYY (with
+ * data.hard_negatives): room for c3d_year_columns_max; both return how many they are. Names are the
+ * caller's to free. */
+int c3d_year_columns_max(const c3d_frames *frames);
+int c3d_year_columns(const c3d_frames *frames, int k, c3d_field_desc *out);
+int c3d_year_values(const c3d_frames *frames, size_t i, int k, c3d_field_value *out);
+
 /* ---- additions ------------------------------------------------------------------------------- */
 
 typedef struct frames_addition {

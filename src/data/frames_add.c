@@ -85,21 +85,14 @@ static void columns_free(new_columns *columns)
 
 static c3d_status columns_make(const c3d_frames *frames, int first_year, new_columns *out)
 {
-    const size_t n = (size_t)(frames->n_years - first_year) * (size_t)(1 + frames->n_classes) + 1;
-    char name[96];
+    const size_t n =
+        (size_t)(frames->n_years - first_year) * (size_t)c3d_year_columns_max(frames) + 1;
 
     out->fields = c3d_calloc(n, sizeof *out->fields);
     out->values = c3d_calloc(n, sizeof *out->values);
     if (!out->fields || !out->values) return C3D_ENOMEM;
-    for (int k = first_year; k < frames->n_years; k++) {
-        (void)snprintf(name, sizeof name, "label_%04d", frames->years[k]);
-        out->fields[out->n++] = (c3d_field_desc){ c3d_strdup(name), C3D_FIELD_TEXT };
-        for (int c = 0; c < frames->n_classes; c++) {
-            (void)snprintf(name, sizeof name, "share_%.60s_%04d", frames->classes[c],
-                           frames->years[k]);
-            out->fields[out->n++] = (c3d_field_desc){ c3d_strdup(name), C3D_FIELD_REAL };
-        }
-    }
+    for (int k = first_year; k < frames->n_years; k++)
+        out->n += c3d_year_columns(frames, k, &out->fields[out->n]);
     out->fields[out->n++] = (c3d_field_desc){ c3d_strdup("made"), C3D_FIELD_TEXT };
     return C3D_OK;
 }
@@ -108,12 +101,8 @@ static void fill_values(const c3d_frames *frames, size_t i, int first_year, new_
 {
     int v = 0;
 
-    for (int k = first_year; k < frames->n_years; k++) {
-        const size_t row = i * (size_t)frames->n_years + (size_t)k;
-        columns->values[v++].t = c3d_frame_label_name(frames, frames->labels[row]);
-        for (int c = 0; c < frames->n_classes; c++)
-            columns->values[v++].r = frames->shares[row * (size_t)frames->n_classes + (size_t)c];
-    }
+    for (int k = first_year; k < frames->n_years; k++)
+        v += c3d_year_values(frames, i, k, &columns->values[v]);
 }
 
 /* A row that was edited keeps its old mark, and so stays edited. */

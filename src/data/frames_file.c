@@ -1,4 +1,4 @@
-#include "labels.h"
+#include "frames.h"
 #include "sources.h"
 
 #include <inttypes.h>
@@ -27,9 +27,8 @@ uint64_t c3d_frames_made(const c3d_frames *frames, size_t i)
 
 /* ---- layer frames ---------------------------------------------------------------------------- */
 
-/* Columns in order: frame_id, split, fold, for each year label_YYYY, its shares, change_YYYY (after
- * the first) and hard_YYYY (with data.hard_negatives), edited, x, y,
- * source, group, lon, lat (those four if has_sources), made. */
+/* Columns in order: frame_id, split, fold, those of each label year, edited, x, y, source, group,
+ * lon, lat (those four if has_sources), made. */
 typedef struct column_list {
     int n;
     bool has_sources;
@@ -58,8 +57,7 @@ static bool has_sources(const c3d_frames *frames)
 
 static c3d_status columns_make(const c3d_frames *frames, column_list *out)
 {
-    const size_t n = FIXED_FIELDS + (size_t)frames->n_years * (size_t)(3 + frames->n_classes);
-    char name[TEXT_MAX];
+    const size_t n = FIXED_FIELDS + (size_t)frames->n_years * (size_t)c3d_year_columns_max(frames);
 
     out->fields = c3d_calloc(n, sizeof *out->fields);
     out->values = c3d_calloc(n, sizeof *out->values);
@@ -67,19 +65,8 @@ static c3d_status columns_make(const c3d_frames *frames, column_list *out)
     add_column(out, C3D_FIELD_INT, "frame_id");
     add_column(out, C3D_FIELD_TEXT, "split");
     add_column(out, C3D_FIELD_INT, "fold");
-    for (int k = 0; k < frames->n_years; k++) {
-        (void)snprintf(name, sizeof name, "label_%04d", frames->years[k]);
-        add_column(out, C3D_FIELD_TEXT, name);
-        for (int c = 0; c < frames->n_classes; c++) {
-            (void)snprintf(name, sizeof name, "share_%.60s_%04d", frames->classes[c],
-                           frames->years[k]);
-            add_column(out, C3D_FIELD_REAL, name);
-        }
-        (void)snprintf(name, sizeof name, "change_%04d", frames->years[k]);
-        if (k > 0) add_column(out, C3D_FIELD_INT, name);
-        (void)snprintf(name, sizeof name, "hard_%04d", frames->years[k]);
-        if (frames->hard != NULL) add_column(out, C3D_FIELD_INT, name);
-    }
+    for (int k = 0; k < frames->n_years; k++)
+        out->n += c3d_year_columns(frames, k, &out->fields[out->n]);
     add_column(out, C3D_FIELD_INT, "edited");
     add_column(out, C3D_FIELD_INT, "x");
     add_column(out, C3D_FIELD_INT, "y");
@@ -103,15 +90,7 @@ static void fill_values(const c3d_frames *frames, size_t i, const column_list *c
     values[v++].i = frame->frame_id;
     values[v++].t = c3d_split_name(frame->split);
     values[v++].i = frame->fold;
-    for (int k = 0; k < frames->n_years; k++) {
-        const size_t row = i * (size_t)frames->n_years + (size_t)k;
-
-        values[v++].t = c3d_frame_label_name(frames, frames->labels[row]);
-        for (int c = 0; c < frames->n_classes; c++)
-            values[v++].r = frames->shares[row * (size_t)frames->n_classes + (size_t)c];
-        if (k > 0) values[v++].i = c3d_label_changes(frames, i, k);
-        if (frames->hard != NULL) values[v++].i = frames->hard[row];
-    }
+    for (int k = 0; k < frames->n_years; k++) v += c3d_year_values(frames, i, k, &values[v]);
     values[v++].i = frame->edited;
     values[v++].i = frame->x;
     values[v++].i = frame->y;

@@ -177,6 +177,7 @@ static c3d_status measure_year(const updating *of, int year, c3d_frames *out)
     out->classes = NULL;
     out->labels = NULL;
     out->shares = NULL;
+    out->hard = NULL;
     C3D_TRY(c3d_label_pattern(desc.labels, labels));
     for (const char *rest = labels; *rest;) {
         const char *token = strstr(rest, "{YYYY}");
@@ -201,6 +202,7 @@ static void free_labelling(c3d_frames *frames)
     free(frames->years);
     free(frames->labels);
     free(frames->shares);
+    free(frames->hard);
 }
 
 /* Puts the year behind the frames' others. */
@@ -212,10 +214,13 @@ static c3d_status append_year(c3d_frames *frames, const c3d_frames *one)
     c3d_frame_label *labels = c3d_calloc(frames->n * n_new + 1, sizeof *labels);
     double *shares = c3d_calloc(frames->n * n_new * n_classes + 1, sizeof *shares);
 
-    if (!years || !labels || !shares) {
+    uint8_t *hard = frames->hard && one->hard ? c3d_calloc(frames->n * n_new + 1, 1) : NULL;
+
+    if (!years || !labels || !shares || (frames->hard && one->hard && !hard)) {
         free(years);
         free(labels);
         free(shares);
+        free(hard);
         return C3D_ENOMEM;
     }
     memcpy(years, frames->years, n_old * sizeof *years);
@@ -227,10 +232,16 @@ static c3d_status append_year(c3d_frames *frames, const c3d_frames *one)
                n_old * n_classes * sizeof *shares);
         memcpy(shares + (i * n_new + n_old) * n_classes, one->shares + i * n_classes,
                n_classes * sizeof *shares);
+        if (hard) {
+            memcpy(hard + i * n_new, frames->hard + i * n_old, n_old);
+            hard[i * n_new + n_old] = one->hard[i];
+        }
     }
     free(frames->years);
     free(frames->labels);
     free(frames->shares);
+    free(frames->hard);
+    frames->hard = hard;
     frames->years = years;
     frames->labels = labels;
     frames->shares = shares;
