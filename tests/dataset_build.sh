@@ -28,14 +28,28 @@ sha256sum -c --quiet pixels || fail "samples changed pixels"
 [ "$(wc -l <parts/samples.csv)" -gt "$(wc -l <set/samples.csv)" ] || fail "monthly samples"
 adds_up parts
 
-# Edits: a label and a split, in the file as QGIS would write them.
+# Edits: a label, a split, a frame that goes, in the file as QGIS would write them.
+edit() { ogrinfo -q parts/frames.gpkg -sql "$1" >out 2>&1 || fail "ogrinfo: $1"; }
 id=$(awk -F, 'NR == 2 { print $2 }' set/samples.csv)
-ogrinfo -q parts/frames.gpkg -sql "UPDATE frames SET split = 'none' WHERE frame_id = $id" >out 2>&1 ||
-    fail ogrinfo
+gone=$(awk -F, 'END { print $2 }' set/samples.csv)
+edit "UPDATE frames SET split = 'none' WHERE frame_id = $id"
+edit "DELETE FROM frames WHERE frame_id = $gone"
 expect 0 'in no split' "$tool" samples config.yaml --out parts
-! awk -F, -v id="$id" 'NR > 1 && $2 == id' parts/samples.csv | grep -q . || fail "the edit was lost"
+! awk -F, -v id="$id" -v gone="$gone" 'NR > 1 && ($2 == id || $2 == gone)' parts/samples.csv |
+    grep -q . || fail "the edit was lost"
+expect 0 '0 to do' "$tool" clip config.yaml --out parts
 adds_up parts
-sha256sum -c --quiet pixels || fail "samples changed pixels"
+for words in 'edits       1 frame edited, 1 deleted by hand' ' to none' \
+    '1  scenes of deleted frames stay in the files'; do
+    grep -qF "$words" out || fail "info does not say: $words"
+done
+sha256sum -c --quiet pixels || fail "edits changed pixels"
+cp parts/frames.gpkg keep.gpkg
+edit "DELETE FROM frames"
+for command in samples clip frames; do
+    expect 3 'no frames: all' "$tool" $command config.yaml --out parts
+done
+mv keep.gpkg parts/frames.gpkg
 
 # Other pixels do not go into the same files.
 expect 2 'scenes were clipped with gaps' "$tool" clip config.yaml --out parts --set data.gaps=zero

@@ -406,6 +406,30 @@ static void edit(const char *sql)
     if (system(command) != 0) fail_msg("%s", command);
 }
 
+static c3d_status read_back(c3d_frames *out)
+{
+    return c3d_frames_read("out/frames.gpkg", out);
+}
+
+static void assert_refused(const char *part)
+{
+    c3d_frames frames;
+
+    assert_int_equal(read_back(&frames), C3D_EDATA);
+    assert_message(part);
+}
+
+static void start_editing(c3d_frames *before)
+{
+    c3d_dataset_desc desc = settings();
+
+    desc.stride_px = 10;
+    if (system("ogrinfo --version >edit.txt 2>&1") != 0) skip();
+    assert_int_equal(c3d_dataset_frames(&desc, NULL), C3D_OK);
+    assert_int_equal(read_back(before), C3D_OK);
+    assert_int_equal(before->n_edits + before->n_deleted, 0);
+}
+
 static void edits_are_honoured(void **state)
 {
     c3d_dataset_desc desc = settings();
@@ -414,39 +438,106 @@ static void edits_are_honoured(void **state)
 
     (void)state;
     desc.stride_px = 10;
-    if (system("ogrinfo --version >edit.txt 2>&1") != 0) skip();
-    assert_int_equal(c3d_dataset_frames(&desc, NULL), C3D_OK);
-    assert_int_equal(c3d_frames_read("out/frames.gpkg", &before), C3D_OK);
+    start_editing(&before);
     edit("DELETE FROM frames WHERE fid = 1");
     edit("UPDATE frames SET split = 'none' WHERE fid = 2");
-    edit("UPDATE frames SET label_2020 = 'uncertain' WHERE fid = 5");
-    assert_int_equal(c3d_frames_read("out/frames.gpkg", &after), C3D_OK);
+    edit("UPDATE frames SET label_2020 = 'uncertain', fold = 2 WHERE fid = 5");
+    edit("UPDATE frames SET edited = 1 WHERE fid = 7");
+    assert_int_equal(read_back(&after), C3D_OK);
     assert_int_equal(after.n, before.n - 1);
+    assert_int_equal(after.n_deleted, 1);
     assert_true(after.rows[0].frame_id == before.rows[1].frame_id);
     assert_int_equal(after.rows[0].split, C3D_SPLIT_NONE);
     assert_int_equal(after.labels[3], C3D_FRAME_UNCERTAIN);
-    assert_true(after.rows[0].edited && after.rows[3].edited);
+    assert_true(after.rows[0].edited && after.rows[3].edited && after.rows[5].edited);
     for (size_t i = 0; i < after.n; i++) n_edited += after.rows[i].edited;
-    assert_int_equal(n_edited, 2);
+    assert_int_equal(n_edited, 3);
+    assert_int_equal(after.n_edits, before.rows[4].fold == 2 ? 2 : 3);
+    assert_true(after.edits[0].frame_id == before.rows[1].frame_id);
+    assert_int_equal(after.edits[0].what, C3D_EDIT_SPLIT);
+    assert_int_equal(after.edits[0].was, before.rows[1].split);
+    assert_int_equal(after.edits[0].is, C3D_SPLIT_NONE);
+    assert_int_equal(after.edits[after.n_edits - 1].what, 2020);
+    assert_int_equal(after.edits[after.n_edits - 1].was, before.labels[4]);
     c3d_frames_free(&before);
     c3d_frames_free(&after);
 
     /* the same settings keep the edits, other settings are refused */
     assert_int_equal(c3d_dataset_frames(&desc, NULL), C3D_OK);
-    assert_int_equal(c3d_frames_read("out/frames.gpkg", &after), C3D_OK);
+    assert_int_equal(read_back(&after), C3D_OK);
     assert_int_equal(after.rows[0].split, C3D_SPLIT_NONE);
     c3d_frames_free(&after);
     desc.positive_share = 0.8;
     assert_int_equal(c3d_dataset_frames(&desc, NULL), C3D_ECONFIG);
-    assert_message("2 frames changed, 1 deleted");
+    assert_message("3 frames changed, 1 deleted");
+    assert_int_equal(unlink("out/frames.gpkg"), 0);
+}
 
+/* What another program makes of the layer: other columns first, other rows first, one more. */
+static void rows_and_columns_may_be_in_any_order(void **state)
+{
+    c3d_frames before, after;
+
+    (void)state;
+    start_editing(&before);
+    if (system(
+            "ogr2ogr -f GPKG turned.gpkg out/frames.gpkg -nln frames -sql \"SELECT made, y, "
+            "label_2020, 'mine' AS remark, share_mining_2020, frame_id, x, fold, split, geom FROM "
+            "frames ORDER BY split, frame_id DESC\" >edit.txt 2>&1 && ogr2ogr -update "
+            "turned.gpkg out/frames.gpkg settings sources >>edit.txt 2>&1 && "
+            "mv turned.gpkg out/frames.gpkg") != 0)
+        fail_msg("ogr2ogr");
+    edit("UPDATE frames SET split = 'none' WHERE y = 0");
+    assert_int_equal(read_back(&after), C3D_OK);
+    assert_int_equal(after.n, before.n);
+    for (size_t i = 0; i < after.n; i++) {
+        assert_true(after.rows[i].frame_id == before.rows[i].frame_id);
+        assert_int_equal(after.rows[i].split,
+                         after.rows[i].y == 0 ? C3D_SPLIT_NONE : before.rows[i].split);
+        assert_int_equal(after.labels[i], before.labels[i]);
+        assert_true(after.shares[2 * i] == before.shares[2 * i]);
+    }
+    c3d_frames_free(&before);
+    c3d_frames_free(&after);
+    assert_int_equal(unlink("out/frames.gpkg"), 0);
+}
+
+static void what_cannot_be_edited_is_refused(void **state)
+{
+    c3d_frames before, after;
+    char text[256];
+
+    (void)state;
+    start_editing(&before);
     edit("UPDATE frames SET split = 'tset' WHERE fid = 3");
-    assert_int_equal(c3d_frames_read("out/frames.gpkg", &after), C3D_EDATA);
-    assert_message("split");
-    assert_message("tset");
-    edit("UPDATE frames SET split = 'test', frame_id = 0 WHERE fid IN (3, 4)");
-    assert_int_equal(c3d_frames_read("out/frames.gpkg", &after), C3D_EDATA);
-    assert_message("occurs twice");
+    assert_refused("split: expected train, validation, test or none, got \"tset\"");
+    edit("UPDATE frames SET split = 'test' WHERE fid = 3");
+    edit("UPDATE frames SET geom = ST_Translate(geom, 30, 0, 0) WHERE fid = 4");
+    (void)snprintf(text, sizeof text, "frame %lld: its square was moved or reshaped",
+                   (long long)before.rows[3].frame_id);
+    assert_refused(text);
+    edit("UPDATE frames SET x = x + 3 WHERE fid = 4"); /* place and geometry agree, but are new */
+    assert_refused("x, y were changed");
+    edit("UPDATE frames SET x = x - 3, geom = ST_Translate(geom, -30, 0, 0) WHERE fid = 4");
+    assert_int_equal(read_back(&after), C3D_OK);
+    c3d_frames_free(&after);
+    edit("UPDATE frames SET geom = ST_ConvexHull(ST_Collect(ST_Centroid(geom), "
+         "ST_ExteriorRing(ST_Buffer(geom, -20)))) WHERE fid = 4");
+    assert_refused("moved or reshaped");
+    edit("UPDATE frames SET geom = (SELECT geom FROM frames WHERE fid = 5) WHERE fid = 4");
+    assert_refused("moved or reshaped");
+    edit("DELETE FROM frames WHERE fid = 4");
+    edit("INSERT INTO frames (geom, split, fold, label_2020, x, y) SELECT geom, split, fold, "
+         "label_2020, x, y FROM frames WHERE fid = 6");
+    assert_refused("no frame_id: frames can be edited and deleted, not added");
+    edit("UPDATE frames SET frame_id = 999999 WHERE frame_id IS NULL");
+    assert_refused("frame 999999: c3d-dataset did not make it");
+    edit("UPDATE frames SET frame_id = (SELECT frame_id FROM frames WHERE fid = 6), made = (SELECT "
+         "made FROM frames WHERE fid = 6) WHERE frame_id = 999999");
+    assert_refused("occurs twice");
+    edit("DELETE FROM frames");
+    assert_refused("no frames: all");
+    c3d_frames_free(&before);
     assert_int_equal(unlink("out/frames.gpkg"), 0);
 }
 
@@ -493,6 +584,8 @@ int main(void)
         cmocka_unit_test(blocks_of_degrees_are_square_on_the_ground),
         cmocka_unit_test(the_file_reads_back_the_same),
         cmocka_unit_test(edits_are_honoured),
+        cmocka_unit_test(rows_and_columns_may_be_in_any_order),
+        cmocka_unit_test(what_cannot_be_edited_is_refused),
         cmocka_unit_test(other_settings_make_unedited_frames_again),
         cmocka_unit_test(a_file_that_is_no_frames_file_is_named),
     };

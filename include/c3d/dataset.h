@@ -133,6 +133,13 @@ typedef struct c3d_frame {
     int64_t group;    /* frames of one group may not be in two splits or folds; 0: none */
     double lon, lat;  /* centre of a frame with source > 0, degrees; NaN: not known */
 } c3d_frame;
+/* What a person changed in frames.gpkg. */
+enum { C3D_EDIT_SPLIT = -1, C3D_EDIT_FOLD = -2 };
+typedef struct c3d_frame_edit {
+    int64_t frame_id;
+    int what;    /* one of those, or the year of a label */
+    int was, is; /* c3d_split, fold, c3d_frame_label */
+} c3d_frame_edit;
 typedef struct c3d_frames {
     size_t n;
     c3d_frame *rows; /* ascending frame_id */
@@ -149,6 +156,10 @@ typedef struct c3d_frames {
     double transform[6];
     int width_px, height_px;
     int size_px;
+    /* as read from a file */
+    size_t n_deleted; /* rows that were made and are gone */
+    size_t n_edits;
+    c3d_frame_edit *edits; /* in the file's order */
 } c3d_frames;
 void c3d_frames_free(c3d_frames *frames);
 /* Classes that a label can name: labels are below 1 + this. */
@@ -160,10 +171,11 @@ bool c3d_frame_label_parse(const c3d_frames *frames, const char *name, c3d_frame
  * share_CLASS_YYYY, edited, x, y, and source, group, lon, lat where a frame has a source or group,
  * made; a frame with a source and no lon, lat has no geometry), layer sources (path, kind, date,
  * bytes, hash: XXH3 of the file), table settings (the grid and what the rest needs), and a QGIS
- * style. Writing is one transaction on a file beside path, renamed at its end. Reading honours
- * edits: deleted rows are gone, changed splits, folds and labels are taken. `made` holds a hash of
- * them as written, by which an edited row is told; x and y, not the geometry, say where a frame is.
- * C3D_EDATA names the frame and column that cannot be understood. */
+ * styles. Writing is one transaction on a file beside path, renamed at its end. Reading honours
+ * edits: deleted rows are gone, changed splits, folds and labels are taken, in whatever order rows
+ * and columns are. `made` holds what was written, by which edits are told. Refused, with the
+ * frame's number: a place or shape that was changed, a row that was added or occurs twice, a value
+ * that cannot be understood, and a file all frames of which were deleted (C3D_EDATA). */
 C3D_CHECKED c3d_status c3d_frames_write(const char *path, const c3d_frames *frames,
                                         const c3d_dataset_desc *desc, const c3d_archive *archive);
 C3D_CHECKED c3d_status c3d_frames_read(const char *path, c3d_frames *out);

@@ -232,6 +232,8 @@ bool c3d_vector_real(const c3d_vector *vector, size_t row, int field, double *ou
 const char *c3d_vector_text(const c3d_vector *vector, size_t row, int field);
 /* Bounding box of the row's geometry: x_min, y_min, x_max, y_max; false without geometry. */
 bool c3d_vector_bounds(const c3d_vector *vector, size_t row, double out[4]);
+/* In the layer's units squared; 0 without geometry. */
+double c3d_vector_area(const c3d_vector *vector, size_t row);
 const char *c3d_vector_crs_wkt(const c3d_vector *vector);
 
 /* ---- what polygons and points cover

@@ -1,4 +1,5 @@
 #include "archive_table.h"
+#include "describe.h"
 #include "census.h"
 
 #include <stdlib.h>
@@ -198,6 +199,9 @@ c3d_status c3d_dataset_describe(const char *dir, c3d_text *out)
         c3d_text_add(out, "%s%s\n", dir, of.has_info ? "" : " (unfinished)");
         add_store(&of.store, &of.census, out);
         add_fates(&of.census, out);
+        st = c3d_describe_edits(&of.frames, &of.store, out);
+    }
+    if (st == C3D_OK) {
         add_samples(&of, out);
         add_labels(&of.census, out);
         add_leak(&of, out);

@@ -16,6 +16,7 @@ void c3d_frames_free(c3d_frames *frames)
     free(frames->shares);
     free(frames->crs_wkt);
     free(frames->rows);
+    free(frames->edits);
     *frames = (c3d_frames){ 0 };
 }
 
@@ -191,7 +192,7 @@ static c3d_status check_existing(const char *path, uint64_t fingerprint, bool *k
     C3D_TRY(c3d_frames_read_origin(path, &origin));
     C3D_TRY(c3d_frames_read(path, &frames));
     n_edited = count_edited(&frames);
-    n_deleted = (size_t)origin.n_frames - frames.n;
+    n_deleted = frames.n_deleted;
     c3d_frames_free(&frames);
     if (origin.fingerprint == fingerprint) {
         c3d_log_run("%s: made before with these settings, kept (%zu frames edited, %zu deleted)",

@@ -89,14 +89,22 @@ C3D_CHECKED c3d_status c3d_frames_fingerprint(const c3d_dataset_desc *desc,
 uint64_t c3d_frames_settings(const c3d_dataset_desc *desc);
 /* QGIS styles, one a label year; the last year's is the one a layer opens with. */
 C3D_CHECKED c3d_status c3d_frames_write_styles(c3d_vector_writer *writer, const c3d_frames *frames);
-/* What a person may change in row i of frames.gpkg, as one number (column made). */
-uint64_t c3d_frames_made(const c3d_frames *frames, size_t i);
+/* Corners of a frame in the frames' CRS as a closed ring; false when it has no place. */
+bool c3d_frames_ring(const c3d_frames *frames, const c3d_frame *frame, double ring[10]);
+/* Whether a geometry of these bounds and area is the frame's, to a hundredth of a pixel. */
+bool c3d_frames_has_shape(const c3d_frames *frames, const c3d_frame *frame, const double bounds[4],
+                          double area);
+/* Column made of row i; out has room for c3d_frames_made_max. */
+void c3d_frames_made(const c3d_frames *frames, size_t i, char *out);
+size_t c3d_frames_made_max(const c3d_frames *frames);
+/* Row i against its column made: notes edits. C3D_EDATA for what may not be edited. */
+C3D_CHECKED c3d_status c3d_frames_compare(const char *path, c3d_frames *frames, size_t i,
+                                          const char *made);
 /* What frames.gpkg says of its making. */
 typedef struct frames_origin {
     uint64_t fingerprint;
-    bool has_settings;  /* not in older files */
-    uint64_t settings;  /* c3d_frames_settings */
-    long long n_frames; /* when it was made */
+    bool has_settings; /* not in older files */
+    uint64_t settings; /* c3d_frames_settings */
 } frames_origin;
 C3D_CHECKED c3d_status c3d_frames_read_origin(const char *path, frames_origin *out);
 /* Row of a frame, or (size_t)-1. */

@@ -105,25 +105,32 @@ static void fill_values(const c3d_frames *frames, size_t i, int first_year, new_
         v += c3d_year_values(frames, i, k, &columns->values[v]);
 }
 
-/* A row that was edited keeps its old mark, and so stays edited. */
+/* What was made is what was made before, and the labels of the new years. */
 static c3d_status fill_rows(c3d_vector_writer *writer, const c3d_vector *layer,
                             const c3d_frames *frames, int first_year, new_columns *columns)
 {
     const int id_field = c3d_vector_field(layer, "frame_id");
+    const int made_field = c3d_vector_field(layer, "made");
+    c3d_status st = C3D_OK;
     long long id = 0;
-    char made[20];
 
-    for (size_t row = 0; row < c3d_vector_n_rows(layer); row++) {
+    for (size_t row = 0; st == C3D_OK && row < c3d_vector_n_rows(layer); row++) {
         const size_t i =
             c3d_vector_int(layer, row, id_field, &id) ? c3d_frames_find(frames, id) : (size_t)-1;
-        if (i == (size_t)-1) return C3D_FAIL(C3D_EDATA, "row %zu of layer frames is new", row + 1);
+        const char *before = c3d_vector_text(layer, row, made_field);
+        c3d_text made = { 0 };
+        if (i == (size_t)-1 || !before)
+            return C3D_FAIL(C3D_EDATA, "row %zu of layer frames is new", row + 1);
         fill_values(frames, i, first_year, columns);
-        (void)snprintf(made, sizeof made, "%016" PRIx64, c3d_frames_made(frames, i));
-        columns->values[columns->n - 1].t = made;
-        C3D_TRY(c3d_vector_writer_change(writer, c3d_vector_row_id(layer, row), columns->fields,
-                                         columns->n - frames->rows[i].edited, columns->values));
+        c3d_text_add(&made, "%s", before);
+        for (int k = first_year; k < frames->n_years; k++)
+            c3d_text_add(&made, " %d", frames->labels[i * (size_t)frames->n_years + (size_t)k]);
+        columns->values[columns->n - 1].t = made.text;
+        st = c3d_vector_writer_change(writer, c3d_vector_row_id(layer, row), columns->fields,
+                                      columns->n, columns->values);
+        c3d_text_free(&made);
     }
-    return C3D_OK;
+    return st;
 }
 
 static c3d_status add_years(c3d_vector_writer *writer, const char *path, const c3d_frames *frames,

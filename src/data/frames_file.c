@@ -8,23 +8,6 @@
 
 enum { FIXED_FIELDS = 11, TEXT_MAX = 96 };
 
-uint64_t c3d_frames_made(const c3d_frames *frames, size_t i)
-{
-    const c3d_frame *frame = &frames->rows[i];
-    c3d_text text = { 0 };
-    uint64_t hash;
-
-    c3d_text_add(&text, "%" PRId64 " %s %d", frame->frame_id, c3d_split_name(frame->split),
-                 frame->fold);
-    for (int k = 0; k < frames->n_years; k++)
-        c3d_text_add(
-            &text, " %d %s", frames->years[k],
-            c3d_frame_label_name(frames, frames->labels[i * (size_t)frames->n_years + (size_t)k]));
-    hash = c3d_hash(text.text, text.length);
-    c3d_text_free(&text);
-    return hash;
-}
-
 /* ---- layer frames ---------------------------------------------------------------------------- */
 
 /* Columns in order: frame_id, split, fold, those of each label year, edited, x, y, source, group,
@@ -119,7 +102,7 @@ static bool ring_around(const c3d_frames *frames, const c3d_frame *frame, double
     return true;
 }
 
-static bool ring_of(const c3d_frames *frames, const c3d_frame *frame, double ring[10])
+bool c3d_frames_ring(const c3d_frames *frames, const c3d_frame *frame, double ring[10])
 {
     static const int corners[5][2] = { { 0, 0 }, { 0, 1 }, { 1, 1 }, { 1, 0 }, { 0, 0 } };
     const double *t = frames->transform;
@@ -140,21 +123,23 @@ static c3d_status write_frames(c3d_vector_writer *writer, const c3d_frames *fram
     column_list columns = { 0 };
     double ring[10];
     bool has_ring;
-    char made[20];
+    char *made = c3d_calloc(c3d_frames_made_max(frames), 1);
     c3d_status st;
 
+    if (made == NULL) return C3D_ENOMEM;
     C3D_TRY_TO(done, columns_make(frames, &columns));
     C3D_TRY_TO(done, c3d_vector_writer_layer(writer, "frames", frames->crs_wkt, columns.fields,
                                              columns.n));
     for (size_t i = 0; i < frames->n; i++) {
-        (void)snprintf(made, sizeof made, "%016" PRIx64, c3d_frames_made(frames, i));
+        c3d_frames_made(frames, i, made);
         fill_values(frames, i, &columns, made);
-        has_ring = ring_of(frames, &frames->rows[i], ring);
+        has_ring = c3d_frames_ring(frames, &frames->rows[i], ring);
         C3D_TRY_TO(done, c3d_vector_writer_add(writer, has_ring ? ring : NULL, has_ring ? 5 : 0,
                                                columns.values));
     }
 done:
     columns_free(&columns);
+    free(made);
     return st;
 }
 

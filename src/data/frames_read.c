@@ -83,7 +83,7 @@ c3d_status c3d_frames_read_origin(const char *path, frames_origin *out)
 {
     c3d_vector *settings = NULL;
     const char *text;
-    c3d_status st;
+    c3d_status st = C3D_OK;
 
     C3D_TRY(c3d_vector_open(path, "settings", &settings));
     text = setting(settings, "settings", 0);
@@ -91,11 +91,6 @@ c3d_status c3d_frames_read_origin(const char *path, frames_origin *out)
     text = setting(settings, "fingerprint", 0);
     if (text == NULL || sscanf(text, "%" SCNx64, &out->fingerprint) != 1)
         st = C3D_FAIL(C3D_EDATA, "%s: table settings: no fingerprint", path);
-    else if ((text = setting(settings, "n_frames", 0)) == NULL ||
-             !c3d_parse_int(text, &out->n_frames))
-        st = C3D_FAIL(C3D_EDATA, "%s: table settings: no n_frames", path);
-    else
-        st = C3D_OK;
     c3d_vector_close(settings);
     return st;
 }
@@ -106,16 +101,67 @@ typedef struct reading {
     const char *path;
     const c3d_vector *layer;
     c3d_frames *frames;
-    long long frame_id; /* of the row being read, for messages */
+    /* columns; source, group, lon, lat, edited may be absent (-1) */
+    int frame_id, split, fold, x, y, source, group, lon, lat, edited, made;
+    int *labels, *hard,
+        *shares;      /* [n_years] twice, [n_years, n_classes]; the last two may be absent */
+    bool is_same_crs; /* of layer and grid */
 } reading;
 
-static c3d_status fail_value(const reading *in, size_t row, const char *column,
-                             const char *expected)
+static c3d_status find_column(const reading *in, const char *name, int *out)
 {
-    const char *text = c3d_vector_text(in->layer, row, c3d_vector_field(in->layer, column));
+    *out = c3d_vector_field(in->layer, name);
+    if (*out >= 0) return C3D_OK;
+    return C3D_FAIL(C3D_EDATA, "%s: layer frames has no column %s", in->path, name);
+}
 
-    return C3D_FAIL(C3D_EDATA, "%s: frame %lld: %s: expected %s, got \"%s\"", in->path,
-                    in->frame_id, column, expected, text ? text : "");
+static c3d_status find_label_columns(reading *in)
+{
+    const c3d_frames *frames = in->frames;
+    char name[96];
+
+    in->labels = c3d_calloc((size_t)frames->n_years + 1, sizeof *in->labels);
+    in->shares = c3d_calloc((size_t)(frames->n_years * frames->n_classes) + 1, sizeof *in->shares);
+    in->hard = c3d_calloc((size_t)frames->n_years + 1, sizeof *in->hard);
+    if (in->labels == NULL || in->hard == NULL || in->shares == NULL) return C3D_ENOMEM;
+    for (int k = 0; k < frames->n_years; k++) {
+        (void)snprintf(name, sizeof name, "label_%04d", frames->years[k]);
+        C3D_TRY(find_column(in, name, &in->labels[k]));
+        (void)snprintf(name, sizeof name, "hard_%04d", frames->years[k]);
+        in->hard[k] = c3d_vector_field(in->layer, name);
+        for (int c = 0; c < frames->n_classes; c++) {
+            (void)snprintf(name, sizeof name, "share_%.60s_%04d", frames->classes[c],
+                           frames->years[k]);
+            in->shares[k * frames->n_classes + c] = c3d_vector_field(in->layer, name);
+        }
+    }
+    return C3D_OK;
+}
+
+static c3d_status find_columns(reading *in)
+{
+    C3D_TRY(find_column(in, "frame_id", &in->frame_id));
+    C3D_TRY(find_column(in, "split", &in->split));
+    C3D_TRY(find_column(in, "fold", &in->fold));
+    C3D_TRY(find_column(in, "x", &in->x));
+    C3D_TRY(find_column(in, "y", &in->y));
+    C3D_TRY(find_column(in, "made", &in->made));
+    in->edited = c3d_vector_field(in->layer, "edited");
+    in->source = c3d_vector_field(in->layer, "source");
+    in->group = c3d_vector_field(in->layer, "group");
+    in->lon = c3d_vector_field(in->layer, "lon");
+    in->lat = c3d_vector_field(in->layer, "lat");
+    in->is_same_crs = c3d_crs_is_same(c3d_vector_crs_wkt(in->layer), in->frames->crs_wkt);
+    return find_label_columns(in);
+}
+
+static c3d_status fail_value(const reading *in, size_t row, int column, const char *expected)
+{
+    const char *text = c3d_vector_text(in->layer, row, column);
+
+    return C3D_FAIL(C3D_EDATA, "%s: frame %" PRId64 ": %s: expected %s, got \"%s\"", in->path,
+                    in->frames->rows[row].frame_id, c3d_vector_field_name(in->layer, column),
+                    expected, text ? text : "");
 }
 
 /* -1 is "in no fold" there. */
@@ -123,19 +169,17 @@ static c3d_status read_fold(const reading *in, size_t row, int *out)
 {
     long long value;
 
-    if (!c3d_vector_int(in->layer, row, c3d_vector_field(in->layer, "fold"), &value) ||
-        value < -1 || value > INT32_MAX)
-        return fail_value(in, row, "fold", "a fold's number, or -1");
+    if (!c3d_vector_int(in->layer, row, in->fold, &value) || value < -1 || value > INT32_MAX)
+        return fail_value(in, row, in->fold, "a fold's number, or -1");
     *out = (int)value;
     return C3D_OK;
 }
 
-static c3d_status read_int(const reading *in, size_t row, const char *column, int *out)
+static c3d_status read_int(const reading *in, size_t row, int column, int *out)
 {
     long long value;
 
-    if (!c3d_vector_int(in->layer, row, c3d_vector_field(in->layer, column), &value) || value < 0 ||
-        value > INT32_MAX)
+    if (!c3d_vector_int(in->layer, row, column, &value) || value < 0 || value > INT32_MAX)
         return fail_value(in, row, column, "a whole number");
     *out = (int)value;
     return C3D_OK;
@@ -144,88 +188,136 @@ static c3d_status read_int(const reading *in, size_t row, const char *column, in
 static c3d_status read_row_labels(const reading *in, size_t row)
 {
     c3d_frames *frames = in->frames;
-    char column[96];
 
     for (int k = 0; k < frames->n_years; k++) {
         const size_t at = row * (size_t)frames->n_years + (size_t)k;
-        long long is_hard;
-        const char *text;
+        const char *text = c3d_vector_text(in->layer, row, in->labels[k]);
+        long long number;
 
-        (void)snprintf(column, sizeof column, "label_%04d", frames->years[k]);
-        text = c3d_vector_text(in->layer, row, c3d_vector_field(in->layer, column));
         if (text == NULL || !c3d_frame_label_parse(frames, text, &frames->labels[at]))
-            return fail_value(in, row, column,
+            return fail_value(in, row, in->labels[k],
                               frames->by_class ? "a class, negative, uncertain or unlabelled"
                                                : "negative, positive, uncertain or unlabelled");
-        (void)snprintf(column, sizeof column, "hard_%04d", frames->years[k]);
         if (frames->hard != NULL)
-            frames->hard[at] =
-                c3d_vector_int(in->layer, row, c3d_vector_field(in->layer, column), &is_hard) &&
-                is_hard != 0;
+            frames->hard[at] = c3d_vector_int(in->layer, row, in->hard[k], &number) && number != 0;
         for (int c = 0; c < frames->n_classes; c++) {
             double *share = &frames->shares[at * (size_t)frames->n_classes + (size_t)c];
 
-            (void)snprintf(column, sizeof column, "share_%.60s_%04d", frames->classes[c],
-                           frames->years[k]);
-            if (!c3d_vector_real(in->layer, row, c3d_vector_field(in->layer, column), share))
+            if (!c3d_vector_real(in->layer, row, in->shares[k * frames->n_classes + c], share))
                 *share = __builtin_nan("");
         }
     }
     return C3D_OK;
 }
 
-static bool was_edited(const reading *in, size_t row)
-{
-    long long mark = 0;
-    const char *made = c3d_vector_text(in->layer, row, c3d_vector_field(in->layer, "made"));
-    char now[20];
-
-    (void)snprintf(now, sizeof now, "%016" PRIx64, c3d_frames_made(in->frames, row));
-    if (made == NULL || strcmp(made, now) != 0) return true;
-    return c3d_vector_int(in->layer, row, c3d_vector_field(in->layer, "edited"), &mark) && mark;
-}
-
 /* The columns of imported frames; a file without them has none. */
 static c3d_status read_source(const reading *in, size_t row)
 {
-    const int group = c3d_vector_field(in->layer, "group");
     c3d_frame *frame = &in->frames->rows[row];
     long long number = 0;
 
     frame->lon = frame->lat = (double)NAN;
-    if (c3d_vector_field(in->layer, "source") < 0) return C3D_OK;
-    C3D_TRY(read_int(in, row, "source", &frame->source));
-    if (c3d_vector_text(in->layer, row, group) != NULL &&
-        !c3d_vector_int(in->layer, row, group, &number))
-        return fail_value(in, row, "group", "a whole number");
+    if (in->source < 0) return C3D_OK;
+    C3D_TRY(read_int(in, row, in->source, &frame->source));
+    if (c3d_vector_text(in->layer, row, in->group) != NULL &&
+        !c3d_vector_int(in->layer, row, in->group, &number))
+        return fail_value(in, row, in->group, "a whole number");
     frame->group = number;
-    if (!c3d_vector_real(in->layer, row, c3d_vector_field(in->layer, "lon"), &frame->lon) ||
-        !c3d_vector_real(in->layer, row, c3d_vector_field(in->layer, "lat"), &frame->lat))
+    if (!c3d_vector_real(in->layer, row, in->lon, &frame->lon) ||
+        !c3d_vector_real(in->layer, row, in->lat, &frame->lat))
         frame->lon = frame->lat = (double)NAN;
     return C3D_OK;
 }
 
-static c3d_status read_row(reading *in, size_t row)
+static c3d_status check_shape(const reading *in, size_t row)
+{
+    const c3d_frame *frame = &in->frames->rows[row];
+    double bounds[4] = { NAN, NAN, NAN, NAN };
+    const bool has_shape = c3d_vector_bounds(in->layer, row, bounds);
+
+    if (!has_shape && frame->source > 0) return C3D_OK;
+    if (c3d_frames_has_shape(in->frames, frame, bounds, c3d_vector_area(in->layer, row)))
+        return C3D_OK;
+    if (!in->is_same_crs)
+        return C3D_FAIL(C3D_EDATA,
+                        "%s: layer frames is in another reference system than it was made in; save "
+                        "edits in that one",
+                        in->path);
+    return C3D_FAIL(
+        C3D_EDATA,
+        "%s: frame %" PRId64 ": its square was moved or reshaped (it now reaches from "
+        "%.10g, %.10g to %.10g, %.10g); frames stay on the pixels they were made of: put "
+        "it back, or delete the frame; for other places make frames with another "
+        "data.aoi or data.stride_px",
+        in->path, frame->frame_id, bounds[0], bounds[1], bounds[2], bounds[3]);
+}
+
+static c3d_status read_row(const reading *in, size_t row)
 {
     c3d_frame *frame = &in->frames->rows[row];
-    const char *text = c3d_vector_text(in->layer, row, c3d_vector_field(in->layer, "split"));
+    const char *split = c3d_vector_text(in->layer, row, in->split);
+    long long number;
 
-    if (!c3d_vector_int(in->layer, row, c3d_vector_field(in->layer, "frame_id"), &in->frame_id))
-        return C3D_FAIL(C3D_EDATA, "%s: row %zu of layer frames has no frame_id", in->path,
-                        row + 1);
-    frame->frame_id = in->frame_id;
-    if (text == NULL || !c3d_split_parse(text, &frame->split))
-        return fail_value(in, row, "split", "train, validation, test or none");
+    if (!c3d_vector_int(in->layer, row, in->frame_id, &number))
+        return C3D_FAIL(C3D_EDATA,
+                        "%s: row %zu of layer frames has no frame_id: frames can be edited and "
+                        "deleted, not added; delete the row",
+                        in->path, row + 1);
+    frame->frame_id = number;
+    if (split == NULL || !c3d_split_parse(split, &frame->split))
+        return fail_value(in, row, in->split, "train, validation, test or none");
     C3D_TRY(read_fold(in, row, &frame->fold));
-    C3D_TRY(read_int(in, row, "x", &frame->x));
-    C3D_TRY(read_int(in, row, "y", &frame->y));
+    C3D_TRY(read_int(in, row, in->x, &frame->x));
+    C3D_TRY(read_int(in, row, in->y, &frame->y));
     C3D_TRY(read_source(in, row));
     if (frame->x > in->frames->width_px - in->frames->size_px ||
         frame->y > in->frames->height_px - in->frames->size_px)
-        return fail_value(in, row, "x", "a place inside the grid");
+        return fail_value(in, row, in->x, "a place inside the grid");
     C3D_TRY(read_row_labels(in, row));
-    frame->edited = was_edited(in, row);
+    C3D_TRY(
+        c3d_frames_compare(in->path, in->frames, row, c3d_vector_text(in->layer, row, in->made)));
+    frame->edited |= c3d_vector_int(in->layer, row, in->edited, &number) && number != 0;
+    return check_shape(in, row);
+}
+
+static bool has_hard(const c3d_frames *frames, const c3d_vector *layer)
+{
+    char column[16];
+
+    if (frames->n_years == 0) return false;
+    (void)snprintf(column, sizeof column, "hard_%04d", frames->years[0]);
+    return c3d_vector_field(layer, column) >= 0;
+}
+
+static c3d_status read_rows(reading *in)
+{
+    c3d_frames *frames = in->frames;
+    const size_t n_labels = frames->n * (size_t)frames->n_years;
+
+    frames->rows = c3d_calloc(frames->n + 1, sizeof *frames->rows);
+    frames->labels = c3d_calloc(n_labels + 1, sizeof *frames->labels);
+    frames->shares = c3d_calloc(n_labels * (size_t)frames->n_classes + 1, sizeof *frames->shares);
+    if (has_hard(frames, in->layer)) frames->hard = c3d_calloc(n_labels + 1, 1);
+    if (frames->rows == NULL || frames->labels == NULL || frames->shares == NULL ||
+        (has_hard(frames, in->layer) && frames->hard == NULL))
+        return C3D_ENOMEM;
+    C3D_TRY(find_columns(in));
+    for (size_t row = 0; row < frames->n; row++) C3D_TRY(read_row(in, row));
     return C3D_OK;
+}
+
+/* Rows that are gone are known by their number when the file was made. */
+static c3d_status count_deleted(const char *path, const c3d_vector *settings, c3d_frames *frames)
+{
+    int n_made;
+
+    C3D_TRY(int_setting(path, settings, "n_frames", 0, &n_made));
+    frames->n_deleted = (size_t)n_made > frames->n ? (size_t)n_made - frames->n : 0;
+    if (frames->n > 0) return C3D_OK;
+    return C3D_FAIL(C3D_EDATA,
+                    "%s: no frames: all %d that were made are deleted; move the file away "
+                    "to make them again",
+                    path, n_made);
 }
 
 /* ---- order ----------------------------------------------------------------------------------- */
@@ -263,8 +355,10 @@ static c3d_status sort_rows(const char *path, c3d_frames *frames)
         const size_t from = order[i].row;
 
         if (i > 0 && order[i].frame_id == order[i - 1].frame_id)
-            C3D_TRY_TO(fail, C3D_FAIL(C3D_EDATA, "%s: frame_id %" PRId64 " occurs twice", path,
-                                      order[i].frame_id));
+            C3D_TRY_TO(fail, C3D_FAIL(C3D_EDATA,
+                                      "%s: frame_id %" PRId64 " occurs twice: a frame was "
+                                      "copied or split; delete one of the two rows",
+                                      path, order[i].frame_id));
         sorted.rows[i] = frames->rows[from];
         memcpy(&sorted.labels[i * years], &frames->labels[from * years],
                years * sizeof *sorted.labels);
@@ -296,21 +390,11 @@ fail:
     return st;
 }
 
-static bool has_hard(const c3d_frames *frames, const c3d_vector *layer)
-{
-    char column[16];
-
-    if (frames->n_years == 0) return false;
-    (void)snprintf(column, sizeof column, "hard_%04d", frames->years[0]);
-    return c3d_vector_field(layer, column) >= 0;
-}
-
 c3d_status c3d_frames_read(const char *path, c3d_frames *out)
 {
     c3d_frames frames = { 0 };
     c3d_vector *settings = NULL, *layer = NULL;
     reading in = { .path = path, .frames = &frames };
-    size_t n_labels;
     c3d_status st;
 
     C3D_TRY_TO(done, c3d_vector_open(path, "settings", &settings));
@@ -319,18 +403,14 @@ c3d_status c3d_frames_read(const char *path, c3d_frames *out)
     C3D_TRY_TO(done, c3d_vector_open(path, "frames", &layer));
     in.layer = layer;
     frames.n = c3d_vector_n_rows(layer);
-    n_labels = frames.n * (size_t)frames.n_years;
-    frames.rows = c3d_calloc(frames.n + 1, sizeof *frames.rows);
-    frames.labels = c3d_calloc(n_labels + 1, sizeof *frames.labels);
-    frames.shares = c3d_calloc(n_labels * (size_t)frames.n_classes + 1, sizeof *frames.shares);
-    if (has_hard(&frames, layer)) frames.hard = c3d_calloc(n_labels + 1, 1);
-    if (frames.rows == NULL || frames.labels == NULL || frames.shares == NULL ||
-        (has_hard(&frames, layer) && frames.hard == NULL))
-        C3D_TRY_TO(done, C3D_ENOMEM);
-    for (size_t row = 0; row < frames.n; row++) C3D_TRY_TO(done, read_row(&in, row));
+    C3D_TRY_TO(done, count_deleted(path, settings, &frames));
+    C3D_TRY_TO(done, read_rows(&in));
     C3D_TRY_TO(done, sort_rows(path, &frames));
     *out = frames;
 done:
+    free(in.labels);
+    free(in.hard);
+    free(in.shares);
     c3d_vector_close(settings);
     c3d_vector_close(layer);
     if (st != C3D_OK) c3d_frames_free(&frames);

@@ -213,6 +213,13 @@ const char *c3d_vector_path(const c3d_vector *vector)
     return vector->path;
 }
 
+double c3d_vector_area(const c3d_vector *vector, size_t row)
+{
+    OGRGeometryH geometry = OGR_F_GetGeometryRef(vector->rows[row]);
+
+    return geometry == NULL ? 0 : OGR_G_Area(geometry);
+}
+
 const char *c3d_vector_crs_wkt(const c3d_vector *vector)
 {
     return vector->crs_wkt;
