@@ -28,6 +28,9 @@ typedef struct c3d_raster_info {
 /* GDAL's own error lines are caught and become part of our message; nothing is printed. */
 void c3d_raster_start(void); /* registers drivers; once, before anything else here */
 
+/* Memory of this process for decoded blocks of all rasters, at least 16 MiB. */
+void c3d_raster_set_cache(size_t n_bytes);
+
 /* C3D_EIO/C3D_EDATA name the file and say what GDAL said. */
 C3D_CHECKED c3d_status c3d_raster_open(const char *path, c3d_raster **out);
 /* Several files as one virtual mosaic on the pixel grid of the first, grown to hold all of them;

@@ -3,6 +3,7 @@
 
 #include "c3d/dataset.h"
 #include "c3d/demo.h"
+#include "c3d/place.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,13 @@ static const c3d_option clip_options[] = {
       .min = 1,
       .max = 1e6,
       .help = "memory of a rank for scenes that are being clipped" },
+    { .name = "--threads",
+      .type = C3D_OPTION_INT,
+      .value = "N",
+      .standard = "0",
+      .min = 0,
+      .max = 1024,
+      .help = "threads of a rank that clip; 0: the cores it may use, shared with other ranks" },
     { .name = "--scenes-per-shard",
       .type = C3D_OPTION_INT,
       .value = "N",
@@ -345,6 +353,7 @@ static c3d_status take_request(const c3d_args *args, const c3d_config *config, r
     }
     if (has_option(args, "--memory-mb")) {
         desc->memory_bytes = (size_t)c3d_args_int(args, "--memory-mb") << 20;
+        desc->n_threads = (int)c3d_args_int(args, "--threads");
         desc->scenes_per_shard = (int)c3d_args_int(args, "--scenes-per-shard");
     }
     return take_labels(config, out);
@@ -376,6 +385,20 @@ static c3d_status print_info(const c3d_comm *comm, const char *dir)
     }
     c3d_text_free(&text);
     return st;
+}
+
+/* More threads of one rank than that wait for each other in GDAL. */
+#define THREADS_MAX 16
+
+/* Threads are those of the cores this rank may use. */
+static c3d_status take_place(c3d_comm *comm, c3d_dataset_desc *desc)
+{
+    c3d_place place;
+
+    C3D_TRY(c3d_place_take(comm, desc->n_threads, NULL, &place));
+    if (desc->n_threads == 0)
+        desc->n_threads = place.n_threads < THREADS_MAX ? place.n_threads : THREADS_MAX;
+    return C3D_OK;
 }
 
 static c3d_status run_stages(c3d_comm *comm, command_number command, const request *of)
@@ -417,6 +440,7 @@ static c3d_status run_with_config(c3d_comm *comm, const c3d_args *args, command_
         st = c3d_program_print(comm, yaml.text);
     } else if (st == C3D_OK) {
         st = c3d_comm_agree_status(comm, take_request(args, &config, of));
+        if (st == C3D_OK) st = take_place(comm, &of->desc);
         if (st == C3D_OK) st = command == UPDATE ? update(comm, of) : run_stages(comm, command, of);
     }
     c3d_text_free(&yaml);

@@ -29,6 +29,28 @@ static c3d_status check_stop(size_t done, size_t total)
                     total);
 }
 
+/* What was written is marked also when something else went wrong. */
+static c3d_status settle(c3d_clipper *clipper, const c3d_sharing *sharing, c3d_status st)
+{
+    const c3d_error error = *c3d_error_last();
+    const c3d_status settled = c3d_clip_settle(clipper);
+
+    if (st != C3D_OK) return c3d_error_put(&error);
+    return c3d_sharing_agree(sharing, settled);
+}
+
+typedef struct progress {
+    c3d_progress bar;
+    size_t done, next; /* scenes of all ranks before it and after it */
+} progress;
+
+static void tell_share(void *context, double share)
+{
+    progress *at = context;
+
+    c3d_progress_update(&at->bar, (double)at->done + share * (double)(at->next - at->done));
+}
+
 /* A round is one batch on every rank. All agree after each, so that an error or a request to stop
  * on one ends all soon. */
 static c3d_status clip_rounds(c3d_clipper *clipper, const c3d_sharing *sharing)
@@ -36,20 +58,23 @@ static c3d_status clip_rounds(c3d_clipper *clipper, const c3d_sharing *sharing)
     const c3d_clip_plan *plan = clipper->plan;
     const size_t n_batches = (plan->n + plan->batch - 1) / plan->batch;
     const size_t n_ranks = (size_t)c3d_sharing_n_ranks(sharing);
-    c3d_progress progress;
+    progress at = { .done = 0 };
     c3d_status st = C3D_OK;
 
-    c3d_progress_begin(&progress, "clipping", (double)plan->n, "scenes");
+    clipper->tell = tell_share;
+    clipper->context = &at;
+    c3d_progress_begin(&at.bar, "clipping", (double)plan->n, "scenes");
     for (size_t first = 0; st == C3D_OK && first < n_batches; first += n_ranks) {
         const size_t end = (first + n_ranks) * plan->batch;
-        const size_t done = end < plan->n ? end : plan->n;
+        at.next = end < plan->n ? end : plan->n;
         st = c3d_clip_batch(clipper, first + (size_t)c3d_sharing_rank(sharing));
-        if (st == C3D_OK && done < plan->n) st = check_stop(done, plan->n);
+        if (st == C3D_OK && at.next < plan->n) st = check_stop(at.next, plan->n);
         st = c3d_sharing_agree(sharing, st);
-        if (st == C3D_OK) c3d_progress_update(&progress, (double)done);
+        at.done = at.next;
+        if (st == C3D_OK) c3d_progress_update(&at.bar, (double)at.done);
     }
-    c3d_progress_end(&progress);
-    return st;
+    c3d_progress_end(&at.bar);
+    return settle(clipper, sharing, st);
 }
 
 static int find_period(const c3d_store *store, c3d_date first)
@@ -65,7 +90,7 @@ static c3d_status clip_absent(const c3d_dataset_desc *desc, const c3d_sharing *s
 {
     const int period = find_period(store, source->months[0].date);
     c3d_clip_plan plan;
-    c3d_clipper clipper = { desc, source, store, &plan, { 0 } };
+    c3d_clipper clipper = { .desc = desc, .source = source, .store = store, .plan = &plan };
     c3d_status st;
 
     C3D_TRY(c3d_clip_plan_make(desc, frames, store, period, c3d_sharing_n_ranks(sharing), &plan));
@@ -74,11 +99,11 @@ static c3d_status clip_absent(const c3d_dataset_desc *desc, const c3d_sharing *s
                 frames->n - plan.n, plan.n);
     st = c3d_sharing_rank(sharing) == 0 ? c3d_clip_check_space(desc->out_dir, &plan.scene, plan.n)
                                         : C3D_OK;
-    if (st == C3D_OK) st = c3d_clip_buffers_make(&plan, store, &clipper.buffers);
+    if (st == C3D_OK) st = c3d_clipper_open(&clipper);
     /* No rank writes before all have read what is absent. */
     st = c3d_sharing_agree(sharing, st);
     if (st == C3D_OK) st = clip_rounds(&clipper, sharing);
-    c3d_clip_buffers_free(&clipper.buffers);
+    c3d_clipper_close(&clipper);
     c3d_clip_plan_free(&plan);
     return st;
 }

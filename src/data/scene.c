@@ -36,16 +36,38 @@ size_t c3d_scene_missing(const c3d_shard_shape *shape, const uint8_t *valid, flo
     return total;
 }
 
+/* Eight values 0 or 1 as bits, the first one highest: the factor moves each to its place in the
+ * highest byte. */
+static uint8_t pack_eight(const uint8_t *valid)
+{
+    uint64_t eight = 0;
+
+    for (int i = 0; i < 8; i++) eight |= (uint64_t)valid[i] << (8 * i);
+    return (uint8_t)((eight * UINT64_C(0x8040201008040201)) >> 56);
+}
+
 void c3d_scene_pack_valid(const c3d_shard_shape *shape, const uint8_t *valid, uint8_t *bits_out)
+{
+    const size_t size = (size_t)shape->size_px, n_whole = size / 8;
+    const size_t n_rows = (size_t)shape->n_months * size;
+
+    for (size_t row = 0; row < n_rows; row++, valid += size) {
+        for (size_t i = 0; i < n_whole; i++) *bits_out++ = pack_eight(valid + 8 * i);
+        if (size % 8 == 0) continue;
+        uint8_t last[8] = { 0 };
+        memcpy(last, valid + 8 * n_whole, size % 8);
+        *bits_out++ = pack_eight(last);
+    }
+}
+
+void c3d_scene_unpack_valid(const c3d_shard_shape *shape, const uint8_t *bits, uint8_t *valid_out)
 {
     const size_t size = (size_t)shape->size_px, row_bytes = (size + 7) / 8;
     const size_t n_rows = (size_t)shape->n_months * size;
 
-    memset(bits_out, 0, c3d_valid_bytes(shape));
     for (size_t row = 0; row < n_rows; row++)
         for (size_t x = 0; x < size; x++)
-            if (valid[row * size + x])
-                bits_out[row * row_bytes + x / 8] |= (uint8_t)(0x80U >> (x % 8));
+            valid_out[row * size + x] = bits[row * row_bytes + x / 8] >> (7 - x % 8) & 1;
 }
 
 /* 16 bits: 2^32 a square times fewer than 2^31 pixels always fits. */

@@ -20,7 +20,9 @@ C3D_CHECKED c3d_status c3d_scene_fill_gaps(const c3d_shard_shape *shape, c3d_gap
                                            void *values);
 /* Share of unobserved pixels of each month; returns their number over all months. */
 size_t c3d_scene_missing(const c3d_shard_shape *shape, const uint8_t *valid, float *share_out);
+/* valid are 0 or 1. */
 void c3d_scene_pack_valid(const c3d_shard_shape *shape, const uint8_t *valid, uint8_t *bits_out);
+void c3d_scene_unpack_valid(const c3d_shard_shape *shape, const uint8_t *bits, uint8_t *valid_out);
 /* Sums and sums of squares over observed pixels, [months, bands], of int64 or, for float types,
  * double. False when one does not fit int64 (32-bit pixels only). */
 C3D_CHECKED bool c3d_scene_sums(const c3d_shard_shape *shape, const void *values,

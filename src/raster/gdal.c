@@ -24,6 +24,13 @@ void c3d_raster_start(void)
     if (CPLGetConfigOption("GDAL_CACHEMAX", NULL) == NULL) GDALSetCacheMax64(CACHE_BYTES);
 }
 
+void c3d_raster_set_cache(size_t n_bytes)
+{
+    const size_t least = (size_t)16 << 20;
+
+    GDALSetCacheMax64((GIntBig)(n_bytes > least ? n_bytes : least));
+}
+
 void c3d_gdal_clear(void)
 {
     CPLErrorReset();
