@@ -106,10 +106,11 @@ c3d_status c3d_clip_read_month(c3d_clipper *clipper, int number, int month)
         c3d_window window;
         length = group_length(items + done, clipper->n - done, size_px, &window);
         C3D_TRY(check_stop(clipper, number));
-        C3D_TRY(c3d_source_read(clipper->source, month, window, worker->window_values,
-                                worker->window_valid));
+        C3D_TRY(c3d_source_read_beside(clipper->source, month, window, worker->window_values,
+                                       worker->window_valid));
         for (size_t i = done; i < done + length; i++) cut_frame(clipper, worker, window, month, i);
         c3d_phase_tick();
     }
+    c3d_source_leave(clipper->source, month);
     return C3D_OK;
 }

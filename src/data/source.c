@@ -437,22 +437,6 @@ static int count_open(const c3d_source_month *month)
     return n;
 }
 
-static void release_others(c3d_source *source, int month_index)
-{
-    int n = 0;
-
-    if (month_index == source->last_month) return;
-    source->last_month = month_index;
-    for (int m = 0; m < source->n_months; m++) n += count_open(&source->months[m]);
-    if (n <= OPEN_FILES_MAX) return;
-    for (int m = 0; m < source->n_months; m++) {
-        if (m == month_index || count_open(&source->months[m]) == 0) continue;
-        for (int p = 0; p < source->months[m].n_parts; p++)
-            c3d_raster_release(source->months[m].parts[p].raster);
-        if (source->months[m].mask) c3d_raster_release(source->months[m].mask);
-    }
-}
-
 static bool is_usable(const c3d_dataset_desc *desc, int32_t code)
 {
     if (desc->n_mask_valid == 0) return code != 0;
@@ -523,8 +507,8 @@ static c3d_status read_parts(const c3d_source *source, const c3d_source_month *m
     return st;
 }
 
-c3d_status c3d_source_read(c3d_source *source, int month_index, c3d_window window, void *values,
-                           uint8_t *valid)
+c3d_status c3d_source_read_beside(const c3d_source *source, int month_index, c3d_window window,
+                                  void *values, uint8_t *valid)
 {
     const c3d_source_month *month = &source->months[month_index];
     const size_t n_pixels = (size_t)window.width * (size_t)window.height;
@@ -534,7 +518,6 @@ c3d_status c3d_source_read(c3d_source *source, int month_index, c3d_window windo
         memset(valid, 0, n_pixels);
         return C3D_OK;
     }
-    release_others(source, month_index);
     if (month->n_parts > 1) {
         C3D_TRY(read_parts(source, month, window, values, valid));
     } else {
@@ -544,4 +527,36 @@ c3d_status c3d_source_read(c3d_source *source, int month_index, c3d_window windo
         C3D_TRY(c3d_raster_read_both(month->raster, &want, values, valid));
     }
     return month->mask ? apply_mask(source, month->mask, window, valid) : C3D_OK;
+}
+
+static void release_month(const c3d_source_month *month)
+{
+    for (int p = 0; p < month->n_parts; p++) c3d_raster_release(month->parts[p].raster);
+    if (month->mask) c3d_raster_release(month->mask);
+}
+
+void c3d_source_leave(const c3d_source *source, int month_index)
+{
+    const c3d_source_month *month = &source->months[month_index];
+
+    if (count_open(month) > OPEN_FILES_MAX / source->n_months) release_month(month);
+}
+
+static void release_others(c3d_source *source, int month_index)
+{
+    int n = 0;
+
+    if (month_index == source->last_month) return;
+    source->last_month = month_index;
+    for (int m = 0; m < source->n_months; m++) n += count_open(&source->months[m]);
+    if (n <= OPEN_FILES_MAX) return;
+    for (int m = 0; m < source->n_months; m++)
+        if (m != month_index) release_month(&source->months[m]);
+}
+
+c3d_status c3d_source_read(c3d_source *source, int month_index, c3d_window window, void *values,
+                           uint8_t *valid)
+{
+    if (source->months[month_index].raster) release_others(source, month_index);
+    return c3d_source_read_beside(source, month_index, window, values, valid);
 }

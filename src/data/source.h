@@ -49,5 +49,10 @@ void c3d_source_tell(const c3d_source *source);
  * the month covers are 0 and not valid. */
 C3D_CHECKED c3d_status c3d_source_read(c3d_source *source, int month, c3d_window window,
                                        void *values, uint8_t *valid);
+/* The same from several threads at once, each with a month of its own, which it leaves when it has
+ * read what it wants: of many files few stay open. */
+C3D_CHECKED c3d_status c3d_source_read_beside(const c3d_source *source, int month,
+                                              c3d_window window, void *values, uint8_t *valid);
+void c3d_source_leave(const c3d_source *source, int month);
 
 #endif
