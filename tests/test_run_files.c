@@ -11,6 +11,7 @@
 
 #include "support/cm.h"
 
+#include "c3d/lock.h"
 #include "train/checkpoint.h"
 #include "train/directory.h"
 #include "train/records.h"
@@ -98,7 +99,7 @@ static void lock(int reason, int n_refused, const char *job, c3d_status wanted)
     assert_int_equal(c3d_directory_open(DIR_NAME, false, &fd), wanted);
     if (wanted == C3D_OK) {
         expect_text("lock", my_text(job));
-        c3d_directory_close(fd);
+        c3d_lock_release(fd);
         expect_text("lock", ""); /* an end in good order says so */
     }
 }

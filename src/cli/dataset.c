@@ -3,6 +3,7 @@
 
 #include "c3d/dataset.h"
 #include "c3d/demo.h"
+#include "c3d/lock.h"
 #include "c3d/place.h"
 
 #include <stdlib.h>
@@ -405,9 +406,6 @@ static c3d_status run_stages(c3d_comm *comm, command_number command, const reque
 {
     const c3d_sharing sharing = share(comm);
 
-    c3d_raster_start();
-    C3D_TRY(
-        c3d_comm_agree_status(comm, comm->rank == 0 ? c3d_make_dirs(of->desc.out_dir) : C3D_OK));
     c3d_phase_set(C3D_PHASE_FRAMES, 0, 0);
     if (command == BUILD || command == FRAMES) C3D_TRY(c3d_dataset_frames(&of->desc, &sharing));
     c3d_phase_set(C3D_PHASE_CLIPPING, 0, 0);
@@ -421,10 +419,25 @@ static c3d_status update(c3d_comm *comm, const request *of)
 {
     const c3d_sharing sharing = share(comm);
 
-    c3d_raster_start();
     c3d_phase_set(C3D_PHASE_CLIPPING, 0, 0);
     C3D_TRY(c3d_dataset_update(&of->desc, &sharing));
     return c3d_comm_agree_status(comm, print_info(comm, of->desc.out_dir));
+}
+
+/* Two programs would write into each other's files: rank 0 locks the directory for all. */
+static c3d_status run_locked(c3d_comm *comm, command_number command, const request *of)
+{
+    const char *dir = of->desc.out_dir;
+    int lock = -1;
+    c3d_status st = C3D_OK;
+
+    c3d_raster_start();
+    if (comm->rank == 0 && command != UPDATE) st = c3d_make_dirs(dir);
+    if (comm->rank == 0 && st == C3D_OK && c3d_path_is_dir(dir)) st = c3d_lock_take(dir, &lock);
+    st = c3d_comm_agree_status(comm, st);
+    if (st == C3D_OK) st = command == UPDATE ? update(comm, of) : run_stages(comm, command, of);
+    c3d_lock_release(lock);
+    return st;
 }
 
 static c3d_status run_with_config(c3d_comm *comm, const c3d_args *args, command_number command)
@@ -441,7 +454,7 @@ static c3d_status run_with_config(c3d_comm *comm, const c3d_args *args, command_
     } else if (st == C3D_OK) {
         st = c3d_comm_agree_status(comm, take_request(args, &config, of));
         if (st == C3D_OK) st = take_place(comm, &of->desc);
-        if (st == C3D_OK) st = command == UPDATE ? update(comm, of) : run_stages(comm, command, of);
+        if (st == C3D_OK) st = run_locked(comm, command, of);
     }
     c3d_text_free(&yaml);
     c3d_config_free(&config);

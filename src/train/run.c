@@ -9,6 +9,8 @@
 #include "train/saver.h"
 #include "train/stage.h"
 
+#include "c3d/lock.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -479,7 +481,7 @@ void c3d_run_close(c3d_run *run)
     free(run->seat.ranks);
     free(run->seat.turns);
     free(run->sums.counts);
-    c3d_directory_close(run->lock_fd);
+    c3d_lock_release(run->lock_fd);
     (void)c3d_error_put(&error);
     *run = (c3d_run){ 0 };
 }
