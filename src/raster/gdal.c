@@ -28,6 +28,7 @@ void c3d_raster_set_cache(size_t n_bytes)
 {
     const size_t least = (size_t)16 << 20;
 
+    if (CPLGetConfigOption("GDAL_CACHEMAX", NULL) != NULL) return; /* somebody chose it */
     GDALSetCacheMax64((GIntBig)(n_bytes > least ? n_bytes : least));
 }
 

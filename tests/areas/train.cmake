@@ -58,7 +58,7 @@ c3d_script_test(train_time LABELS "slow;mpi" COMMAND bash ${CMAKE_CURRENT_SOURCE
 c3d_script_test(train_sinop LABELS "slow;mpi;data" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_sinop.sh)
 
 # Short rounds of the long fault tests.
-foreach(kind stops kills)
+foreach(kind stops kills build-kills)
   c3d_script_test(soak_${kind} LABELS "slow;mpi" COMMAND bash ${CMAKE_SOURCE_DIR}/tests/soak.sh ${kind} 2)
 endforeach()
 c3d_script_test(scaling_model LABELS unit COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/scaling_model.sh)
