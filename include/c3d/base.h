@@ -356,6 +356,7 @@ typedef struct c3d_csv {
     size_t n_rows;
     const char **header; /* [n_columns] */
     const char **fields; /* [n_rows * n_columns], row-major */
+    size_t *lines;       /* [1 + n_rows] of the file, from 1: where the header and the rows begin */
     char *bytes;         /* owns all text */
     char *path;          /* for messages */
 } c3d_csv;
@@ -366,6 +367,10 @@ int c3d_csv_column(const c3d_csv *csv, const char *name); /* -1 when absent */
 static inline const char *c3d_csv_field(const c3d_csv *csv, size_t row, int column)
 {
     return csv->fields[row * (size_t)csv->n_columns + (size_t)column];
+}
+static inline size_t c3d_csv_line(const c3d_csv *csv, size_t row)
+{
+    return csv->lines[row + 1];
 }
 /* Fields as numbers; C3D_EDATA "PATH:LINE: column NAME: expected an integer, got ..." . */
 C3D_CHECKED c3d_status c3d_csv_int(const c3d_csv *csv, size_t row, int column, long long *out);

@@ -14,6 +14,17 @@
 
 /* ---- choices, in the order of the words in the table ---------------------------------------- */
 
+typedef enum c3d_config_stack {
+    C3D_CONFIG_STACK_NONE,
+    C3D_CONFIG_STACK_BY_DATE,
+    C3D_CONFIG_STACK_BY_BAND,
+    C3D_CONFIG_STACK_BY_NAME
+} c3d_config_stack;
+typedef enum c3d_config_list_dates {
+    C3D_CONFIG_LIST_DATES_AUTO,
+    C3D_CONFIG_LIST_DATES_COMMON,
+    C3D_CONFIG_LIST_DATES_OWN
+} c3d_config_list_dates;
 typedef enum c3d_config_label_year {
     C3D_CONFIG_LABEL_YEAR_SAME,
     C3D_CONFIG_LABEL_YEAR_PREVIOUS,
@@ -153,13 +164,23 @@ typedef struct c3d_config_origin {
     c3d_config_source source;
     int line, column; /* of the value, from 1; 0 unless FROM_FILE */
 } c3d_config_origin;
-#define C3D_CONFIG_MAX_KEYS 128
+#define C3D_CONFIG_MAX_KEYS 192
 
 /* Texts are owned and never NULL; "" is "not given". Units and meaning are in the table's rows. */
 typedef struct c3d_config {
     struct {
         char *root, *store;
         char *mosaics, *labels;
+        struct {
+            char *file, *folder, *path, *label, *date, *scene, *lon, *lat, *split, *fold;
+            c3d_config_texts window, group;
+            char *group_match;
+            bool crop;
+            double pixel_m;
+            c3d_config_stack stack;
+            c3d_config_texts stack_dates;
+            c3d_config_list_dates dates;
+        } list;
         c3d_config_span label_period;
         char *label_field, *label_date_field;
         c3d_config_classes label_classes, hard_negatives;
@@ -259,7 +280,7 @@ typedef struct c3d_config {
 /* What the file is read for: which keys are required, and which of the keys set to something else
  * than their default would be silently ignored and are therefore refused. */
 typedef enum c3d_config_use {
-    C3D_CONFIG_FOR_DATASET, /* needs data.mosaics */
+    C3D_CONFIG_FOR_DATASET, /* needs data.mosaics or data.list.file */
     C3D_CONFIG_FOR_TRAIN,   /* needs data.store and run.dir */
     C3D_CONFIG_FOR_DEBUG,   /* needs data.store */
     C3D_CONFIG_FOR_PLAN,    /* needs data.store, or data.bands and data.months */
@@ -289,6 +310,9 @@ C3D_CHECKED c3d_status c3d_config_load(const char *path, c3d_config_use use,
 
 /* The effective configuration, every key, as YAML: parsing it again gives the same text. */
 void c3d_config_print(const c3d_config *config, c3d_text *out);
+
+/* Whether somebody wrote the key: its value may still be the default's. */
+bool c3d_config_is_given(const c3d_config *config, const char *key);
 
 /* A path of a data.* key: relative ones begin at data.root, if that is given. */
 C3D_CHECKED c3d_status c3d_config_path(const c3d_config *config, const char *path,

@@ -40,8 +40,49 @@ typedef struct c3d_year_range {
     int first, last; /* label years, inclusive */
     c3d_split split;
 } c3d_year_range;
+/* In what order a file's bands are, when it holds several dates: band by band of the first date,
+ * then of the next; or date by date of the first band; or as each band's description says ("2020-09
+ * red", "NDVI_20200914": a date, and the rest is the band). */
+typedef enum c3d_stack {
+    C3D_STACK_NONE, /* a file is one date */
+    C3D_STACK_BY_DATE,
+    C3D_STACK_BY_BAND,
+    C3D_STACK_BY_NAME
+} c3d_stack;
+typedef enum c3d_list_dates {
+    C3D_LIST_DATES_AUTO,   /* own where each scene has one date, and these differ; else common */
+    C3D_LIST_DATES_COMMON, /* month i is the same date in all scenes; what a scene lacks is a gap */
+    C3D_LIST_DATES_OWN /* month i is a scene's i-th date; the store calls it 0001-01, 0001-02.. */
+} c3d_list_dates;
+/* A list of scenes: a table with a header (CSV, TSV or with semicolons), or a folder with a folder
+ * a class and an image a file. Names of columns: NULL or "" is the standard name, upper or lower
+ * case, of a column that may be absent (all but path); a name given must be there. */
+typedef struct c3d_list_desc {
+    const char *path;
+    const char *folder; /* where relative paths in it begin; NULL: the list's own folder */
+    const char *path_column, *label_column, *date_column, *scene_column;
+    const char *lon_column, *lat_column, *split_column, *fold_column;
+    /* 0: x_off, y_off, x_size, y_size where there are such; 2: x, y; 4: with sizes; 3: row, column,
+     * size of cells */
+    int n_window;
+    const char *const *window;
+    /* 0: group, where there is one. Scenes equal in the first are dealt together; of scenes equal
+     * in another that came to different splits or folds, those of one stay in, the rest has none.
+     */
+    int n_groups;
+    const char *const *groups;
+    const char *group_match; /* extended regular expression: its first parenthesis, or all that
+                                matches, stands for the first group's values; NULL: they do */
+    bool crop;               /* cut the middle out of what is larger than frame_size_px */
+    double pixel_m;          /* of files that do not know; 0: unknown */
+    c3d_stack stack;
+    int n_stack_dates;
+    const char *const *stack_dates; /* of by_date and by_band; none: numbered */
+    c3d_list_dates dates;
+} c3d_list_desc;
 
 typedef struct c3d_dataset_desc {
+    const c3d_list_desc *list; /* c3d_dataset_import only, and what samples must know of it */
     const char *out_dir;
     const char *mosaics; /* pattern, absolute or relative to the working directory */
     const char *labels;  /* pattern or directory; NULL: frames without labels */
@@ -217,6 +258,11 @@ C3D_CHECKED c3d_status c3d_frames_make(const c3d_dataset_desc *desc, const c3d_a
  * edits; with other settings it is made again, unless it was edited: then C3D_ECONFIG. */
 C3D_CHECKED c3d_status c3d_dataset_frames(const c3d_dataset_desc *desc, const c3d_sharing *sharing);
 C3D_CHECKED c3d_status c3d_dataset_clip(const c3d_dataset_desc *desc, const c3d_sharing *sharing);
+/* A dataset of the scenes of a list: frames.gpkg and import.csv (which file and line a scene comes
+ * from), shards, samples.csv, dataset.json; goes on where it was stopped. frame_size_px 0: as the
+ * first scene. Frames are numbered in the order of the list. Mistakes in the list are told line by
+ * line, up to 20, and end it before anything is written: C3D_EDATA. */
+C3D_CHECKED c3d_status c3d_dataset_import(const c3d_dataset_desc *desc, const c3d_sharing *sharing);
 /* samples.csv from frames.gpkg and what the shards hold, then dataset.json. */
 C3D_CHECKED c3d_status c3d_dataset_samples(const c3d_dataset_desc *desc,
                                            const c3d_sharing *sharing);

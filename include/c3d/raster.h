@@ -8,7 +8,7 @@
 
 #include "c3d/tensor.h"
 
-#define C3D_MAX_BANDS 64
+#define C3D_MAX_BANDS 256
 
 typedef struct c3d_raster c3d_raster; /* an open raster: a file, or several as one mosaic */
 

@@ -6,6 +6,8 @@
 typedef struct field_list {
     const char **items;
     size_t n, capacity;
+    size_t *lines; /* first line of each row, the header with them */
+    size_t n_rows, rows_capacity;
 } field_list;
 
 static c3d_status add_field(field_list *list, const char *field)
@@ -18,6 +20,19 @@ static c3d_status add_field(field_list *list, const char *field)
         list->capacity = capacity;
     }
     list->items[list->n++] = field;
+    return C3D_OK;
+}
+
+static c3d_status add_row(field_list *list, size_t line)
+{
+    if (list->n_rows == list->rows_capacity) {
+        const size_t capacity = list->rows_capacity ? 2 * list->rows_capacity : 256;
+        size_t *grown = realloc(list->lines, capacity * sizeof *grown);
+        if (!grown) return C3D_FAIL(C3D_ENOMEM, "no memory for %zu rows", capacity);
+        list->lines = grown;
+        list->rows_capacity = capacity;
+    }
+    list->lines[list->n_rows++] = line;
     return C3D_OK;
 }
 
@@ -87,10 +102,12 @@ static c3d_status parse(c3d_csv *csv, field_list *fields)
         if (n != (size_t)csv->n_columns)
             return C3D_FAIL(C3D_EDATA, "%s:%zu: %zu fields, the header has %d", csv->path, line, n,
                             csv->n_columns);
+        C3D_TRY(add_row(fields, line));
     }
     if (fields->n == 0) return C3D_FAIL(C3D_EDATA, "%s: empty, expected a header", csv->path);
     csv->header = fields->items;
     csv->fields = fields->items + csv->n_columns;
+    csv->lines = fields->lines;
     csv->n_rows = fields->n / (size_t)csv->n_columns - 1;
     return C3D_OK;
 }
@@ -105,7 +122,9 @@ c3d_status c3d_csv_read(const char *path, c3d_csv *out)
     const c3d_status st = parse(&csv, &fields);
     if (st != C3D_OK) {
         free(fields.items);
+        free(fields.lines);
         csv.header = NULL;
+        csv.lines = NULL;
         c3d_csv_free(&csv);
         return st;
     }
@@ -116,6 +135,7 @@ c3d_status c3d_csv_read(const char *path, c3d_csv *out)
 void c3d_csv_free(c3d_csv *csv)
 {
     free(csv->header);
+    free(csv->lines);
     free(csv->bytes);
     free(csv->path);
     *csv = (c3d_csv){ 0 };
@@ -134,7 +154,7 @@ c3d_status c3d_csv_int(const c3d_csv *csv, size_t row, int column, long long *ou
 
     if (c3d_parse_int(field, out)) return C3D_OK;
     return C3D_FAIL(C3D_EDATA, "%s:%zu: column %s: expected an integer, got \"%s\"", csv->path,
-                    row + 2, csv->header[column], field);
+                    c3d_csv_line(csv, row), csv->header[column], field);
 }
 
 c3d_status c3d_csv_real(const c3d_csv *csv, size_t row, int column, double *out)
@@ -143,7 +163,7 @@ c3d_status c3d_csv_real(const c3d_csv *csv, size_t row, int column, double *out)
 
     if (c3d_parse_real(field, out)) return C3D_OK;
     return C3D_FAIL(C3D_EDATA, "%s:%zu: column %s: expected a number, got \"%s\"", csv->path,
-                    row + 2, csv->header[column], field);
+                    c3d_csv_line(csv, row), csv->header[column], field);
 }
 
 void c3d_csv_put(FILE *stream, const char *field)

@@ -1,5 +1,6 @@
 /* c3d-dataset: from an archive of rasters to a dataset that c3d-train reads. */
 #include "cli/program.h"
+#include "cli/request.h"
 
 #include "c3d/dataset.h"
 #include "c3d/demo.h"
@@ -18,30 +19,36 @@
         .help = "directory of the dataset; made when absent"                                       \
     }
 
+#define MEMORY_ROW                                                                                 \
+    {                                                                                              \
+        .name = "--memory-mb", .type = C3D_OPTION_INT, .value = "MB", .standard = "512", .min = 1, \
+        .max = 1e6, .help = "memory of a rank for scenes that are being clipped"                   \
+    }
+#define THREADS_ROW                                                                                \
+    {                                                                                              \
+        .name = "--threads", .type = C3D_OPTION_INT, .value = "N", .standard = "0", .min = 0,      \
+        .max = 1024,                                                                               \
+        .help = "threads of a rank that clip; 0: the cores it may use, shared with other ranks"    \
+    }
+#define SHARD_ROW                                                                                  \
+    {                                                                                              \
+        .name = "--scenes-per-shard", .type = C3D_OPTION_INT, .value = "N", .standard = "2000",    \
+        .min = 1, .max = 100000, .help = "frames a scenes-*.h5"                                    \
+    }
+
 static const c3d_option out_options[] = { OUT_ROW };
-static const c3d_option clip_options[] = {
+static const c3d_option clip_options[] = { OUT_ROW, MEMORY_ROW, THREADS_ROW, SHARD_ROW };
+static const c3d_option import_options[] = {
     OUT_ROW,
-    { .name = "--memory-mb",
-      .type = C3D_OPTION_INT,
-      .value = "MB",
-      .standard = "512",
-      .min = 1,
-      .max = 1e6,
-      .help = "memory of a rank for scenes that are being clipped" },
-    { .name = "--threads",
-      .type = C3D_OPTION_INT,
-      .value = "N",
-      .standard = "0",
-      .min = 0,
-      .max = 1024,
-      .help = "threads of a rank that clip; 0: the cores it may use, shared with other ranks" },
-    { .name = "--scenes-per-shard",
-      .type = C3D_OPTION_INT,
-      .value = "N",
-      .standard = "2000",
-      .min = 1,
-      .max = 100000,
-      .help = "frames a scenes-*.h5" },
+    { .name = "--config",
+      .type = C3D_OPTION_TEXT,
+      .value = "CONFIG",
+      .alone = true,
+      .help =
+          "keys such as data.list.*, data.positive, data.folds; with data.list.file no list need "
+          "be named" },
+    MEMORY_ROW,
+    SHARD_ROW,
 };
 static const c3d_option demo_options[] = {
     { .name = "--size",
@@ -142,12 +149,14 @@ static const c3d_command commands[] = {
     [UPDATE] = CONFIG_COMMAND("update", clip_options,
                               "add newly arrived months; frames, splits and samples stay"),
     [IMPORT] = { .name = "import",
-                 .summary = "scenes from a list (comes later)",
+                 .summary =
+                     "a dataset of the scenes of a list, or of a folder with a folder a class",
                  .operands = "LIST.csv",
                  .n_operands_min = 1,
                  .n_operands_max = 1,
-                 .options = out_options,
-                 .n_options = C3D_COUNT(out_options) },
+                 .options = import_options,
+                 .n_options = C3D_COUNT(import_options),
+                 .has_config = true },
     [PREVIEW] = { .name = "preview",
                   .summary = "a page of scenes with the labels drawn over them, to look at before "
                              "training",
@@ -164,201 +173,6 @@ static const c3d_program program = {
     .n_commands = C3D_COUNT(commands),
     .libraries = C3D_LIBRARIES,
 };
-
-/* ---- what the configuration asks for -----------------------------------------------------------
- */
-
-_Static_assert(C3D_CONFIG_RESAMPLING_CUBIC + C3D_RESAMPLING_NEAREST == C3D_RESAMPLING_CUBIC &&
-                   (int)C3D_CONFIG_GAPS_ZERO == C3D_GAPS_ZERO &&
-                   (int)C3D_CONFIG_GAPS_LINEAR == C3D_GAPS_LINEAR &&
-                   (int)C3D_CONFIG_SAMPLES_YEARLY == C3D_SAMPLES_YEARLY &&
-                   (int)C3D_CONFIG_SAMPLES_MONTHLY == C3D_SAMPLES_MONTHLY &&
-                   (int)C3D_CONFIG_SERIES_LABEL_LAST == C3D_SERIES_LAST &&
-                   (int)C3D_CONFIG_SERIES_LABEL_ALL == C3D_SERIES_ALL &&
-                   (int)C3D_CONFIG_LABEL_YEAR_PREVIOUS == C3D_YEAR_PREVIOUS &&
-                   (int)C3D_CONFIG_LABEL_YEAR_BOTH_AGREE == C3D_YEAR_BOTH_AGREE &&
-                   (int)C3D_CONFIG_SPLIT_POLYGONS == C3D_SPLIT_POLYGONS &&
-                   (int)C3D_CONFIG_SPLIT_YEARS == C3D_SPLIT_YEARS &&
-                   (int)C3D_CONFIG_SPLIT_RANDOM == C3D_SPLIT_RANDOM,
-               "choices of the configuration are those of the dataset");
-
-/* The description and what it points to. */
-typedef struct request {
-    c3d_dataset_desc desc;
-    char mosaics[C3D_PATH_MAX], labels[C3D_PATH_MAX], split_file[C3D_PATH_MAX];
-    c3d_label_class *classes, *hard;
-    c3d_date *periods;
-    int (*mask_valid)[2];
-    c3d_year_range split_years[C3D_N_SPLITS * C3D_CONFIG_MAX_RANGES];
-} request;
-
-static c3d_status take_classes(const c3d_config_classes *from, c3d_label_class **out)
-{
-    _Static_assert(sizeof(*out)[0].texts == sizeof from->items[0].texts, "the same texts");
-
-    *out = c3d_calloc((size_t)from->n + 1, sizeof **out);
-    if (!*out) return C3D_ENOMEM;
-    for (int i = 0; i < from->n; i++) {
-        const c3d_config_class *item = &from->items[i];
-        c3d_label_class *to = &(*out)[i];
-        memcpy(to->name, item->name, sizeof to->name);
-        to->n_ranges = item->n_ranges;
-        memcpy(to->ranges, item->ranges, sizeof to->ranges);
-        to->n_texts = item->n_texts;
-        memcpy(to->texts, item->texts, sizeof to->texts);
-    }
-    return C3D_OK;
-}
-
-static c3d_status take_periods(const c3d_config_texts *from, request *out)
-{
-    out->periods = c3d_calloc((size_t)from->n + 1, sizeof *out->periods);
-    if (!out->periods) return C3D_ENOMEM;
-    for (int i = 0; i < from->n; i++)
-        if (!c3d_date_parse(from->items[i], &out->periods[i]))
-            return C3D_FAIL(C3D_ECONFIG, "data.periods: %s: expected a month such as 2024-06",
-                            from->items[i]);
-    out->desc.n_periods = from->n;
-    out->desc.periods = out->periods;
-    return C3D_OK;
-}
-
-/* "7", "0-3", "-1" */
-static bool parse_codes(const char *text, int out[2])
-{
-    const char *dash = text[0] ? strchr(text + 1, '-') : NULL;
-    char low[16];
-    long long from, to;
-
-    if (dash == NULL) dash = text + strlen(text);
-    if ((size_t)(dash - text) >= sizeof low) return false;
-    (void)snprintf(low, sizeof low, "%.*s", (int)(dash - text), text);
-    if (!c3d_parse_int(low, &from)) return false;
-    to = from;
-    if (*dash != 0 && !c3d_parse_int(dash + 1, &to)) return false;
-    if (from < INT32_MIN || to > INT32_MAX || from > to) return false;
-    out[0] = (int)from;
-    out[1] = (int)to;
-    return true;
-}
-
-static c3d_status take_mask(const c3d_config *config, request *out)
-{
-    const c3d_config_texts *from = &config->data.mask_valid;
-
-    if (!config->data.mask_band[0]) return C3D_OK;
-    out->desc.mask_band = config->data.mask_band;
-    out->mask_valid = c3d_calloc((size_t)from->n + 1, sizeof *out->mask_valid);
-    if (!out->mask_valid) return C3D_ENOMEM;
-    for (int i = 0; i < from->n; i++)
-        if (!parse_codes(from->items[i], out->mask_valid[i]))
-            return C3D_FAIL(
-                C3D_ECONFIG,
-                "data.mask_valid: %s: expected a code such as 4, or a range such as 0-3",
-                from->items[i]);
-    out->desc.n_mask_valid = from->n;
-    out->desc.mask_valid = (const int(*)[2])out->mask_valid;
-    return C3D_OK;
-}
-
-static c3d_status take_labels(const c3d_config *config, request *out)
-{
-    c3d_dataset_desc *desc = &out->desc;
-
-    if (config->data.labels[0]) {
-        C3D_TRY(c3d_config_path(config, config->data.labels, out->labels));
-        desc->labels = out->labels;
-    }
-    desc->label_field = config->data.label_field;
-    desc->label_date_field = config->data.label_date_field;
-    desc->label_first = config->data.label_period.first;
-    desc->label_last = config->data.label_period.last;
-    desc->positive = config->data.positive[0] ? config->data.positive : NULL;
-    desc->hard_share = config->data.hard_negative_share;
-    desc->negative_distance_m = config->data.negative_distance_m;
-    desc->n_hard = config->data.hard_negatives.n;
-    desc->n_classes = config->data.label_classes.n;
-    C3D_TRY(take_classes(&config->data.hard_negatives, &out->hard));
-    C3D_TRY(take_classes(&config->data.label_classes, &out->classes));
-    desc->hard = out->hard;
-    desc->classes = out->classes;
-    return C3D_OK;
-}
-
-static void take_split_years(const c3d_config_classes *from, request *out)
-{
-    int n = 0;
-
-    for (int i = 0; i < from->n && i < C3D_N_SPLITS; i++)
-        for (int r = 0; r < from->items[i].n_ranges; r++) {
-            c3d_year_range *to = &out->split_years[n++];
-            to->first = from->items[i].ranges[r][0];
-            to->last = from->items[i].ranges[r][1];
-            C3D_ASSERT(c3d_split_parse(from->items[i].name, &to->split)); /* a rule of its key */
-        }
-    out->desc.n_split_years = n;
-    out->desc.split_years = out->split_years;
-}
-
-static void take_numbers(const c3d_config *config, c3d_dataset_desc *desc)
-{
-    for (int i = 0; i < config->data.aoi.n && i < 4; i++) desc->aoi[i] = config->data.aoi.items[i];
-    for (int i = 0; i < config->data.split_shares.n && i < C3D_N_SPLITS; i++)
-        desc->split_shares[i] = config->data.split_shares.items[i];
-    desc->frame_size_px = config->data.frame_size_px;
-    desc->stride_px =
-        config->data.stride_px > 0 ? config->data.stride_px : config->data.frame_size_px;
-    desc->positive_share = config->data.positive_share;
-    desc->negative_share = config->data.negative_share;
-    desc->label_year = (c3d_label_year_rule)config->data.label_year;
-    desc->samples = (c3d_samples_mode)config->data.samples;
-    desc->series_label = (c3d_series_label)config->data.series_label;
-    desc->gaps = (c3d_gaps)config->data.gaps;
-    desc->resampling = (c3d_resampling)(config->data.resampling + C3D_RESAMPLING_NEAREST);
-    desc->max_missing_share = config->data.max_missing_share;
-    desc->split = (c3d_split_mode)config->data.split;
-    desc->block_km = config->data.block_km;
-    desc->buffer_m = config->data.buffer_m;
-    desc->folds = config->data.folds;
-    desc->max_per_class = config->data.max_per_class;
-    desc->seed = (uint64_t)config->data.seed;
-}
-
-static bool has_option(const c3d_args *args, const char *name)
-{
-    for (int i = 0; i < args->command->n_options; i++)
-        if (strcmp(args->command->options[i].name, name) == 0) return true;
-    return false;
-}
-
-static c3d_status take_request(const c3d_args *args, const c3d_config *config, request *out)
-{
-    c3d_dataset_desc *desc = &out->desc;
-
-    desc->out_dir = c3d_args_text(args, "--out");
-    if (!desc->out_dir || !desc->out_dir[0])
-        return C3D_FAIL(C3D_ECONFIG, "--out: expected the directory of the dataset");
-    C3D_TRY(c3d_config_path(config, config->data.mosaics, out->mosaics));
-    desc->mosaics = out->mosaics;
-    desc->month_first = config->data.months.first;
-    desc->month_last = config->data.months.last;
-    desc->n_bands = config->data.bands.n;
-    desc->bands = (const char *const *)config->data.bands.items;
-    take_numbers(config, desc);
-    C3D_TRY(take_periods(&config->data.periods, out));
-    C3D_TRY(take_mask(config, out));
-    take_split_years(&config->data.split_years, out);
-    if (config->data.split_file[0]) {
-        C3D_TRY(c3d_config_path(config, config->data.split_file, out->split_file));
-        desc->split_file = out->split_file;
-    }
-    if (has_option(args, "--memory-mb")) {
-        desc->memory_bytes = (size_t)c3d_args_int(args, "--memory-mb") << 20;
-        desc->n_threads = (int)c3d_args_int(args, "--threads");
-        desc->scenes_per_shard = (int)c3d_args_int(args, "--scenes-per-shard");
-    }
-    return take_labels(config, out);
-}
 
 /* ---- commands ----------------------------------------------------------------------------------
  */
@@ -402,9 +216,14 @@ static c3d_status take_place(c3d_comm *comm, c3d_dataset_desc *desc)
     return C3D_OK;
 }
 
-static c3d_status run_stages(c3d_comm *comm, command_number command, const request *of)
+static c3d_status run_stages(c3d_comm *comm, command_number command, const c3d_request *of)
 {
     const c3d_sharing sharing = share(comm);
+
+    if (of->desc.list && command != SAMPLES)
+        return c3d_comm_agree_status(
+            comm, C3D_FAIL(C3D_ECONFIG,
+                           "data.list.file: scenes of a list are made by c3d-dataset import"));
 
     c3d_phase_set(C3D_PHASE_FRAMES, 0, 0);
     if (command == BUILD || command == FRAMES) C3D_TRY(c3d_dataset_frames(&of->desc, &sharing));
@@ -415,7 +234,7 @@ static c3d_status run_stages(c3d_comm *comm, command_number command, const reque
     return c3d_comm_agree_status(comm, print_info(comm, of->desc.out_dir));
 }
 
-static c3d_status update(c3d_comm *comm, const request *of)
+static c3d_status update(c3d_comm *comm, const c3d_request *of)
 {
     const c3d_sharing sharing = share(comm);
 
@@ -425,7 +244,7 @@ static c3d_status update(c3d_comm *comm, const request *of)
 }
 
 /* Two programs would write into each other's files: rank 0 locks the directory for all. */
-static c3d_status run_locked(c3d_comm *comm, command_number command, const request *of)
+static c3d_status run_locked(c3d_comm *comm, command_number command, const c3d_request *of)
 {
     const char *dir = of->desc.out_dir;
     int lock = -1;
@@ -443,7 +262,7 @@ static c3d_status run_locked(c3d_comm *comm, command_number command, const reque
 static c3d_status run_with_config(c3d_comm *comm, const c3d_args *args, command_number command)
 {
     c3d_config config = { 0 };
-    request *of = c3d_calloc(1, sizeof *of);
+    c3d_request *of = c3d_calloc(1, sizeof *of);
     c3d_text yaml = { 0 };
     c3d_status st = of ? C3D_OK : C3D_ENOMEM;
 
@@ -452,18 +271,106 @@ static c3d_status run_with_config(c3d_comm *comm, const c3d_args *args, command_
         c3d_config_print(&config, &yaml);
         st = c3d_program_print(comm, yaml.text);
     } else if (st == C3D_OK) {
-        st = c3d_comm_agree_status(comm, take_request(args, &config, of));
+        st = c3d_comm_agree_status(comm, c3d_request_take(args, &config, of));
         if (st == C3D_OK) st = take_place(comm, &of->desc);
         if (st == C3D_OK) st = run_locked(comm, command, of);
     }
     c3d_text_free(&yaml);
     c3d_config_free(&config);
-    if (of) {
-        free(of->classes);
-        free(of->hard);
-        free(of->periods);
-        free(of->mask_valid);
+    if (of) c3d_request_free(of);
+    free(of);
+    return st;
+}
+
+/* The configuration, so that `samples` needs no other. */
+static c3d_status keep_config(const char *dir, c3d_config *config)
+{
+    c3d_dataset_info info;
+    c3d_text yaml = { 0 };
+    char path[C3D_PATH_MAX];
+
+    C3D_TRY(c3d_dataset_info_read(dir, &info));
+    config->data.frame_size_px = info.frame_size_px;
+    c3d_dataset_info_free(&info);
+    C3D_TRY(c3d_path_join(path, dir, "import.yaml"));
+    c3d_config_print(config, &yaml);
+    const c3d_status st = c3d_file_write(path, yaml.text, yaml.length);
+    c3d_text_free(&yaml);
+    return st;
+}
+
+static c3d_status run_import(c3d_comm *comm, c3d_config *config, const c3d_request *of)
+{
+    const c3d_sharing sharing = share(comm);
+    const char *dir = of->desc.out_dir;
+
+    c3d_phase_set(C3D_PHASE_CLIPPING, 0, 0);
+    C3D_TRY(c3d_dataset_import(&of->desc, &sharing));
+    C3D_TRY(c3d_comm_agree_status(comm, comm->rank == 0 ? keep_config(dir, config) : C3D_OK));
+    return c3d_comm_agree_status(comm, print_info(comm, dir));
+}
+
+static c3d_status import_locked(c3d_comm *comm, const c3d_args *args, c3d_config *config,
+                                c3d_request *of)
+{
+    int lock = -1;
+    c3d_status st = C3D_OK;
+
+    C3D_TRY(c3d_comm_agree_status(comm, c3d_request_take(args, config, of)));
+    c3d_raster_start();
+    if (comm->rank == 0) st = c3d_make_dirs(of->desc.out_dir);
+    if (comm->rank == 0 && st == C3D_OK) st = c3d_lock_take(of->desc.out_dir, &lock);
+    st = c3d_comm_agree_status(comm, st);
+    if (st == C3D_OK) st = run_import(comm, config, of);
+    c3d_lock_release(lock);
+    return st;
+}
+
+/* The list that was named is a key as any other: before the others, so that --set may not clash. */
+static c3d_status set_list(const char *list, c3d_args *args, char set[C3D_PATH_MAX + 32])
+{
+    char *path = realpath(list, NULL);
+    const char **sets = c3d_calloc((size_t)args->n_sets + 1, sizeof *sets);
+
+    if (!path || !sets) {
+        free(path);
+        free(sets);
+        return C3D_FAIL(C3D_EIO, "%s: no such file or folder", list);
     }
+    (void)snprintf(set, C3D_PATH_MAX + 32, "data.list.file=%s", path);
+    free(path);
+    sets[0] = set;
+    for (int i = 0; i < args->n_sets; i++) sets[i + 1] = args->sets[i];
+    free(args->sets);
+    args->sets = sets;
+    args->n_sets++;
+    return C3D_OK;
+}
+
+static c3d_status import(c3d_comm *comm, c3d_args *args)
+{
+    c3d_config config = { 0 };
+    c3d_request *of = c3d_calloc(1, sizeof *of);
+    c3d_text yaml = { 0 };
+    char set[C3D_PATH_MAX + 32];
+    c3d_status st = of ? C3D_OK : C3D_ENOMEM;
+
+    if (st == C3D_OK && args->n_operands > 0) st = set_list(args->operands[0], args, set);
+    st = c3d_comm_agree_status(comm, st);
+    if (st == C3D_OK)
+        st = c3d_program_config_from(comm, args, c3d_args_text(args, "--config"),
+                                     C3D_CONFIG_FOR_DATASET, &config);
+    if (st == C3D_OK && !config.data.list.file[0])
+        st = C3D_FAIL(C3D_ECONFIG, "import: no list, and no data.list.file in the configuration");
+    if (st == C3D_OK && args->print_config) {
+        c3d_config_print(&config, &yaml);
+        st = c3d_program_print(comm, yaml.text);
+    } else if (st == C3D_OK) {
+        st = import_locked(comm, args, &config, of);
+    }
+    c3d_text_free(&yaml);
+    c3d_config_free(&config);
+    if (of) c3d_request_free(of);
     free(of);
     return st;
 }
@@ -523,7 +430,7 @@ static c3d_status preview(c3d_comm *comm, const c3d_args *args)
     return c3d_comm_agree_status(comm, st);
 }
 
-static c3d_status run(c3d_comm *comm, const c3d_args *args)
+static c3d_status run(c3d_comm *comm, c3d_args *args)
 {
     const command_number command = (command_number)(args->command - commands);
 
@@ -540,7 +447,7 @@ static c3d_status run(c3d_comm *comm, const c3d_args *args)
     case VERIFY: return verify(comm, args->operands[0]);
     case DEMO: return demo(comm, args);
     case PREVIEW: return preview(comm, args);
-    case IMPORT: break;
+    case IMPORT: return import(comm, args);
     }
     return c3d_comm_agree_status(
         comm, C3D_FAIL(C3D_ECONFIG, "%s: comes later, with another version", args->command->name));

@@ -28,12 +28,18 @@ static c3d_status parse(c3d_comm *comm, const c3d_config_source_text *source, c3
 c3d_status c3d_program_config(c3d_comm *comm, const c3d_args *args, c3d_config_use use,
                               c3d_config *config)
 {
-    const char *path = args->n_operands > 0 ? args->operands[0] : "(no configuration)";
+    return c3d_program_config_from(comm, args, args->n_operands > 0 ? args->operands[0] : NULL, use,
+                                   config);
+}
+
+c3d_status c3d_program_config_from(c3d_comm *comm, const c3d_args *args, const char *path,
+                                   c3d_config_use use, c3d_config *config)
+{
     char *text = NULL;
     c3d_status st = C3D_OK;
 
-    if (comm->rank == 0 && args->n_operands > 0) st = c3d_file_read(path, &text, NULL);
-    if (comm->rank == 0 && args->n_operands == 0) text = c3d_strdup("");
+    if (comm->rank == 0 && path) st = c3d_file_read(path, &text, NULL);
+    if (comm->rank == 0 && !path) text = c3d_strdup("");
     if (st == C3D_EIO) st = C3D_FAIL(C3D_ECONFIG, "%s", c3d_error_last()->message);
     st = c3d_comm_agree_status(comm, st);
     if (st == C3D_OK) st = c3d_comm_share_text(comm, &text);
@@ -41,7 +47,7 @@ c3d_status c3d_program_config(c3d_comm *comm, const c3d_args *args, c3d_config_u
         const c3d_config_source_text source = {
             .text = text,
             .n_bytes = strlen(text),
-            .name = path,
+            .name = path ? path : "(no configuration)",
             .use = use,
             .n_sets = args->n_sets,
             .sets = args->sets,

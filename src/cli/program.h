@@ -13,6 +13,10 @@ C3D_CHECKED c3d_status c3d_program_start(const c3d_program *program, int argc, c
  * rank 0, one a line. Without an operand there are only defaults and --set. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_program_config(c3d_comm *comm, const c3d_args *args, c3d_config_use use,
                                           c3d_config *config);
+/* The same from a file named otherwise than by the first operand; path NULL: none. */
+C3D_CHECKED c3d_status c3d_program_config_from(c3d_comm *comm, const c3d_args *args,
+                                               const char *path, c3d_config_use use,
+                                               c3d_config *config);
 /* Rank 0 prints a text on standard output; C3D_EIO when it could not. */
 C3D_CHECKED c3d_status c3d_program_print(const c3d_comm *comm, const char *text);
 /* Leaves in good order with 0, or ends with the exit code of `status` and its message. */

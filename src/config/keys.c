@@ -36,6 +36,24 @@ const key_row c3d_config_keys[] = {
     TEXT(data.root, FREE, "prefix for relative paths in data"),
     TEXT(data.store, FREE, "the dataset directory that c3d-dataset build made"),
     TEXT(data.mosaics, FREE, "pattern of the images' paths with {YYYY}, {MM}, {DD}, {BAND} for one file a band, {YYYY2}, {MM2} for the last month of several, and * for anything within one part of the path; all files of one date make one mosaic. Or a folder with Planet's mosaics as delivered"),
+    TEXT(data.list.file, FREE, "instead of data.mosaics, for c3d-dataset import: a table of scenes (CSV, TSV) or a folder with a folder a class"),
+    TEXT(data.list.folder, FREE, "where relative paths in the list begin, itself relative to the list's folder; empty: there"),
+    TEXT(data.list.path, FREE, "column with the file; empty: path"),
+    OTHER(data.list.window, KEY_TEXTS, "[]", 0, FREE, "columns with the window in the file: [x, y], [x, y, width, height], or [row, column, size] of cells; empty: x_off, y_off, x_size, y_size where there are such"),
+    TEXT(data.list.label, FREE, "column with the label, a name or number; empty: label"),
+    TEXT(data.list.date, FREE, "column with the date; empty: date"),
+    TEXT(data.list.scene, FREE, "column with a scene's name: rows of one name are its dates; empty: scene"),
+    TEXT(data.list.lon, FREE, "column with the longitude of a scene's middle; empty: lon"),
+    TEXT(data.list.lat, FREE, "column with the latitude; empty: lat"),
+    TEXT(data.list.split, FREE, "column with train, validation, test or none; empty: split"),
+    TEXT(data.list.fold, FREE, "column with the number of a fold; empty: fold"),
+    OTHER(data.list.group, KEY_TEXTS, "[]", 0, FREE, "columns with what belongs together: scenes equal in the first are dealt to one split and fold; of scenes equal in another that came apart, those in one split stay in; empty: group"),
+    TEXT(data.list.group_match, FREE, "regular expression: the part of the first group's value that counts, its first parenthesis if it has one; in a folder, part of the path"),
+    BOOL(data.list.crop, "false", FREE, "cut the middle out of scenes larger than data.frame_size_px"),
+    REAL(data.list.pixel_m, "0", 0, 100000, "m", FREE, "size of a pixel where the files do not know it"),
+    CHOICE(data.list.stack, "none", "none|by_date|by_band|by_name", FREE, "whether a file's bands are dates: all bands of the first date and so on, all dates of the first band and so on, or as the bands are named"),
+    OTHER(data.list.stack_dates, KEY_TEXTS, "[]", 0, FREE, "the dates of by_date and by_band; empty: numbered"),
+    CHOICE(data.list.dates, "auto", "auto|common|own", FREE, "whether month i is the same date in all scenes (what a scene lacks is a gap) or each scene's i-th date; auto: own only where scenes of one date differ in it"),
     TEXT(data.labels, FREE, "path of the class raster, with {YYYY} where there is one a year; a directory with files of one MapBiomas product under their own names; or a vector file (GPKG, GeoJSON, Shapefile) of polygons or points"),
     OTHER(data.label_period, KEY_SPAN, "", 0, FREE, "the time a single class raster stands for, START/END"),
     TEXT(data.label_field, FREE, "field that names a feature's class where data.labels is a vector file of polygons or points; empty: all are of the one class"),
@@ -143,6 +161,14 @@ int c3d_config_find(const char *key)
         if (strcmp(c3d_config_keys[i].key, key) == 0) return i;
     }
     return -1;
+}
+
+bool c3d_config_is_given(const c3d_config *config, const char *key)
+{
+    const int row = c3d_config_find(key);
+
+    C3D_ASSERT(row >= 0);
+    return config->origins[row].source != C3D_CONFIG_FROM_DEFAULT;
 }
 
 int c3d_config_choice(const char *choices, const char *word)

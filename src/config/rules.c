@@ -118,6 +118,7 @@ static bool positive_exists(const c3d_config *c, char what[256])
     int n = 0;
 
     if (!c->data.positive[0]) return true;
+    if (c->data.list.file[0] && c->data.label_classes.n == 0) return true; /* a list's own label */
     for (int i = 0; i < c->data.label_classes.n && n < 64; i++) {
         names[n++] = c->data.label_classes.items[i].name;
         if (strcmp(names[n - 1], c->data.positive) == 0) return true;
@@ -311,7 +312,30 @@ static bool mask_named(const c3d_config *c, char what[256])
     return c->data.mask_valid.n == 0 || c->data.mask_band[0];
 }
 
+static bool scenes_from_one(const c3d_config *c, char what[256])
+{
+    (void)snprintf(what, 256, "scenes come from a list or from data.mosaics, not from both");
+    return !c->data.list.file[0] || !c->data.mosaics[0];
+}
+
+static bool list_alone(const c3d_config *c, char what[256])
+{
+    const char *other = c->data.labels[0]                 ? "data.labels"
+                        : c->data.mask_band[0]            ? "data.mask_band"
+                        : c->data.months.first != 0       ? "data.months"
+                        : c->data.aoi.n > 0               ? "data.aoi"
+                        : c->data.periods.n > 0           ? "data.periods"
+                        : c->data.hard_negatives.n > 0    ? "data.hard_negatives"
+                        : c->data.negative_distance_m > 0 ? "data.negative_distance_m"
+                                                          : NULL;
+
+    (void)snprintf(what, 256, "scenes of a list know no %s", other ? other : "");
+    return !c->data.list.file[0] || other == NULL;
+}
+
 static const rule rules[] = {
+    { { "data.list.file" }, list_alone },
+    { { "data.list.file", "data.mosaics" }, scenes_from_one },
     { { "data.stage_groups", "data.sampling" }, groups_natural },
     { { "data.stage_groups", "train.micro_batch", "train.global_batch" }, groups_fit },
     { { "data.augment.month_dropout", "model.network" }, months_to_drop },
@@ -386,6 +410,7 @@ void c3d_config_check(reader *r)
         C3D_ASSERT(row >= 0);
         const char *value = *(char **)key_value(r->config, &c3d_config_keys[row]);
         if (required[i].use != r->source->use || value[0] || r->wrong[row]) continue;
+        if (required[i].use == C3D_CONFIG_FOR_DATASET && r->config->data.list.file[0]) continue;
         c3d_config_mistake(r, r->config->origins[row], "%s: required, not given", required[i].key);
     }
     for (size_t i = 0; i < C3D_COUNT(rules); i++) check_rule(r, &rules[i]);

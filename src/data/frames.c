@@ -180,8 +180,7 @@ static size_t count_edited(const c3d_frames *frames)
     return n;
 }
 
-/* Whether the file that is there stays; C3D_ECONFIG when it may not be replaced. */
-static c3d_status check_existing(const char *path, uint64_t fingerprint, bool *keep)
+c3d_status c3d_frames_check_existing(const char *path, uint64_t fingerprint, bool *keep)
 {
     frames_origin origin;
     c3d_frames frames = { 0 };
@@ -234,7 +233,7 @@ static c3d_status make_file(const c3d_dataset_desc *desc)
     C3D_TRY_TO(done,
                c3d_archive_find(desc->mosaics, desc->month_first, desc->month_last, &archive));
     C3D_TRY_TO(done, c3d_frames_fingerprint(desc, &archive, &fingerprint));
-    C3D_TRY_TO(done, check_existing(path, fingerprint, &keep));
+    C3D_TRY_TO(done, c3d_frames_check_existing(path, fingerprint, &keep));
     if (keep) goto done;
     C3D_TRY_TO(done, c3d_frames_make(desc, &archive, &frames));
     C3D_TRY_TO(done, c3d_frames_write(path, &frames, desc, &archive));

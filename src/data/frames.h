@@ -100,6 +100,9 @@ size_t c3d_frames_made_max(const c3d_frames *frames);
 /* Row i against its column made: notes edits. C3D_EDATA for what may not be edited. */
 C3D_CHECKED c3d_status c3d_frames_compare(const char *path, c3d_frames *frames, size_t i,
                                           const char *made);
+/* Whether the frames.gpkg that is there stays; C3D_ECONFIG when it may not be replaced. */
+C3D_CHECKED c3d_status c3d_frames_check_existing(const char *path, uint64_t fingerprint,
+                                                 bool *keep);
 /* What frames.gpkg says of its making. */
 typedef struct frames_origin {
     uint64_t fingerprint;

@@ -1,4 +1,5 @@
 #include "frames.h"
+#include "import.h"
 #include "sources.h"
 
 #include <inttypes.h>
@@ -276,6 +277,7 @@ c3d_status c3d_frames_fingerprint(const c3d_dataset_desc *desc, const c3d_archiv
     c3d_archive labels = { 0 };
     c3d_text text = { 0 };
     uint64_t polygons = 0;
+    c3d_status st = C3D_OK;
 
     if (desc->split == C3D_SPLIT_POLYGONS)
         C3D_TRY(c3d_hash_file(desc->split_file, &polygons, NULL));
@@ -283,10 +285,11 @@ c3d_status c3d_frames_fingerprint(const c3d_dataset_desc *desc, const c3d_archiv
     add_desc(&text, desc);
     if (polygons) c3d_text_add(&text, "polygons %016" PRIx64 "\n", polygons);
     add_archive(&text, &labels);
+    if (desc->list != NULL) st = c3d_import_fingerprint(desc, &text);
     *out = c3d_hash(text.text, text.length);
     c3d_text_free(&text);
     c3d_archive_free(&labels);
-    return C3D_OK;
+    return st;
 }
 
 c3d_status c3d_frames_write(const char *path, const c3d_frames *frames,

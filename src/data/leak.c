@@ -9,6 +9,7 @@
 
 typedef struct square {
     int x, y;
+    int source; /* only frames of one have places that can be compared */
     c3d_split split;
     bool is_leaking;
 } square;
@@ -37,7 +38,8 @@ static c3d_status collect(const c3d_frames *frames, const c3d_samples *samples, 
             continue;
         is_seen[frame] = 1;
         in->squares[in->n++] =
-            (square){ frames->rows[frame].x, frames->rows[frame].y, samples->rows[i].split, false };
+            (square){ frames->rows[frame].x, frames->rows[frame].y, frames->rows[frame].source,
+                      samples->rows[i].split, false };
     }
     free(is_seen);
     return C3D_OK;
@@ -92,7 +94,7 @@ static void compare(const cells *in, size_t i, size_t cell, c3d_leak *leak)
 
     for (size_t j = in->first[cell]; j < in->n; j = in->next[j]) {
         square *b = &in->squares[j];
-        if (a->split == b->split) continue;
+        if (a->split == b->split || a->source != b->source) continue;
         const int dx = abs(a->x - b->x) - in->size_px, dy = abs(a->y - b->y) - in->size_px;
         const double distance = hypot(dx > 0 ? dx : 0, dy > 0 ? dy : 0);
         if (leak->distance_px < 0 || distance < leak->distance_px) leak->distance_px = distance;

@@ -49,8 +49,15 @@ static bool has_label_period(const maker *by)
     return by->desc->label_first != 0;
 }
 
+/* Scenes of a list with one label each: of no year, for all months. */
+static bool is_of_no_year(const maker *by)
+{
+    return by->frames->n_years == 1 && by->frames->years[0] == 0;
+}
+
 static int decide_span(const maker *by, size_t frame, const span *of)
 {
+    if (is_of_no_year(by)) return decide_index(by, frame, 0);
     if (has_label_period(by)) return by->frames->n_years > 0 ? decide_index(by, frame, 0) : -1;
     const int label = decide_year(by, frame, of->label_year);
     if (by->desc->label_year != C3D_YEAR_BOTH_AGREE) return label;
@@ -119,7 +126,7 @@ static void find_period_span(maker *by)
 
 static bool is_year_labelled(const maker *by, const span *of)
 {
-    bool has_label = has_label_period(by) && by->frames->n_years > 0;
+    bool has_label = is_of_no_year(by) || (has_label_period(by) && by->frames->n_years > 0);
 
     for (int i = 0; i < by->frames->n_years; i++)
         has_label |= by->frames->years[i] == of->label_year;

@@ -208,12 +208,13 @@ static double archive_bytes(const c3d_archive *archive)
 c3d_status c3d_sources_write(c3d_vector_writer *writer, const c3d_archive *mosaics,
                              const c3d_archive *labels, const c3d_known_hashes *known)
 {
+    const bool is_list = mosaics->n_months > 0 && mosaics->months[0].date == 0;
     writing to = { .writer = writer, .known = known };
     c3d_status st;
 
     c3d_progress_begin(&to.progress, "hashing sources",
                        archive_bytes(mosaics) + archive_bytes(labels), "bytes");
-    st = write_archive(&to, mosaics, "mosaic");
+    st = write_archive(&to, mosaics, is_list ? "scenes" : "mosaic");
     if (st == C3D_OK) st = write_archive(&to, labels, "label");
     c3d_progress_end(&to.progress);
     return st;
