@@ -1,5 +1,5 @@
-#include "frames.h"
 #include "archive_table.h"
+#include "label_team.h"
 
 #include <limits.h>
 #include <math.h>
@@ -146,25 +146,40 @@ static c3d_status check_settings(const c3d_dataset_desc *desc)
     return C3D_OK;
 }
 
+c3d_status c3d_frames_place(const c3d_dataset_desc *desc, const c3d_archive *archive,
+                            c3d_frames *out)
+{
+    c3d_frames frames = { .size_px = desc->frame_size_px };
+    c3d_footprint print = { 0 };
+    block_grid blocks;
+    c3d_status st = check_settings(desc);
+
+    if (st == C3D_OK) st = c3d_frames_take_grid(desc, archive, &frames, &print);
+    if (st == C3D_OK) st = c3d_frames_blocks(desc, &frames, &blocks);
+    if (st == C3D_OK) st = fill_frames(desc, &print, &blocks, &frames);
+    c3d_footprint_free(&print);
+    if (st == C3D_OK)
+        *out = frames;
+    else
+        c3d_frames_free(&frames);
+    return st;
+}
+
 c3d_status c3d_frames_make(const c3d_dataset_desc *desc, const c3d_archive *archive,
                            c3d_frames *out)
 {
-    c3d_frames frames = { .size_px = desc->frame_size_px };
+    c3d_frames frames = { 0 };
     label_report report = { 0 };
-    c3d_footprint print = { 0 };
     block_grid blocks;
     c3d_status st;
 
-    C3D_TRY_TO(done, check_settings(desc));
-    C3D_TRY_TO(done, c3d_frames_take_grid(desc, archive, &frames, &print));
+    C3D_TRY_TO(done, c3d_frames_place(desc, archive, &frames));
     C3D_TRY_TO(done, c3d_frames_blocks(desc, &frames, &blocks));
-    C3D_TRY_TO(done, fill_frames(desc, &print, &blocks, &frames));
     if (desc->labels != NULL) C3D_TRY_TO(done, c3d_frames_measure(desc, archive, &frames, &report));
     C3D_TRY_TO(done, c3d_frames_split(desc, &blocks, &frames));
     if (desc->labels != NULL) C3D_TRY_TO(done, c3d_label_gate(desc, &frames, &report));
     *out = frames;
 done:
-    c3d_footprint_free(&print);
     c3d_label_report_free(&report);
     if (st != C3D_OK) c3d_frames_free(&frames);
     return st;
@@ -247,9 +262,15 @@ done:
 
 c3d_status c3d_dataset_frames(const c3d_dataset_desc *desc, const c3d_sharing *sharing)
 {
-    c3d_status st = C3D_OK;
+    label_team team = { .sharing = sharing };
+    c3d_dataset_desc with_team = *desc;
 
-    if (sharing == NULL || sharing->rank == 0) st = make_file(desc);
-    if (sharing != NULL && sharing->agree != NULL) st = sharing->agree(sharing->context, st);
-    return st;
+    if (c3d_sharing_rank(sharing) != 0) {
+        const c3d_status st = c3d_label_team_help(desc, sharing);
+
+        return c3d_sharing_agree(sharing, st);
+    }
+    with_team.team = &team;
+    const c3d_status st = make_file(&with_team);
+    return c3d_sharing_agree(sharing, c3d_label_team_end(&team, desc->out_dir, st));
 }

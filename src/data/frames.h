@@ -66,6 +66,10 @@ typedef struct plane_point {
 /* Area of the part of a convex polygon ([n] points, 3 to 8) inside the unit square. */
 double c3d_unit_square_area(int n, const plane_point *points);
 
+/* Grid and places of the frames, as c3d_frames_make begins. */
+C3D_CHECKED c3d_status c3d_frames_place(const c3d_dataset_desc *desc, const c3d_archive *archive,
+                                        c3d_frames *out);
+
 /* ---- splits, gate, file ---------------------------------------------------------------------- */
 
 C3D_CHECKED c3d_status c3d_frames_split(const c3d_dataset_desc *desc, const block_grid *blocks,

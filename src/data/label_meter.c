@@ -18,7 +18,6 @@ typedef struct label_year {
 struct label_meter {
     const c3d_dataset_desc *desc;
     const c3d_frames *frames;
-    label_report *report;
     label_legend *legend;
     int n_years;
     label_year *years;
@@ -50,7 +49,8 @@ void c3d_label_block_free(label_block *block)
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-static c3d_status open_year(label_meter *meter, const c3d_archive_month *month, label_year *year)
+static c3d_status open_year(label_meter *meter, const c3d_archive_month *month, label_year *year,
+                            label_report *report)
 {
     const char *path = month->files[0], *slash = strrchr(path, '/');
 
@@ -59,25 +59,24 @@ static c3d_status open_year(label_meter *meter, const c3d_archive_month *month, 
     if (c3d_label_is_vector(path))
         return c3d_label_vector_open(meter->desc, meter->frames, month, &year->shapes);
     C3D_TRY(c3d_label_layer_open(meter->frames, month, meter->legend, &year->raster));
-    meter->report->has_palette |= c3d_raster_get_info(year->raster.raster)->has_palette;
+    report->has_palette |= c3d_raster_get_info(year->raster.raster)->has_palette;
     return C3D_OK;
 }
 
-static c3d_status open_years(label_meter *meter, const c3d_archive *labels)
+static c3d_status open_years(label_meter *meter, const c3d_archive *labels, label_report *report)
 {
     meter->years = c3d_calloc((size_t)labels->n_months, sizeof *meter->years);
     if (meter->years == NULL) return C3D_ENOMEM;
     for (int k = 0; k < labels->n_months; k++) {
         label_year *year = &meter->years[meter->n_years++];
 
-        C3D_TRY(open_year(meter, &labels->months[k], year));
+        C3D_TRY(open_year(meter, &labels->months[k], year, report));
         year->has_grid_before = k > 0 && year->shapes == NULL && year[-1].shapes == NULL &&
                                 c3d_label_layer_is_aligned(&year->raster, &year[-1].raster);
     }
-    (void)snprintf(meter->report->file, sizeof meter->report->file, "%s",
-                   labels->months[0].files[0]);
-    meter->report->product = meter->years[0].raster.product;
-    meter->report->is_vector = meter->years[0].shapes != NULL;
+    (void)snprintf(report->file, sizeof report->file, "%s", labels->months[0].files[0]);
+    report->product = meter->years[0].raster.product;
+    report->is_vector = meter->years[0].shapes != NULL;
     return C3D_OK;
 }
 
@@ -90,14 +89,13 @@ c3d_status c3d_label_meter_open(const c3d_dataset_desc *desc, const c3d_frames *
     if (meter == NULL) return C3D_ENOMEM;
     meter->desc = desc;
     meter->frames = frames;
-    meter->report = report;
     meter->legend = c3d_calloc(1, sizeof *meter->legend);
     if (report->code_area == NULL)
         report->code_area = c3d_calloc(LABEL_CODES_MAX, sizeof *report->code_area);
     st = meter->legend && report->code_area ? C3D_OK : C3D_ENOMEM;
     if (st == C3D_OK && !c3d_label_is_vector(labels->months[0].files[0]))
         st = c3d_label_legend_make(desc, meter->legend);
-    if (st == C3D_OK) st = open_years(meter, labels);
+    if (st == C3D_OK) st = open_years(meter, labels, report);
     if (st == C3D_OK)
         *out = meter;
     else
@@ -160,7 +158,7 @@ static void round_off(double *values, size_t n)
     for (size_t i = 0; i < n; i++) values[i] = c3d_label_rounded(values[i]);
 }
 
-static c3d_status measure_rasters(label_meter *meter, label_block *block)
+static c3d_status measure_rasters(label_meter *meter, label_block *block, label_report *report)
 {
     const int n_classes = meter->desc->n_classes, size = meter->frames->size_px;
 
@@ -176,8 +174,8 @@ static c3d_status measure_rasters(label_meter *meter, label_block *block)
             if (year->shapes != NULL) continue;
             if (!year->has_grid_before)
                 C3D_TRY(c3d_cover_frame(&year->raster.grid, frame, size, &meter->cover));
-            C3D_TRY(c3d_label_layer_add_up(&year->raster, &meter->cover, meter->legend, &sums,
-                                           meter->report));
+            C3D_TRY(
+                c3d_label_layer_add_up(&year->raster, &meter->cover, meter->legend, &sums, report));
         }
     }
     return C3D_OK;
@@ -220,11 +218,11 @@ static c3d_status measure_shapes(label_meter *meter, int k, label_block *block)
     return C3D_OK;
 }
 
-c3d_status c3d_label_meter_measure(label_meter *meter, label_block *block)
+c3d_status c3d_label_meter_measure(label_meter *meter, label_block *block, label_report *report)
 {
     const size_t n_rows = block->n * (size_t)meter->n_years;
 
-    C3D_TRY(measure_rasters(meter, block));
+    C3D_TRY(measure_rasters(meter, block, report));
     for (int k = 0; k < meter->n_years; k++)
         if (meter->years[k].shapes != NULL) C3D_TRY(measure_shapes(meter, k, block));
     round_off(block->shares, n_rows * (size_t)meter->desc->n_classes);

@@ -1,9 +1,7 @@
-#include "labels.h"
+#include "label_team.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { BLOCK_FRAMES = 4096 };
 
 static c3d_status check_names(const c3d_dataset_desc *desc)
 {
@@ -47,59 +45,64 @@ static c3d_status reserve(c3d_frames *frames, const c3d_dataset_desc *desc,
     return C3D_OK;
 }
 
-static c3d_status measure_block(const c3d_dataset_desc *desc, label_meter *meter, size_t first,
-                                c3d_frames *frames, label_report *report)
+void c3d_labels_take(const c3d_dataset_desc *desc, const label_block *block, c3d_frames *frames,
+                     label_report *report)
 {
-    const size_t left = frames->n - first, n = left < BLOCK_FRAMES ? left : BLOCK_FRAMES;
-    label_block block;
-    c3d_status st = c3d_label_block_make(first, n, frames->n_years, frames->n_classes, &block);
-
-    if (st == C3D_OK) st = c3d_label_meter_measure(meter, &block);
-    if (st == C3D_OK) c3d_labels_decide(desc, &block, frames);
-    for (size_t i = 0; i < n * (size_t)frames->n_years && st == C3D_OK; i++) {
-        report->observed += block.observed[i];
+    c3d_labels_decide(desc, block, frames);
+    for (size_t i = 0; i < block->n * (size_t)frames->n_years; i++) {
+        report->observed += block->observed[i];
         report->total += 1;
     }
-    c3d_label_block_free(&block);
+}
+
+/* All by this rank, in memory. */
+static c3d_status measure_here(const c3d_dataset_desc *desc, label_meter *meter, c3d_frames *frames,
+                               label_report *report)
+{
+    c3d_status st = C3D_OK;
+
+    for (size_t first = 0; first < frames->n && st == C3D_OK; first += LABEL_BLOCK_FRAMES) {
+        const size_t left = frames->n - first;
+        const size_t n = left < LABEL_BLOCK_FRAMES ? left : LABEL_BLOCK_FRAMES;
+        label_block block;
+
+        if (c3d_stop_requested())
+            return C3D_FAIL(C3D_ESTOPPED, "stopped while measuring labels; nothing was written");
+        st = c3d_label_block_make(first, n, frames->n_years, frames->n_classes, &block);
+        if (st == C3D_OK) st = c3d_label_meter_measure(meter, &block, report);
+        if (st == C3D_OK) c3d_labels_take(desc, &block, frames, report);
+        c3d_label_block_free(&block);
+    }
     return st;
 }
 
-static c3d_status measure_all(const c3d_dataset_desc *desc, label_meter *meter, c3d_frames *frames,
-                              label_report *report)
+c3d_status c3d_labels_open(const c3d_dataset_desc *desc, const c3d_archive *archive,
+                           c3d_frames *frames, label_report *report, label_meter **out)
 {
-    c3d_progress progress;
-    c3d_status st = C3D_OK;
+    c3d_archive labels = { 0 };
+    c3d_status st;
 
-    c3d_progress_begin(&progress, "label shares", (double)frames->n, "frames");
-    for (size_t first = 0; first < frames->n && st == C3D_OK; first += BLOCK_FRAMES) {
-        if (c3d_stop_requested())
-            st = C3D_FAIL(C3D_ESTOPPED, "stopped while measuring labels; nothing was written");
-        else
-            st = measure_block(desc, meter, first, frames, report);
-        c3d_progress_update(&progress, (double)(first + BLOCK_FRAMES));
-    }
-    c3d_progress_end(&progress);
+    C3D_TRY(check_names(desc));
+    C3D_TRY(c3d_label_archive(desc, archive, &labels));
+    st = reserve(frames, desc, &labels);
+    if (st == C3D_OK) st = c3d_label_meter_open(desc, frames, &labels, report, out);
+    c3d_archive_free(&labels);
     return st;
 }
 
 c3d_status c3d_frames_measure(const c3d_dataset_desc *desc, const c3d_archive *archive,
                               c3d_frames *frames, label_report *report)
 {
-    label_meter *meter = NULL;
-    c3d_archive labels = { 0 };
+    const bool is_shared = desc->team != NULL && frames->n > LABEL_BLOCK_FRAMES;
+    label_meter *meter;
     c3d_status st;
 
-    C3D_TRY_TO(done, check_names(desc));
-    C3D_TRY_TO(done, c3d_label_archive(desc, archive, &labels));
-    C3D_TRY_TO(done, reserve(frames, desc, &labels));
-    C3D_TRY_TO(done, c3d_label_meter_open(desc, frames, &labels, report, &meter));
+    C3D_TRY(c3d_labels_open(desc, archive, frames, report, &meter));
     c3d_label_meter_tell(meter);
-    C3D_TRY_TO(done, measure_all(desc, meter, frames, report));
-    C3D_TRY_TO(done, c3d_labels_keep_distance(desc, frames));
-done:
+    st = is_shared ? c3d_label_team_measure(desc, archive, meter, frames, report)
+                   : measure_here(desc, meter, frames, report);
     c3d_label_meter_close(meter);
-    c3d_archive_free(&labels);
-    return st;
+    return st == C3D_OK ? c3d_labels_keep_distance(desc, frames) : st;
 }
 
 void c3d_label_report_free(label_report *report)

@@ -22,7 +22,15 @@ C3D_CHECKED c3d_status c3d_label_meter_open(const c3d_dataset_desc *desc, const 
 void c3d_label_meter_close(label_meter *meter);
 /* Says in one line a product and its years what the labels are. */
 void c3d_label_meter_tell(const label_meter *meter);
-C3D_CHECKED c3d_status c3d_label_meter_measure(label_meter *meter, label_block *block);
+/* Adds to report too. */
+C3D_CHECKED c3d_status c3d_label_meter_measure(label_meter *meter, label_block *block,
+                                               label_report *report);
+/* Finds and opens the label files, and makes room in frames for what they will give. */
+C3D_CHECKED c3d_status c3d_labels_open(const c3d_dataset_desc *desc, const c3d_archive *archive,
+                                       c3d_frames *frames, label_report *report, label_meter **out);
+/* A measured block into frames and report. */
+void c3d_labels_take(const c3d_dataset_desc *desc, const label_block *block, c3d_frames *frames,
+                     label_report *report);
 
 double c3d_label_rounded(double share);
 int c3d_label_class_index(const c3d_dataset_desc *desc, const char *name); /* -1: none */
