@@ -260,6 +260,10 @@ static bool labels_dated(const c3d_config *c, char what[256])
     const bool is_yearly = strstr(c->data.labels, "{YYYY}") != NULL;
     const bool has_period = c->data.label_period.first != 0;
 
+    if (strstr(c->data.labels, "{BAND}")) {
+        (void)snprintf(what, 256, "{BAND} has no meaning for labels");
+        return false;
+    }
     (void)snprintf(what, 256, "%s",
                    is_yearly ? "has {YYYY}, so data.label_period means nothing"
                              : "has no {YYYY}, so data.label_period is needed");

@@ -121,6 +121,16 @@ static c3d_status choose_pixels(c3d_raster *raster, raster_file *file, c3d_windo
     return fetch(raster, file, &want, window, NULL, choice);
 }
 
+/* Whether validity as asked for is the choice: all bands are. */
+static bool is_choice(const c3d_raster *raster, const request *want)
+{
+    if (want->valid == NULL || !want->of.zero_is_invalid) return false;
+    if (want->of.n_bands != raster->info.n_bands || raster->info.alpha_band != 0) return false;
+    for (int b = 0; b < want->of.n_bands; b++)
+        if (want->of.bands[b] != b + 1) return false;
+    return true;
+}
+
 /* Copies part (of size bytes a pixel) to its place in a plane of the request; choice NULL: all
  * pixels. */
 static void paint(const request *want, c3d_window part_window, const char *part, size_t size,
@@ -187,7 +197,10 @@ static c3d_status read_part(c3d_raster *raster, raster_file *file, const request
         (want->valid != NULL && part.valid == NULL) || (raster->overlapping && part.choice == NULL))
         C3D_TRY_TO(done, C3D_FAIL(C3D_ENOMEM, "%s: %zu pixels", file->path, n));
     C3D_TRY_TO(done, fetch(raster, file, want, window, part.values, part.valid));
-    if (raster->overlapping) C3D_TRY_TO(done, choose_pixels(raster, file, window, part.choice));
+    if (raster->overlapping && is_choice(raster, want))
+        memcpy(part.choice, part.valid, n);
+    else if (raster->overlapping)
+        C3D_TRY_TO(done, choose_pixels(raster, file, window, part.choice));
     paint_part(want, &part, painted);
 done:
     free(part.values);
