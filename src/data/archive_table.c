@@ -107,28 +107,51 @@ static void count_files(table *of, const c3d_source *source)
         }
 }
 
-static c3d_status count_scenes(table *of, const c3d_frames *frames, const c3d_store *store)
+/* The month's place among the store's; -1: not clipped. */
+static int find_date(c3d_date date, const c3d_date *dates, int n)
 {
-    float *missing = c3d_calloc((size_t)store->n_months + 1, sizeof *missing);
-    c3d_status st = missing ? C3D_OK : C3D_ENOMEM;
+    for (int i = 0; i < n; i++)
+        if (dates[i] == date) return i;
+    return -1;
+}
 
+static void add_scene(table *of, const c3d_window *window, const int *months, const float *missing)
+{
+    for (size_t q = 0; q < of->n; q++) {
+        if (!holds_middle(&of->quads[q], window)) continue;
+        for (int m = 0; m < of->n_months; m++) {
+            quad_cell *cell = &of->cells[q * (size_t)of->n_months + (size_t)m];
+
+            if (months[m] < 0) continue;
+            cell->n_scenes++;
+            cell->empty += (double)missing[months[m]];
+        }
+    }
+}
+
+static c3d_status count_scenes(table *of, const c3d_source *source, const c3d_frames *frames,
+                               const c3d_store *store)
+{
+    const size_t n_store = (size_t)store->n_months + 1;
+    float *missing = c3d_calloc(n_store, sizeof *missing);
+    c3d_date *dates = c3d_calloc(n_store, sizeof *dates);
+    int *months = c3d_calloc((size_t)of->n_months + 1, sizeof *months);
+    c3d_status st = missing && dates && months ? C3D_OK : C3D_ENOMEM;
+
+    if (st == C3D_OK) c3d_store_months(store, dates);
+    for (int m = 0; st == C3D_OK && m < of->n_months; m++)
+        months[m] = find_date(source->months[m].date, dates, store->n_months);
     for (size_t i = 0; st == C3D_OK && i < frames->n; i++) {
         const c3d_frame *frame = &frames->rows[i];
         const c3d_window window = { frame->x, frame->y, frames->size_px, frames->size_px };
 
         if (frame->source != 0) continue; /* of a list */
-
         st = c3d_store_read_missing(store, frame->frame_id, missing);
-        for (size_t q = 0; st == C3D_OK && q < of->n; q++) {
-            if (!holds_middle(&of->quads[q], &window)) continue;
-            for (int m = 0; m < of->n_months; m++) {
-                quad_cell *cell = &of->cells[q * (size_t)of->n_months + (size_t)m];
-                cell->n_scenes++;
-                cell->empty += (double)missing[m];
-            }
-        }
+        if (st == C3D_OK) add_scene(of, &window, months, missing);
     }
     free(missing);
+    free(dates);
+    free(months);
     return st;
 }
 
@@ -142,8 +165,7 @@ static c3d_status fill(table *of, const c3d_source *source, const c3d_frames *fr
     of->cells = c3d_calloc(of->n * (size_t)of->n_months + 1, sizeof *of->cells);
     if (of->cells == NULL) return C3D_ENOMEM;
     count_files(of, source);
-    if (store->n_months != source->n_months) return C3D_OK; /* months that are not clipped yet */
-    return count_scenes(of, frames, store);
+    return store->n_months > 0 ? count_scenes(of, source, frames, store) : C3D_OK;
 }
 
 /* ---- the file -------------------------------------------------------------------------------- */

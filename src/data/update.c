@@ -415,11 +415,15 @@ static c3d_status clip_all(const updating *of, const c3d_sharing *sharing)
 
 static c3d_status write_table(const updating *of)
 {
-    c3d_store store;
+    c3d_archive archive = { 0 };
+    c3d_store store = { 0 };
+    c3d_status st =
+        c3d_archive_find(of->desc->mosaics, of->desc->month_first, of->desc->month_last, &archive);
 
-    C3D_TRY(c3d_store_open(of->desc->out_dir, false, &store));
-    const c3d_status st = c3d_archive_table_write(of->desc, &of->all, &of->frames, &store);
+    if (st == C3D_OK) st = c3d_store_open(of->desc->out_dir, false, &store);
+    if (st == C3D_OK) st = c3d_archive_table_write(of->desc, &archive, &of->frames, &store);
     c3d_store_close(&store);
+    c3d_archive_free(&archive);
     return st;
 }
 
