@@ -220,11 +220,6 @@ static c3d_status run_stages(c3d_comm *comm, command_number command, const c3d_r
 {
     const c3d_sharing sharing = share(comm);
 
-    if (of->desc.list && command != SAMPLES)
-        return c3d_comm_agree_status(
-            comm, C3D_FAIL(C3D_ECONFIG,
-                           "data.list.file: scenes of a list are made by c3d-dataset import"));
-
     c3d_phase_set(C3D_PHASE_FRAMES, 0, 0);
     if (command == BUILD || command == FRAMES) C3D_TRY(c3d_dataset_frames(&of->desc, &sharing));
     c3d_phase_set(C3D_PHASE_CLIPPING, 0, 0);
@@ -249,6 +244,11 @@ static c3d_status run_locked(c3d_comm *comm, command_number command, const c3d_r
     const char *dir = of->desc.out_dir;
     int lock = -1;
     c3d_status st = C3D_OK;
+
+    if (of->desc.list && command != SAMPLES)
+        return c3d_comm_agree_status(
+            comm, C3D_FAIL(C3D_ECONFIG,
+                           "data.list.file: scenes of a list are made by c3d-dataset import"));
 
     c3d_raster_start();
     if (comm->rank == 0 && command != UPDATE) st = c3d_make_dirs(dir);
