@@ -125,9 +125,9 @@ typedef struct c3d_dataset_desc {
     int64_t max_per_class; /* 0: all */
     uint64_t seed;
     struct label_team *team; /* private: who measures labels together; NULL */
-    int scenes_per_shard; /* 0: 2000 */
-    size_t memory_bytes;  /* a rank's limit for a spatial batch; 0: 512 MiB */
-    int n_threads;        /* of a rank, that clip; 0: 1 */
+    int scenes_per_shard;    /* 0: 2000 */
+    size_t memory_bytes;     /* a rank's limit for a spatial batch; 0: 512 MiB */
+    int n_threads;           /* of a rank, that clip; 0: 1 */
 } c3d_dataset_desc;
 
 /* ---- archive: files of a pattern by month

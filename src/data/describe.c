@@ -1,5 +1,5 @@
-#include "archive_table.h"
 #include "describe.h"
+#include "archive_table.h"
 #include "census.h"
 
 #include <stdlib.h>
