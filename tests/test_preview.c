@@ -348,6 +348,63 @@ static void borders_are_where_the_labels_are(void **state)
     free(page);
 }
 
+/* Polygons of 14 x 16 px, 3 right and 2 below the corner of every second frame. */
+static void write_polygons(void)
+{
+    c3d_text json = { 0 };
+
+    c3d_text_add(&json,
+                 "{\"type\":\"FeatureCollection\",\"crs\":{\"type\":\"name\",\"properties\":{"
+                 "\"name\":\"urn:ogc:def:crs:EPSG::32721\"}},\"features\":[");
+    for (int i = 0; i < 6; i += 2) {
+        const int x = 500000 + 10 * (i % 3 * SIZE + 3), y = 9000000 - 10 * (i / 3 * SIZE + 2);
+        c3d_text_add(&json,
+                     "%s{\"type\":\"Feature\",\"properties\":{},\"geometry\":{\"type\":\"Polygon\","
+                     "\"coordinates\":[[[%d,%d],[%d,%d],[%d,%d],[%d,%d],[%d,%d]]]}}",
+                     i ? "," : "", x, y, x + 140, y, x + 140, y - 160, x, y - 160, x, y);
+    }
+    c3d_text_add(&json, "]}");
+    assert_int_equal(c3d_file_write("mines.geojson", json.text, json.length), C3D_OK);
+    c3d_text_free(&json);
+}
+
+static void polygons_are_drawn_where_they_are(void **state)
+{
+    static const char expected[] = "M3 2L17 2L17 18L3 18L3 2";
+    c3d_dataset_desc desc = settings();
+    c3d_frames frames;
+    c3d_outlines *outlines;
+    c3d_text notes = { 0 }, path = { 0 };
+    char *page;
+
+    (void)state;
+    write_polygons();
+    desc.out_dir = "shapes";
+    desc.labels = "mines.geojson";
+    desc.label_first = 20200100;
+    desc.label_last = 20201200;
+    if (c3d_dataset_frames(&desc, NULL) != C3D_OK) fail_msg("%s", c3d_error_last()->message);
+    assert_int_equal(c3d_frames_read("shapes/frames.gpkg", &frames), C3D_OK);
+    assert_int_equal(c3d_outlines_open("shapes/frames.gpkg", &frames, &outlines, &notes), C3D_OK);
+    assert_true(c3d_outlines_has_year(outlines, 0));
+    for (size_t i = 0; i < frames.n; i++) {
+        path.length = 0;
+        assert_int_equal(c3d_outlines_draw(outlines, &frames.rows[i], 0, 0, &path), C3D_OK);
+        if (i % 2 == 0)
+            assert_string_equal(path.text, expected);
+        else
+            assert_int_equal(path.length, 0);
+    }
+    c3d_outlines_close(outlines);
+    c3d_frames_free(&frames);
+    c3d_text_free(&notes);
+    c3d_text_free(&path);
+    assert_int_equal(c3d_dataset_clip(&desc, NULL), C3D_OK);
+    page = page_of("shapes", (c3d_preview_desc){ 0 });
+    assert_int_equal(count(page, expected), 3);
+    free(page);
+}
+
 static void labels_that_are_gone_are_told(void **state)
 {
     (void)state;
@@ -414,6 +471,7 @@ int main(void)
         cmocka_unit_test(pictures_show_the_pixels),
         cmocka_unit_test(asked_for_bands_are_told),
         cmocka_unit_test(borders_are_where_the_labels_are),
+        cmocka_unit_test(polygons_are_drawn_where_they_are),
         cmocka_unit_test(labels_that_are_gone_are_told),
         cmocka_unit_test(the_choice_is_a_function_of_the_seed),
         cmocka_unit_test(a_store_without_scenes_is_told),

@@ -259,6 +259,11 @@ bool c3d_shapes_bounds(const c3d_shapes *shapes, double out[4]);
 C3D_CHECKED c3d_status c3d_shapes_cover(const c3d_shapes *shapes, size_t n,
                                         const c3d_window *windows, double *shares);
 
+/* Appends the borders of a class in a window as an SVG path in pixels from the window's corner;
+ * points as crosses. */
+C3D_CHECKED c3d_status c3d_shapes_draw(const c3d_shapes *shapes, int class_index, c3d_window window,
+                                       c3d_text *out);
+
 /* Polygons with a word each, such as regions of a split. */
 typedef struct c3d_area {
     char word[32];   /* of its field, else its layer's name */

@@ -167,20 +167,34 @@ static c3d_status write_setting(c3d_vector_writer *writer, const char *key, cons
                                  (const c3d_field_value[]){ { .t = key }, { .t = value } });
 }
 
-/* Which codes make the classes ("30", "101-130,201"), for whoever draws the labels. */
-static c3d_status write_codes(c3d_vector_writer *writer, const c3d_dataset_desc *desc)
+static c3d_status write_class(c3d_vector_writer *writer, int c, const c3d_label_class *class)
 {
-    for (int c = 0; c < desc->n_classes; c++) {
-        c3d_text text = { 0 };
-        for (int r = 0; r < desc->classes[c].n_ranges; r++) {
-            const int *range = desc->classes[c].ranges[r];
-            c3d_text_add(&text, "%s%d", r ? "," : "", range[0]);
-            if (range[1] != range[0]) c3d_text_add(&text, "-%d", range[1]);
-        }
-        const c3d_status st = write_setting(writer, "class_codes", text.text ? text.text : "");
-        c3d_text_free(&text);
-        C3D_TRY(st);
+    c3d_text text = { 0 };
+    c3d_status st;
+
+    for (int r = 0; r < class->n_ranges; r++) {
+        c3d_text_add(&text, "%s%d", r ? "," : "", class->ranges[r][0]);
+        if (class->ranges[r][1] != class->ranges[r][0])
+            c3d_text_add(&text, "-%d", class->ranges[r][1]);
     }
+    st = write_setting(writer, "class_codes", text.text ? text.text : "");
+    for (int t = 0; st == C3D_OK && t < class->n_texts; t++) {
+        text.length = 0;
+        c3d_text_add(&text, "%d %s", c, class->texts[t]);
+        st = write_setting(writer, "class_text", text.text);
+    }
+    c3d_text_free(&text);
+    return st;
+}
+
+/* What makes a class, for whoever draws the labels: codes ("30", "101-130,201"), and values of the
+ * field of polygons and points ("0 garimpo": of class 0). */
+static c3d_status write_classes(c3d_vector_writer *writer, const c3d_dataset_desc *desc)
+{
+    for (int c = 0; c < desc->n_classes; c++) C3D_TRY(write_class(writer, c, &desc->classes[c]));
+    if (desc->label_field) C3D_TRY(write_setting(writer, "label_field", desc->label_field));
+    if (desc->label_date_field)
+        C3D_TRY(write_setting(writer, "label_date_field", desc->label_date_field));
     return desc->positive ? write_setting(writer, "positive", desc->positive) : C3D_OK;
 }
 
@@ -216,7 +230,7 @@ static c3d_status write_settings(c3d_vector_writer *writer, const c3d_frames *fr
         (void)snprintf(value, sizeof value, "%d", frames->years[k]);
         C3D_TRY(write_setting(writer, "label_year", value));
     }
-    return write_codes(writer, desc);
+    return write_classes(writer, desc);
 }
 
 /* ---- the file -------------------------------------------------------------------------------- */

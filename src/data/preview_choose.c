@@ -61,12 +61,14 @@ static bool fits(const chooser *by, size_t frame, preview_reason reason)
 {
     const c3d_frames *frames = by->frames;
     c3d_frame_label first = C3D_FRAME_UNLABELLED;
-    bool is_uncertain = false, has_changed = false;
+    bool is_uncertain = false, has_changed = false, is_hard = false;
 
     if (!by->is_present[frame]) return false;
     for (int k = 0; k < frames->n_years; k++) {
         const c3d_frame_label label = label_of(frames, frame, k);
         if (label == C3D_FRAME_UNCERTAIN) is_uncertain = true;
+        if (frames->hard && frames->hard[frame * (size_t)frames->n_years + (size_t)k])
+            is_hard = true;
         if (label < 0) continue;
         if (first >= 0 && label != first) has_changed = true;
         first = label;
@@ -74,6 +76,7 @@ static bool fits(const chooser *by, size_t frame, preview_reason reason)
     switch (reason) {
     case PREVIEW_CHANGED: return has_changed;
     case PREVIEW_UNCERTAIN: return is_uncertain;
+    case PREVIEW_HARD: return is_hard;
     case PREVIEW_EDITED: return frames->rows[frame].edited;
     case PREVIEW_MISSING: return by->all[frame].missing > 0;
     case PREVIEW_DRAWN:

@@ -1,17 +1,19 @@
 /* Where the label areas lie in a frame: borders of the label pixels of a class, each corner taken
  * from the labels' reference system into the frame's pixels. */
+#include "label_vector.h"
 #include "preview.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CODES_MAX = 65536, EDGE_POINTS = 8 };
+enum { EDGE_POINTS = 8 };
 
 typedef struct label_year {
     int n_files;
     char **files;
-    c3d_raster *raster; /* NULL until needed */
+    c3d_shapes *shapes; /* of polygons and points; NULL until needed, like what follows */
+    c3d_raster *raster;
     c3d_transformer *to_label, *to_frames;
     double inverse[6]; /* label CRS to label pixels */
 } label_year;
@@ -19,8 +21,10 @@ typedef struct label_year {
 struct c3d_outlines {
     const c3d_frames *frames;
     double frames_inverse[6];
-    label_year *years;  /* [frames->n_years] */
-    uint8_t *is_code;   /* [n_classes, CODES_MAX] */
+    label_year *years;        /* [frames->n_years] */
+    c3d_dataset_desc desc;    /* as far as it says what labels are */
+    c3d_label_class *classes; /* [n_classes + 1] */
+    char field[64], date_field[64];
     uint8_t *is_inside; /* of the window in hand */
     double *codes, *x, *y;
     size_t capacity;
@@ -28,43 +32,65 @@ struct c3d_outlines {
 
 /* ---- what frames.gpkg says ------------------------------------------------------------------- */
 
-/* "30" or "101-130,201" */
-static bool take_codes(const char *text, uint8_t *is_code)
+/* "30" or "101-130,201", or nothing. */
+static bool take_codes(const char *text, c3d_label_class *out)
 {
     while (*text) {
         int from, to, n = 0;
+        if (out->n_ranges == (int)C3D_COUNT(out->ranges)) return false;
         if (sscanf(text, "%d-%d%n", &from, &to, &n) != 2) {
             n = 0;
             if (sscanf(text, "%d%n", &from, &n) != 1) return false;
             to = from;
         }
-        if (from < 0 || to >= CODES_MAX) return false;
-        for (int code = from; code <= to; code++) is_code[code] = 1;
+        out->ranges[out->n_ranges][0] = from;
+        out->ranges[out->n_ranges++][1] = to;
         text += n;
         if (*text == ',') text++;
     }
     return true;
 }
 
-static c3d_status read_codes(const char *gpkg, c3d_outlines *self, c3d_text *notes)
+/* "0 garimpo": a value of data.label_field that makes class 0. */
+static void take_text(const char *text, int n_classes, c3d_label_class *classes)
 {
+    int c, n = 0;
+
+    if (sscanf(text, "%d %n", &c, &n) != 1 || c < 0 || c >= n_classes) return;
+    c3d_label_class *class = &classes[c];
+    if (class->n_texts == (int)C3D_COUNT(class->texts)) return;
+    (void)snprintf(class->texts[class->n_texts++], sizeof class->texts[0], "%s", text + n);
+}
+
+static c3d_status read_classes(const char *gpkg, c3d_outlines *self, c3d_text *notes)
+{
+    const int n_classes = self->frames->n_classes;
     c3d_vector *settings;
-    int class_index = 0;
+    int c = 0;
 
     C3D_TRY(c3d_vector_open(gpkg, "settings", &settings));
     const int key = c3d_vector_field(settings, "key"), value = c3d_vector_field(settings, "value");
     for (size_t row = 0; row < c3d_vector_n_rows(settings); row++) {
         const char *name = c3d_vector_text(settings, row, key);
         const char *text = c3d_vector_text(settings, row, value);
-        if (!name || !text || strcmp(name, "class_codes") != 0) continue;
-        if (class_index < self->frames->n_classes &&
-            take_codes(text, self->is_code + (size_t)class_index * CODES_MAX))
-            class_index++;
+        if (!name || !text) continue;
+        if (strcmp(name, "class_codes") == 0 && c < n_classes &&
+            take_codes(text, &self->classes[c]))
+            c++;
+        if (strcmp(name, "class_text") == 0) take_text(text, n_classes, self->classes);
+        if (strcmp(name, "label_field") == 0)
+            (void)snprintf(self->field, sizeof self->field, "%s", text);
+        if (strcmp(name, "label_date_field") == 0)
+            (void)snprintf(self->date_field, sizeof self->date_field, "%s", text);
     }
     c3d_vector_close(settings);
-    if (class_index < self->frames->n_classes && self->frames->n_years > 0)
+    if (c < n_classes && self->frames->n_years > 0)
         c3d_text_add(notes, "frames.gpkg does not say which label codes make the classes: no label "
                             "areas are drawn.\n");
+    self->desc = (c3d_dataset_desc){ .n_classes = n_classes,
+                                     .classes = self->classes,
+                                     .label_field = self->field,
+                                     .label_date_field = self->date_field };
     return C3D_OK;
 }
 
@@ -120,8 +146,8 @@ c3d_status c3d_outlines_open(const char *gpkg, const c3d_frames *frames, c3d_out
     if (!self) return C3D_ENOMEM;
     self->frames = frames;
     self->years = c3d_calloc((size_t)frames->n_years + 1, sizeof *self->years);
-    self->is_code = c3d_calloc((size_t)frames->n_classes + 1, CODES_MAX);
-    if (self->years && self->is_code) st = read_codes(gpkg, self, notes);
+    self->classes = c3d_calloc((size_t)frames->n_classes + 1, sizeof *self->classes);
+    if (self->years && self->classes) st = read_classes(gpkg, self, notes);
     if (st == C3D_OK) st = read_sources(gpkg, self, notes);
     if (st == C3D_OK && frames->n_years > 0 &&
         !c3d_transform_invert(frames->transform, self->frames_inverse))
@@ -140,12 +166,13 @@ void c3d_outlines_close(c3d_outlines *self)
         label_year *year = &self->years[k];
         for (int f = 0; f < year->n_files; f++) free(year->files[f]);
         free(year->files);
+        c3d_shapes_destroy(year->shapes);
         c3d_raster_close(year->raster);
         c3d_transformer_destroy(year->to_label);
         c3d_transformer_destroy(year->to_frames);
     }
     free(self->years);
-    free(self->is_code);
+    free(self->classes);
     free(self->is_inside);
     free(self->codes);
     free(self->x);
@@ -168,9 +195,15 @@ static void apply(const double t[6], double *x, double *y)
     *y = t[3] + u * t[4] + v * t[5];
 }
 
-static c3d_status open_year(c3d_outlines *self, label_year *year)
+static c3d_status open_year(c3d_outlines *self, int k, label_year *year)
 {
-    if (year->raster) return C3D_OK;
+    const c3d_archive_month files = { .date = self->frames->years[k] * 10000,
+                                      .n_files = year->n_files,
+                                      .files = year->files };
+
+    if (year->raster || year->shapes) return C3D_OK;
+    if (c3d_label_is_vector(year->files[0]))
+        return c3d_label_vector_open(&self->desc, self->frames, &files, &year->shapes);
     C3D_TRY(c3d_raster_open_mosaic((const char *const *)year->files, year->n_files, &year->raster));
     const c3d_raster_info *info = c3d_raster_get_info(year->raster);
     if (!c3d_transform_invert(info->transform, year->inverse))
@@ -232,15 +265,18 @@ static c3d_status reserve(c3d_outlines *self, c3d_window window)
 
 static c3d_status read_window(c3d_outlines *self, label_year *year, c3d_window w, int class_index)
 {
-    const uint8_t *is_code = self->is_code + (size_t)class_index * CODES_MAX;
+    const c3d_label_class *class = &self->classes[class_index];
     const int n = w.width * w.height, band = 1;
 
     C3D_TRY(c3d_raster_read(year->raster, w, &band, 1, C3D_F64, self->codes));
     C3D_TRY(c3d_raster_read_valid(year->raster, w, &band, 1, false, self->is_inside));
     for (int i = 0; i < n; i++) {
-        const double code = self->codes[i];
-        self->is_inside[i] &=
-            code >= 0 && code < CODES_MAX && code == rint(code) && is_code[(int)code];
+        bool is_of_class = false;
+        for (int r = 0; r < class->n_ranges && !is_of_class; r++)
+            is_of_class = self->codes[i] >= class->ranges[r][0] &&
+                          self->codes[i] <= class->ranges[r][1] &&
+                          self->codes[i] == rint(self->codes[i]);
+        self->is_inside[i] &= is_of_class;
     }
     return C3D_OK;
 }
@@ -316,7 +352,11 @@ c3d_status c3d_outlines_draw(c3d_outlines *self, const c3d_frame *frame, int k, 
     c3d_window window;
 
     if (year->n_files == 0 || frame->source > 0) return C3D_OK;
-    C3D_TRY(open_year(self, year));
+    C3D_TRY(open_year(self, k, year));
+    if (year->shapes)
+        return c3d_shapes_draw(
+            year->shapes, class_index,
+            (c3d_window){ frame->x, frame->y, self->frames->size_px, self->frames->size_px }, out);
     C3D_TRY(find_window(self, frame, year, &window));
     if (window.width == 0) return C3D_OK;
     C3D_TRY(reserve(self, window));

@@ -17,6 +17,7 @@ static const struct {
     [PREVIEW_DRAWN] = { "drawn", "drawn at random" },
     [PREVIEW_CHANGED] = { "changed", "label changes between years" },
     [PREVIEW_UNCERTAIN] = { "uncertain", "uncertain label" },
+    [PREVIEW_HARD] = { "hard", "hard negative" },
     [PREVIEW_EDITED] = { "edited", "edited by hand" },
     [PREVIEW_MISSING] = { "missing", "most missing" },
 };
@@ -99,12 +100,13 @@ static void add_facts(const preview *of, c3d_text *out)
                  c3d_date_text(of->months[n_months - 1], last), of->desc->n);
     c3d_text_add(
         out,
-        "of the %zu whose label changes between years, the %zu with an uncertain label, the "
+        "of the %zu whose label changes between years, the %zu with an uncertain label, the %zu "
+        "hard negatives, the "
         "%zu edited by hand, and those where most is missing. Look for labels that do not "
         "fit what is to be seen, clouds that were not masked, and dates that do "
         "not lie on each other.</p>\n",
         of->choice.n_found[PREVIEW_CHANGED], of->choice.n_found[PREVIEW_UNCERTAIN],
-        of->choice.n_found[PREVIEW_EDITED]);
+        of->choice.n_found[PREVIEW_HARD], of->choice.n_found[PREVIEW_EDITED]);
 }
 
 static void add_select(c3d_text *out, const char *name, const char *title)

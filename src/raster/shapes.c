@@ -417,3 +417,43 @@ c3d_status c3d_shapes_cover(const c3d_shapes *shapes, size_t n, const c3d_window
     free(targets);
     return st;
 }
+
+/* ---- borders --------------------------------------------------------------------------------- */
+
+static void draw_ring(OGRGeometryH ring, c3d_window window, c3d_text *out)
+{
+    for (int i = 0; i < OGR_G_GetPointCount(ring); i++)
+        c3d_text_add(out, "%s%.6g %.6g", i ? "L" : "M", OGR_G_GetX(ring, i) - window.x,
+                     OGR_G_GetY(ring, i) - window.y);
+}
+
+static void draw_geometry(OGRGeometryH geometry, c3d_window window, c3d_text *out)
+{
+    draw_ring(geometry, window, out);
+    for (int i = 0; i < OGR_G_GetGeometryCount(geometry); i++)
+        draw_geometry(OGR_G_GetGeometryRef(geometry, i), window, out);
+}
+
+/* Edges where polygons are cut lie outside the window. */
+c3d_status c3d_shapes_draw(const c3d_shapes *shapes, int class_index, c3d_window window,
+                           c3d_text *out)
+{
+    const OGREnvelope box = { window.x - 2.0, (double)window.x + window.width + 2, window.y - 2.0,
+                              (double)window.y + window.height + 2 };
+    const double arm = window.width / 24.0;
+    shape_list near = { 0 };
+    const c3d_status st = select_items(&shapes->all, &box, &near);
+
+    for (size_t i = 0; st == C3D_OK && i < near.n; i++) {
+        const shape *item = &near.items[i];
+        const double x = item->box.MinX - window.x, y = item->box.MinY - window.y;
+        if (item->class != class_index) continue;
+        if (item->geometry != NULL)
+            draw_geometry(item->geometry, window, out);
+        else
+            c3d_text_add(out, "M%.6g %.6gL%.6g %.6gM%.6g %.6gL%.6g %.6g", x - arm, y, x + arm, y, x,
+                         y - arm, x, y + arm);
+    }
+    list_free(&near);
+    return st;
+}
