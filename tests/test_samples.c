@@ -1,4 +1,4 @@
-/* Which samples frames give, what becomes of every frame, and whether splits touch. */
+/* Which samples frames give, and what becomes of every frame. */
 
 #include <math.h>
 #include <stdlib.h>
@@ -305,72 +305,6 @@ static void every_frame_is_counted_once(void **state)
     c3d_samples_free(&samples);
 }
 
-/* ---- leaks: against all pairs ------------------------------------------------------------------
- */
-
-enum { MANY = 300 };
-
-static void compare_leaks(int size_px, int extent_px, uint64_t seed)
-{
-    static c3d_frame many[MANY];
-    static c3d_sample listed[MANY];
-    const c3d_frames all = {
-        .n = MANY, .rows = many, .width_px = extent_px, .height_px = extent_px, .size_px = size_px
-    };
-    const c3d_samples samples = { MANY, listed };
-    c3d_leak leak;
-    bool is_leaking[MANY] = { false };
-    size_t n_pairs = 0, n_frames = 0;
-    double nearest = HUGE_VAL;
-
-    for (int i = 0; i < MANY; i++) {
-        const uint64_t stream = C3D_STREAM(C3D_PURPOSE_TEST, seed), index = 3 * (uint64_t)i;
-        const uint64_t room = (uint64_t)(extent_px - size_px + 1);
-        many[i] = (c3d_frame){ .frame_id = i,
-                               .x = (int)c3d_random_below(3, stream, index, room),
-                               .y = (int)c3d_random_below(3, stream, index + 1, room),
-                               .split = (c3d_split)c3d_random_below(3, stream, index + 2, 3) };
-        listed[i] = (c3d_sample){ .sample_id = i, .frame_id = i, .split = many[i].split };
-    }
-    for (int i = 0; i < MANY; i++)
-        for (int j = 0; j < i; j++) {
-            const int dx = abs(many[i].x - many[j].x) - size_px;
-            const int dy = abs(many[i].y - many[j].y) - size_px;
-            if (many[i].split == many[j].split) continue;
-            nearest = fmin(nearest, hypot(fmax(dx, 0), fmax(dy, 0)));
-            if (dx >= 0 || dy >= 0) continue;
-            n_pairs++;
-            is_leaking[i] = is_leaking[j] = true;
-        }
-    for (int i = 0; i < MANY; i++) n_frames += is_leaking[i];
-    assert_int_equal(c3d_leak_find(&all, &samples, &leak), C3D_OK);
-    assert_int_equal(leak.n_pairs, n_pairs);
-    assert_int_equal(leak.n_frames, n_frames);
-    assert_true(leak.distance_px == nearest);
-}
-
-static void leaks_agree_with_all_pairs(void **state)
-{
-    (void)state;
-    compare_leaks(16, 100, 1);
-    compare_leaks(16, 1000, 2);
-    compare_leaks(5, 5000, 3);
-    compare_leaks(1, 20000, 4);
-    compare_leaks(100, 100, 5);
-}
-
-static void one_split_has_no_distance(void **state)
-{
-    c3d_sample listed[] = { { .frame_id = 5, .split = C3D_SPLIT_TRAIN },
-                            { .frame_id = 15, .split = C3D_SPLIT_TRAIN } };
-    const c3d_samples samples = { 2, listed };
-    c3d_leak leak;
-
-    (void)state;
-    assert_int_equal(c3d_leak_find(&frames, &samples, &leak), C3D_OK);
-    assert_true(leak.distance_px < 0 && leak.n_pairs == 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,8 +315,6 @@ int main(void)
         cmocka_unit_test(a_label_period_is_one_sample),
         cmocka_unit_test(months_without_an_observation_are_no_samples),
         cmocka_unit_test(every_frame_is_counted_once),
-        cmocka_unit_test(leaks_agree_with_all_pairs),
-        cmocka_unit_test(one_split_has_no_distance),
     };
 
     return cmocka_run_group_tests(tests, make_store, close_store);

@@ -152,6 +152,10 @@ void c3d_stop_request(void); /* as if SIGUSR1 had come; for tests */
 typedef struct c3d_sharing {
     int rank, n_ranks;
     c3d_status (*agree)(void *context, c3d_status status); /* COLLECTIVE */
+    /* Concatenates all ranks' bytes on rank 0, given there (free()), NULL elsewhere. COLLECTIVE;
+     * not needed by one rank. */
+    c3d_status (*gather)(void *context, const void *bytes, size_t n_bytes, void **all_out,
+                         size_t *n_all_out);
     void *context;
 } c3d_sharing;
 
@@ -230,7 +234,8 @@ typedef enum c3d_purpose {
     C3D_PURPOSE_DEMO,   /* detail: kind of thing drawn */
     C3D_PURPOSE_BOOTSTRAP,
     C3D_PURPOSE_TEST,
-    C3D_PURPOSE_CLASSES, /* balanced order; detail: 0 the classes of a round, 1 + label a class */
+    C3D_PURPOSE_CLASSES,  /* balanced order; detail: 0 the classes of a round, 1 + label a class */
+    C3D_PURPOSE_LIKENESS, /* directions that scenes are compared along */
 } c3d_purpose;
 #define C3D_STREAM(purpose, detail) (((uint64_t)(purpose) << 48) | (uint64_t)(detail))
 

@@ -76,6 +76,11 @@ const char *c3d_dataset_class_name(const c3d_dataset_info *info, int label, char
  * edited by hand, say, so that the leak facts there are of another list. */
 C3D_CHECKED c3d_status c3d_dataset_samples_unchanged(const char *dir, const c3d_dataset_info *info,
                                                      bool *out);
+/* What dataset.json, and the leak-proof.json of the same samples where verify wrote one, know to
+ * leak between the splits, or between those of a fold (fold >= 0); adds nothing to out when that is
+ * nothing. */
+C3D_CHECKED c3d_status c3d_dataset_known_leaks(const char *dir, const c3d_dataset_info *info,
+                                               int fold, c3d_text *out);
 /* The document of info (info->json is not looked at), given: the caller adds what else it knows. */
 c3d_json *c3d_dataset_info_to_json(const c3d_dataset_info *info);
 /* DIR/dataset.json with that document alone. */

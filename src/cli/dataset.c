@@ -182,11 +182,19 @@ static c3d_status agree(void *context, c3d_status status)
     return c3d_comm_agree_status(context, status);
 }
 
+static c3d_status gather(void *context, const void *bytes, size_t n_bytes, void **all_out,
+                         size_t *n_all_out)
+{
+    return c3d_comm_gather(context, bytes, n_bytes, all_out, n_all_out);
+}
+
 static c3d_sharing share(c3d_comm *comm)
 {
-    return (c3d_sharing){
-        .rank = comm->rank, .n_ranks = comm->n_ranks, .agree = agree, .context = comm
-    };
+    return (c3d_sharing){ .rank = comm->rank,
+                          .n_ranks = comm->n_ranks,
+                          .agree = agree,
+                          .gather = gather,
+                          .context = comm };
 }
 
 static c3d_status print_info(const c3d_comm *comm, const char *dir)

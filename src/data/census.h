@@ -1,4 +1,4 @@
-/* What became of every frame, and whether the splits touch. Private to data. */
+/* What became of every frame. Private to data. */
 #ifndef C3D_DATA_CENSUS_H
 #define C3D_DATA_CENSUS_H
 
@@ -36,15 +36,5 @@ typedef struct c3d_census {
 C3D_CHECKED c3d_status c3d_census_take(const c3d_frames *frames, const c3d_store *store,
                                        const c3d_samples *samples, c3d_census *out);
 void c3d_census_free(c3d_census *census);
-
-/* Frames of two different splits among train, validation and test, of frames with samples. */
-typedef struct c3d_leak {
-    size_t n_pairs;     /* that share source pixels */
-    size_t n_frames;    /* in at least one such pair */
-    double distance_px; /* smallest between edges, Euclidean in pixels; 0 when they touch or
-                           overlap; < 0 when fewer than two splits have frames */
-} c3d_leak;
-C3D_CHECKED c3d_status c3d_leak_find(const c3d_frames *frames, const c3d_samples *samples,
-                                     c3d_leak *out);
 
 #endif

@@ -1,5 +1,6 @@
 /* samples.csv and dataset.json: what turns clipped scenes into a dataset. */
 #include "census.h"
+#include "leak.h"
 #include "samples.h"
 #include "sharing.h"
 #include "sources.h"
@@ -17,7 +18,7 @@ typedef struct dataset {
     c3d_store store;
     c3d_samples samples;
     c3d_census census;
-    c3d_leak leak;
+    c3d_leaks leaks;
 } dataset;
 
 /* ---- parts of dataset.json --------------------------------------------------------------------
@@ -43,19 +44,12 @@ static c3d_json *counts_to_json(const c3d_census *census)
     return counts;
 }
 
-static c3d_json *leak_to_json(const dataset *from, double pixel_m)
+static c3d_json *leak_to_json(const dataset *from)
 {
     static const char *const rules[] = { "blocks", "polygons", "years", "random" };
-    c3d_json *leak = c3d_json_object();
-    const double distance = from->leak.distance_px;
+    c3d_json *leak = c3d_leaks_to_json(&from->leaks);
 
     c3d_json_set(leak, "split", c3d_json_string(rules[from->desc->split]));
-    c3d_json_set(leak, "overlapping_pairs", c3d_json_int((long long)from->leak.n_pairs));
-    c3d_json_set(leak, "overlapping_frames", c3d_json_int((long long)from->leak.n_frames));
-    c3d_json_set(leak, "smallest_distance_px",
-                 c3d_json_real(distance < 0 ? (double)NAN : distance));
-    c3d_json_set(leak, "smallest_distance_m",
-                 c3d_json_real(distance < 0 ? (double)NAN : distance * pixel_m));
     return leak;
 }
 
@@ -236,7 +230,6 @@ static c3d_status describe(const dataset *from, const char *gpkg, const char *sa
         c3d_json_set(root, "samples_hash", c3d_json_string(samples_hash));
         c3d_json_set(root, "settings", settings_to_json(from->desc));
         c3d_json_set(root, "counts", counts_to_json(&from->census));
-        c3d_json_set(root, "leak", leak_to_json(from, fmin(info.pixel_m[0], info.pixel_m[1])));
         c3d_json_set(root, "missing_share", missing_to_json(&from->census));
         st = c3d_sources_to_json(gpkg, root);
         if (st == C3D_OK)
@@ -254,6 +247,7 @@ static c3d_status write_info(const dataset *from, const char *gpkg, const char *
     c3d_json *root;
 
     C3D_TRY(describe(from, gpkg, samples_path, &root));
+    c3d_json_set(root, "leak", leak_to_json(from));
     const c3d_status st = c3d_json_write(path, root);
     c3d_json_free(root);
     return st;
@@ -296,14 +290,25 @@ static void tell_split(const dataset *made, int split)
     c3d_text_free(&text);
 }
 
+static void tell_leaks(const c3d_leaks *leaks)
+{
+    c3d_text text = { 0 };
+    int n = 0;
+
+    for (int i = 0; i < leaks->n; i++)
+        if (c3d_leak_is(&leaks->rows[i]) && n++ == 0) c3d_leak_findings(&leaks->rows[i], &text);
+    if (n > 0)
+        c3d_log_warn("%sscores on this split%s are too good, and c3d-train refuses it unless "
+                     "data.allow_leaking_split is true",
+                     text.text, leaks->n > 1 ? " or fold" : "");
+    c3d_text_free(&text);
+}
+
 static void tell(const dataset *made)
 {
     c3d_log_run("samples: %zu of %zu frames", made->samples.n, made->census.fates[C3D_FATE_USED]);
     for (int split = 0; split < C3D_N_SPLITS; split++) tell_split(made, split);
-    if (made->leak.n_pairs > 0)
-        c3d_log_warn("%zu frames overlap a frame of another split: scores on this split are too "
-                     "good, and c3d-train refuses it unless data.allow_leaking_split is true",
-                     made->leak.n_frames);
+    tell_leaks(&made->leaks);
 }
 
 /* The old dataset.json goes first: it speaks of the old samples. */
@@ -322,7 +327,9 @@ static c3d_status make(dataset *made)
     C3D_TRY(check_clipped(made));
     C3D_TRY(c3d_samples_make(made->desc, &made->frames, &made->store, &made->samples));
     C3D_TRY(c3d_census_take(&made->frames, &made->store, &made->samples, &made->census));
-    C3D_TRY(c3d_leak_find(&made->frames, &made->samples, &made->leak));
+    C3D_TRY(c3d_leak_find(
+        &(leak_input){ .frames = &made->frames, .samples = &made->samples, .store = &made->store },
+        &made->leaks));
     if (c3d_path_exists(info_path) && remove(info_path) != 0)
         return C3D_FAIL(C3D_EIO, "%s: cannot be removed", info_path);
     C3D_TRY(c3d_samples_write(samples_path, &made->samples));
@@ -333,6 +340,7 @@ static c3d_status make(dataset *made)
 
 static void free_dataset(dataset *made)
 {
+    c3d_leaks_free(&made->leaks);
     c3d_census_free(&made->census);
     c3d_samples_free(&made->samples);
     c3d_store_close(&made->store);

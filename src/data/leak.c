@@ -1,158 +1,402 @@
-/* Do frames of different splits share pixels, and how near do they come? Frames are squares of one
- * size; they are hashed into cells of at least that size, so that whatever overlaps a frame is in
- * the nine cells around it. */
-#include "census.h"
+#include "leak.h"
 
-#include <limits.h>
+#include "frames.h"
+
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-typedef struct square {
-    int x, y;
-    int source; /* only frames of one have places that can be compared */
-    c3d_split split;
-    bool is_leaking;
-} square;
+/* ---- views ------------------------------------------------------------------------------------
+ */
 
-typedef struct cells {
-    int size_px, cell_px, n_columns, n_rows;
-    size_t n;
-    square *squares;
-    size_t *first, *next; /* [cells], [n]: chains, n ends one */
-} cells;
-
-/* ---- squares --------------------------------------------------------------------------------- */
-
-static c3d_status collect(const c3d_frames *frames, const c3d_samples *samples, cells *in)
+static const uint64_t *when_of(const leak_view *view, size_t frame, int split)
 {
-    uint8_t *is_seen = c3d_calloc(frames->n + 1, 1);
-
-    in->squares = c3d_calloc(frames->n + 1, sizeof *in->squares);
-    if (!is_seen || !in->squares) {
-        free(is_seen);
-        return C3D_ENOMEM;
-    }
-    for (size_t i = 0; i < samples->n; i++) {
-        const size_t frame = c3d_frames_find(frames, samples->rows[i].frame_id);
-        if (frame == (size_t)-1 || is_seen[frame] || samples->rows[i].split >= C3D_N_SPLITS)
-            continue;
-        is_seen[frame] = 1;
-        in->squares[in->n++] =
-            (square){ frames->rows[frame].x, frames->rows[frame].y, frames->rows[frame].source,
-                      samples->rows[i].split, false };
-    }
-    free(is_seen);
-    return C3D_OK;
+    return view->when + (frame * C3D_N_SPLITS + (size_t)split) * (size_t)view->n_words;
 }
 
-static size_t cell_of(const cells *in, int column, int row)
+bool c3d_leak_is_in(const leak_view *view, size_t frame, int split)
 {
-    return (size_t)row * (size_t)in->n_columns + (size_t)column;
+    const uint64_t *when = when_of(view, frame, split);
+    bool is_in = false;
+
+    for (int w = 0; w < view->n_words; w++) is_in |= when[w] != 0;
+    return is_in;
 }
 
-/* About as many cells as squares: a sparse grid must not cost memory or time by its extent. */
-static void choose_cells(const c3d_frames *frames, cells *in)
+static bool do_share(const uint64_t *a, const uint64_t *b, int n_words)
 {
-    const size_t enough = 4 * in->n + 1024;
-
-    for (int cell = in->size_px;; cell *= 2) {
-        in->cell_px = cell;
-        in->n_columns = frames->width_px / cell + 1;
-        in->n_rows = frames->height_px / cell + 1;
-        if (cell_of(in, 0, in->n_rows) <= enough || cell > INT_MAX / 2) return;
-    }
-}
-
-static c3d_status hash_squares(const c3d_frames *frames, cells *in)
-{
-    in->size_px = frames->size_px;
-    choose_cells(frames, in);
-    const size_t n_cells = cell_of(in, 0, in->n_rows);
-    in->first = c3d_calloc(n_cells, sizeof *in->first);
-    in->next = c3d_calloc(in->n + 1, sizeof *in->next);
-    if (!in->first || !in->next) return C3D_ENOMEM;
-    for (size_t i = 0; i < n_cells; i++) in->first[i] = in->n;
-    for (size_t i = 0; i < in->n; i++) {
-        const int column = in->squares[i].x / in->cell_px, row = in->squares[i].y / in->cell_px;
-        if (column < 0 || column >= in->n_columns || row < 0 || row >= in->n_rows)
-            return C3D_FAIL(C3D_EDATA,
-                            "frames.gpkg: a frame at %d, %d is outside the grid of "
-                            "%d x %d pixels",
-                            in->squares[i].x, in->squares[i].y, frames->width_px,
-                            frames->height_px);
-        in->next[i] = in->first[cell_of(in, column, row)];
-        in->first[cell_of(in, column, row)] = i;
-    }
-    return C3D_OK;
-}
-
-/* ---- pairs ----------------------------------------------------------------------------------- */
-
-static void compare(const cells *in, size_t i, size_t cell, c3d_leak *leak)
-{
-    square *a = &in->squares[i];
-
-    for (size_t j = in->first[cell]; j < in->n; j = in->next[j]) {
-        square *b = &in->squares[j];
-        if (a->split == b->split || a->source != b->source) continue;
-        const int dx = abs(a->x - b->x) - in->size_px, dy = abs(a->y - b->y) - in->size_px;
-        const double distance = hypot(dx > 0 ? dx : 0, dy > 0 ? dy : 0);
-        if (leak->distance_px < 0 || distance < leak->distance_px) leak->distance_px = distance;
-        if (dx >= 0 || dy >= 0) continue;
-        leak->n_pairs += i < j;
-        a->is_leaking = b->is_leaking = true;
-    }
-}
-
-/* The cells at Chebyshev distance `ring` from the square's own. */
-static void compare_ring(const cells *in, size_t i, int ring, c3d_leak *leak)
-{
-    const int column = in->squares[i].x / in->cell_px, row = in->squares[i].y / in->cell_px;
-
-    for (int y = row - ring; y <= row + ring; y++) {
-        if (y < 0 || y >= in->n_rows) continue;
-        const int step = y == row - ring || y == row + ring || ring == 0 ? 1 : 2 * ring;
-        for (int x = column - ring; x <= column + ring; x += step)
-            if (x >= 0 && x < in->n_columns) compare(in, i, cell_of(in, x, y), leak);
-    }
-}
-
-/* Squares `ring` cells apart are at least ring - 2 cells' width from edge to edge. */
-static void find_nearest(const cells *in, c3d_leak *leak)
-{
-    const int ring_max = in->n_columns > in->n_rows ? in->n_columns : in->n_rows;
-
-    for (size_t i = 0; i < in->n; i++)
-        for (int ring = 0; ring <= ring_max; ring++) {
-            if (ring > 1 && leak->distance_px >= 0 &&
-                (double)(ring - 2) * in->cell_px >= leak->distance_px)
-                break;
-            compare_ring(in, i, ring, leak);
-            c3d_phase_tick();
-        }
-}
-
-static bool has_two_splits(const cells *in)
-{
-    for (size_t i = 1; i < in->n; i++)
-        if (in->squares[i].split != in->squares[0].split) return true;
+    for (int w = 0; w < n_words; w++)
+        if (a[w] & b[w]) return true;
     return false;
 }
 
-c3d_status c3d_leak_find(const c3d_frames *frames, const c3d_samples *samples, c3d_leak *out)
+bool c3d_leak_meet(const leak_view *view, size_t a, int s, size_t b, int t)
 {
-    cells in = { 0 };
-    c3d_leak leak = { .distance_px = -1 };
-    c3d_status st = collect(frames, samples, &in);
+    return do_share(when_of(view, a, s), when_of(view, b, t), view->n_words);
+}
 
-    if (st == C3D_OK && has_two_splits(&in)) {
-        st = hash_squares(frames, &in);
-        if (st == C3D_OK) find_nearest(&in, &leak);
-        for (size_t i = 0; i < in.n; i++) leak.n_frames += in.squares[i].is_leaking;
+bool c3d_leak_conflict(const leak_view *view, size_t a, size_t b, c3d_split splits[2])
+{
+    for (int s = 0; s < C3D_N_SPLITS; s++)
+        for (int t = 0; t < C3D_N_SPLITS; t++) {
+            if (s == t || !c3d_leak_meet(view, a, s, b, t)) continue;
+            splits[0] = (c3d_split)s;
+            splits[1] = (c3d_split)t;
+            return true;
+        }
+    return false;
+}
+
+void c3d_leak_note(leak_pairs *pairs, const leak_view *view, const size_t frames[2],
+                   const c3d_split splits[2])
+{
+    if (pairs->n == LEAK_EXAMPLES) return;
+    leak_pair *pair = &pairs->rows[pairs->n++];
+    for (int i = 0; i < 2; i++) {
+        pair->frames[i] = view->frames->rows[frames[i]].frame_id;
+        pair->splits[i] = splits[i];
     }
-    free(in.squares);
-    free(in.first);
-    free(in.next);
-    if (st == C3D_OK) *out = leak;
+    pair->difference = (double)NAN;
+}
+
+/* The months of the store; none without one. */
+typedef struct calendar {
+    int n;
+    c3d_date *months;
+} calendar;
+
+static void mark(const leak_input *in, const calendar *known, const c3d_sample *sample,
+                 leak_view *view)
+{
+    const size_t frame = c3d_frames_find(in->frames, sample->frame_id);
+    int first = 0, n = sample->n_months;
+
+    if (frame == (size_t)-1 || sample->split >= C3D_N_SPLITS) return;
+    uint64_t *when = view->when + (frame * C3D_N_SPLITS + sample->split) * (size_t)view->n_words;
+    while (first < known->n && known->months[first] != sample->first_month) first++;
+    if (first == known->n) { /* unknown months: it meets all */
+        first = 0;
+        n = 64 * view->n_words;
+    }
+    for (int m = first; m < first + n && m < 64 * view->n_words; m++)
+        when[m / 64] |= (uint64_t)1 << (m % 64);
+}
+
+/* Fold f as c3d_samples_choose_fold has it, but whatever remains. */
+static c3d_split split_in_fold(const c3d_sample *sample, int fold, int n_folds)
+{
+    if (sample->split == C3D_SPLIT_NONE || sample->fold < 0) return C3D_SPLIT_NONE;
+    if (sample->fold == fold) return C3D_SPLIT_TEST;
+    return sample->fold == (fold + 1) % n_folds ? C3D_SPLIT_VALIDATION : C3D_SPLIT_TRAIN;
+}
+
+static void fill_view(const leak_input *in, const calendar *known, int fold, int n_folds,
+                      leak_view *view)
+{
+    const size_t n = in->frames->n * C3D_N_SPLITS * (size_t)view->n_words;
+
+    memset(view->when, 0, n * sizeof *view->when);
+    for (size_t i = 0; i < in->samples->n; i++) {
+        c3d_sample sample = in->samples->rows[i];
+        if (fold >= 0) sample.split = split_in_fold(&sample, fold, n_folds);
+        mark(in, known, &sample, view);
+    }
+}
+
+/* ---- groups -----------------------------------------------------------------------------------
+ */
+
+typedef struct member {
+    int64_t group;
+    size_t frame;
+} member;
+
+static int compare_members(const void *a, const void *b)
+{
+    const member *x = a, *y = b;
+
+    if (x->group != y->group) return x->group < y->group ? -1 : 1;
+    return (x->frame > y->frame) - (x->frame < y->frame);
+}
+
+static void judge_group(const leak_view *view, const member *members, size_t n, c3d_leak *leak)
+{
+    size_t frames[2];
+    c3d_split splits[2] = { C3D_SPLIT_NONE, C3D_SPLIT_NONE };
+
+    for (size_t i = 0; i < n; i++)
+        for (int s = 0; s < C3D_N_SPLITS; s++) {
+            if (!c3d_leak_is_in(view, members[i].frame, s)) continue;
+            const int which = splits[0] == C3D_SPLIT_NONE ? 0 : 1;
+            if (which == 1 && splits[0] == (c3d_split)s) continue;
+            frames[which] = members[i].frame;
+            splits[which] = (c3d_split)s;
+            if (which == 0) continue;
+            leak->n_groups++;
+            c3d_leak_note(&leak->groups, view, frames, splits);
+            return;
+        }
+}
+
+static c3d_status find_groups(const leak_view *view, c3d_leak *leak)
+{
+    const c3d_frames *frames = view->frames;
+    member *members = c3d_calloc(frames->n + 1, sizeof *members);
+    size_t n = 0;
+
+    if (!members) return C3D_ENOMEM;
+    for (size_t i = 0; i < frames->n; i++)
+        if (frames->rows[i].group != 0) members[n++] = (member){ frames->rows[i].group, i };
+    qsort(members, n, sizeof *members, compare_members);
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && members[end].group == members[i].group;) end++;
+        judge_group(view, members + i, end - i, leak);
+    }
+    free(members);
+    return C3D_OK;
+}
+
+/* ---- equal scenes -----------------------------------------------------------------------------
+ */
+
+typedef struct scene {
+    int period;
+    uint64_t checksum;
+    size_t frame;
+    uint32_t shard, row;
+} scene;
+
+/* Runs of equal scenes of different frames, none constant. */
+typedef struct scenes {
+    size_t n, n_runs;
+    scene *rows;
+    size_t *begin; /* [n_runs][2] first and end */
+} scenes;
+
+static int compare_scenes(const void *a, const void *b)
+{
+    const scene *x = a, *y = b;
+
+    if (x->period != y->period) return x->period < y->period ? -1 : 1;
+    if (x->checksum != y->checksum) return x->checksum < y->checksum ? -1 : 1;
+    return (x->frame > y->frame) - (x->frame < y->frame);
+}
+
+static c3d_status list_scenes(const leak_input *in, scenes *out)
+{
+    const c3d_store *store = in->store;
+
+    out->rows = c3d_calloc(store->n_rows + 1, sizeof *out->rows);
+    if (!out->rows) return C3D_ENOMEM;
+    for (int s = 0; s < store->n_shards; s++) {
+        c3d_shard *shard = store->shards[s];
+        const int n = c3d_shard_get_shape(shard)->n_scenes;
+        uint64_t *checksums = c3d_calloc((size_t)n + 1, sizeof *checksums);
+        const c3d_status st = checksums ? c3d_shard_read_checksums(shard, checksums) : C3D_ENOMEM;
+
+        for (int row = 0; st == C3D_OK && row < n; row++) {
+            const size_t frame = c3d_frames_find(in->frames, c3d_shard_frame_ids(shard)[row]);
+            if (store->status[s][row] != C3D_SCENE_PRESENT || frame == (size_t)-1) continue;
+            out->rows[out->n++] =
+                (scene){ store->period_of[s], checksums[row], frame, (uint32_t)s, (uint32_t)row };
+        }
+        free(checksums);
+        C3D_TRY(st);
+    }
+    qsort(out->rows, out->n, sizeof *out->rows, compare_scenes);
+    return C3D_OK;
+}
+
+/* Variance is 0 to rounding where n times the sum of squares is the square of the sum. */
+static bool does_vary(const c3d_shard_shape *shape, const void *sum, const void *sum_squares,
+                      const float *missing)
+{
+    const bool is_real = shape->dtype == C3D_F32 || shape->dtype == C3D_F64;
+
+    for (int m = 0; m < shape->n_months; m++) {
+        const double n = rint((1 - (double)missing[m]) * shape->size_px * shape->size_px);
+        for (int b = 0; b < shape->n_bands; b++) {
+            const int i = m * shape->n_bands + b;
+            const double s = is_real ? ((const double *)sum)[i] : (double)((const int64_t *)sum)[i];
+            const double q = is_real ? ((const double *)sum_squares)[i]
+                                     : (double)((const int64_t *)sum_squares)[i];
+            if (n * q - s * s > 1e-12 * s * s) return true;
+        }
+    }
+    return false;
+}
+
+static c3d_status does_scene_vary(const c3d_store *store, const scene *of, bool *out)
+{
+    c3d_shard *shard = store->shards[of->shard];
+    const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
+    const size_t n = (size_t)shape->n_months * (size_t)shape->n_bands;
+    void *sum = c3d_calloc(n, 8), *sum_squares = c3d_calloc(n, 8);
+    float *missing = c3d_calloc((size_t)shape->n_months, sizeof *missing);
+    c3d_status st = sum && sum_squares && missing ? C3D_OK : C3D_ENOMEM;
+
+    if (st == C3D_OK) st = c3d_shard_read_sums(shard, (int)of->row, sum, sum_squares, missing);
+    if (st == C3D_OK) *out = does_vary(shape, sum, sum_squares, missing);
+    free(sum);
+    free(sum_squares);
+    free(missing);
     return st;
+}
+
+static c3d_status find_runs(const leak_input *in, scenes *of)
+{
+    of->begin = c3d_calloc(of->n + 1, 2 * sizeof *of->begin);
+    if (!of->begin) return C3D_ENOMEM;
+    for (size_t i = 0, end; i < of->n; i = end) {
+        bool varies = false;
+        for (end = i + 1; end < of->n && of->rows[end].period == of->rows[i].period &&
+                          of->rows[end].checksum == of->rows[i].checksum;)
+            end++;
+        if (end - i > 1) C3D_TRY(does_scene_vary(in->store, &of->rows[i], &varies));
+        if (!varies) continue;
+        of->begin[2 * of->n_runs] = i;
+        of->begin[2 * of->n_runs++ + 1] = end;
+    }
+    return C3D_OK;
+}
+
+/* When any frame of the run is in each split: with that, a run costs no more than its length. */
+static void unite(const leak_view *view, const scene *run, size_t n, uint64_t *out)
+{
+    const size_t n_words = (size_t)view->n_words;
+
+    memset(out, 0, C3D_N_SPLITS * n_words * sizeof *out);
+    for (size_t i = 0; i < n; i++)
+        for (size_t w = 0; w < C3D_N_SPLITS * n_words; w++)
+            out[w] |= when_of(view, run[i].frame, 0)[w];
+}
+
+static bool is_also_elsewhere(const leak_view *view, size_t frame, const uint64_t *all)
+{
+    for (int s = 0; s < C3D_N_SPLITS; s++)
+        for (int t = 0; t < C3D_N_SPLITS; t++)
+            if (s != t && do_share(when_of(view, frame, s), all + (size_t)t * (size_t)view->n_words,
+                                   view->n_words))
+                return true;
+    return false;
+}
+
+static void judge_run(const leak_view *view, const scene *run, size_t n, bool *is_leaking,
+                      c3d_leak *leak, uint64_t *all)
+{
+    unite(view, run, n, all);
+    for (size_t i = 0; i < n; i++) {
+        if (!is_also_elsewhere(view, run[i].frame, all)) continue;
+        is_leaking[run[i].frame] = true;
+        for (size_t k = i + 1; k < n && leak->duplicates.n < LEAK_EXAMPLES; k++) {
+            const size_t pair[2] = { run[i].frame, run[k].frame };
+            c3d_split splits[2];
+            if (!c3d_leak_conflict(view, pair[0], pair[1], splits)) continue;
+            c3d_leak_note(&leak->duplicates, view, pair, splits);
+            break;
+        }
+    }
+}
+
+static c3d_status find_duplicates(const leak_view *view, const scenes *of, c3d_leak *leak)
+{
+    bool *is_leaking = c3d_calloc(view->frames->n + 1, sizeof *is_leaking);
+    uint64_t *all = c3d_calloc(C3D_N_SPLITS * (size_t)view->n_words, sizeof *all);
+    const c3d_status st = is_leaking && all ? C3D_OK : C3D_ENOMEM;
+
+    for (size_t r = 0; st == C3D_OK && r < of->n_runs; r++) {
+        const size_t first = of->begin[2 * r], end = of->begin[2 * r + 1];
+        judge_run(view, of->rows + first, end - first, is_leaking, leak, all);
+    }
+    for (size_t i = 0; st == C3D_OK && i < view->frames->n; i++)
+        leak->n_duplicates += is_leaking[i];
+    free(is_leaking);
+    free(all);
+    return st;
+}
+
+static void find_alike(const leak_view *view, const alike_pairs *pairs, c3d_leak *leak)
+{
+    for (size_t i = 0; i < pairs->n; i++) {
+        const size_t frames[2] = { pairs->rows[i].frames[0], pairs->rows[i].frames[1] };
+        c3d_split splits[2];
+        if (!c3d_leak_conflict(view, frames[0], frames[1], splits)) continue;
+        leak->n_alike++;
+        if (leak->alike.n == LEAK_EXAMPLES) continue;
+        c3d_leak_note(&leak->alike, view, frames, splits);
+        leak->alike.rows[leak->alike.n - 1].difference = (double)pairs->rows[i].difference;
+    }
+}
+
+/* ---- all views --------------------------------------------------------------------------------
+ */
+
+static int count_folds(const c3d_samples *samples)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < samples->n; i++)
+        if (samples->rows[i].fold >= n) n = samples->rows[i].fold + 1;
+    return n > 2 ? n : 0;
+}
+
+static c3d_status judge(const leak_input *in, const leak_view *view, const scenes *equal,
+                        c3d_leak *leak)
+{
+    C3D_TRY(c3d_leak_places(view, leak));
+    C3D_TRY(find_groups(view, leak));
+    C3D_TRY(find_duplicates(view, equal, leak));
+    if (in->alike) find_alike(view, in->alike, leak);
+    return C3D_OK;
+}
+
+static c3d_status prepare(const leak_input *in, calendar *known, scenes *equal, leak_view *view)
+{
+    *view = (leak_view){ .frames = in->frames, .n_words = 1 };
+    if (in->store) {
+        known->months = c3d_calloc((size_t)in->store->n_months + 1, sizeof *known->months);
+        if (!known->months) return C3D_ENOMEM;
+        c3d_store_months(in->store, known->months);
+        known->n = in->store->n_months;
+        view->n_words = (known->n + 63) / 64 > 0 ? (known->n + 63) / 64 : 1;
+        C3D_TRY(list_scenes(in, equal));
+        C3D_TRY(find_runs(in, equal));
+    }
+    view->when = c3d_calloc(in->frames->n * C3D_N_SPLITS * (size_t)view->n_words + 1, 8);
+    return view->when ? C3D_OK : C3D_ENOMEM;
+}
+
+c3d_status c3d_leak_find(const leak_input *in, c3d_leaks *out)
+{
+    const int n_folds = count_folds(in->samples);
+    c3d_leaks leaks = { .n = 1 + n_folds,
+                        .has_alike = in->alike != NULL,
+                        .is_cut = in->alike && in->alike->is_cut };
+    calendar known = { 0 };
+    scenes equal = { 0 };
+    leak_view view;
+    c3d_status st = prepare(in, &known, &equal, &view);
+
+    leaks.rows = c3d_calloc((size_t)leaks.n, sizeof *leaks.rows);
+    if (!leaks.rows) st = C3D_ENOMEM;
+    for (int i = 0; st == C3D_OK && i < leaks.n; i++) {
+        leaks.rows[i].fold = i - 1;
+        fill_view(in, &known, i - 1, n_folds, &view);
+        st = judge(in, &view, &equal, &leaks.rows[i]);
+    }
+    free(view.when);
+    free(known.months);
+    free(equal.rows);
+    free(equal.begin);
+    if (st == C3D_OK)
+        *out = leaks;
+    else
+        free(leaks.rows);
+    return st;
+}
+
+void c3d_leaks_free(c3d_leaks *leaks)
+{
+    free(leaks->rows);
+    *leaks = (c3d_leaks){ 0 };
 }

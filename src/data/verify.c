@@ -1,4 +1,4 @@
-#include "census.h"
+#include "verify.h"
 #include "sharing.h"
 
 #include <inttypes.h>
@@ -8,6 +8,9 @@
 #define TOLD_MAX 10 /* broken scenes named by a rank */
 
 typedef struct checker {
+    int period; /* whose scenes are described: the one with most months */
+    size_t n_described;
+    alike_scene *described;
     c3d_scene scene;
     size_t n_checked, n_broken, n_dropped, n_absent;
     char first[256]; /* broken one, in words */
@@ -42,6 +45,7 @@ static c3d_status make_checker(const c3d_shard_shape *shape, checker *out)
 
 static void free_checker(checker *of)
 {
+    free(of->described);
     free(of->scene.values);
     free(of->scene.valid);
     free(of->scene.missing_share);
@@ -49,12 +53,24 @@ static void free_checker(checker *of)
     free(of->scene.sum_squares);
 }
 
-static c3d_status check_scene(checker *by, c3d_shard *shard, int row, uint64_t expected)
+static void describe(checker *by, const c3d_shard *shard, int row, uint64_t checksum)
+{
+    alike_scene *to = &by->described[by->n_described];
+
+    to->frame_id = c3d_shard_frame_ids(shard)[row];
+    to->checksum = checksum;
+    by->n_described += c3d_alike_describe(c3d_shard_get_shape(shard), by->scene.values, to);
+}
+
+static c3d_status check_scene(checker *by, c3d_shard *shard, int period, int row, uint64_t expected)
 {
     C3D_TRY(c3d_shard_read_scene(shard, row, &by->scene));
     const uint64_t found = c3d_scene_checksum(c3d_shard_get_shape(shard), &by->scene);
     by->n_checked++;
-    if (found == expected) return C3D_OK;
+    if (found == expected) {
+        if (period == by->period) describe(by, shard, row, found);
+        return C3D_OK;
+    }
     char text[256];
     snprintf(text, sizeof text,
              "%.150s: scene %d (frame %lld): checksum %016" PRIx64 ", %016" PRIx64 " expected",
@@ -79,10 +95,26 @@ static c3d_status check_shard(checker *by, const c3d_store *store, int index,
         by->n_absent += status == C3D_SCENE_ABSENT;
         if (status != C3D_SCENE_PRESENT) continue;
         if (row % c3d_sharing_n_ranks(sharing) != c3d_sharing_rank(sharing)) continue;
-        st = check_scene(by, shard, row, checksums[row]);
+        st = check_scene(by, shard, store->period_of[index], row, checksums[row]);
     }
     free(checksums);
     return st;
+}
+
+/* Room for the scenes of one period that this rank reads: the period that shows most. */
+static c3d_status make_descriptions(checker *by, const c3d_store *store, const c3d_sharing *sharing)
+{
+    size_t n = 0;
+
+    for (int p = 1; p < store->n_periods; p++)
+        if (store->periods[p].n_months > store->periods[by->period].n_months) by->period = p;
+    for (int i = 0; i < store->n_shards; i++)
+        if (store->period_of[i] == by->period)
+            n += (size_t)(c3d_shard_get_shape(store->shards[i])->n_scenes /
+                              c3d_sharing_n_ranks(sharing) +
+                          1);
+    by->described = c3d_calloc(n + 1, sizeof *by->described);
+    return by->described ? C3D_OK : C3D_ENOMEM;
 }
 
 static c3d_status check_store(checker *by, const c3d_store *store, const c3d_sharing *sharing)
@@ -92,6 +124,7 @@ static c3d_status check_store(checker *by, const c3d_store *store, const c3d_sha
 
     if (store->n_shards == 0) return C3D_OK;
     C3D_TRY(make_checker(longest_shape(store), by));
+    C3D_TRY(make_descriptions(by, store, sharing));
     c3d_progress_begin(&progress, "verifying", store->n_shards, "files");
     for (int i = 0; st == C3D_OK && i < store->n_shards; i++) {
         if (c3d_stop_requested()) st = C3D_FAIL(C3D_ESTOPPED, "stopped after %d files", i);
@@ -135,31 +168,20 @@ static c3d_status check_facts(const char *dir, const c3d_store *store, c3d_text 
     return st;
 }
 
-static c3d_status check_splits(const char *dir, c3d_text *out)
+/* Every rank has described the scenes that it read. */
+static c3d_status gather_described(checker *by, const c3d_sharing *sharing)
 {
-    char gpkg[C3D_PATH_MAX], csv[C3D_PATH_MAX];
-    c3d_frames frames = { 0 };
-    c3d_samples samples = { 0 };
-    c3d_leak leak = { 0 };
-    c3d_status st;
+    void *all;
+    size_t n_bytes;
 
-    C3D_TRY(c3d_path_join(gpkg, dir, "frames.gpkg"));
-    C3D_TRY(c3d_path_join(csv, dir, "samples.csv"));
-    st = c3d_frames_read(gpkg, &frames);
-    if (st == C3D_OK) st = c3d_samples_read(csv, &samples);
-    if (st == C3D_OK) st = c3d_leak_find(&frames, &samples, &leak);
-    if (st == C3D_OK && leak.n_pairs > 0)
-        c3d_text_add(out, "LEAK: %zu frames overlap a frame of another split (%zu pairs)\n",
-                     leak.n_frames, leak.n_pairs);
-    else if (st == C3D_OK && leak.distance_px >= 0)
-        c3d_text_add(out, "no two splits share a pixel; the nearest frames are %.1f px apart\n",
-                     leak.distance_px);
-    if (st == C3D_OK && leak.n_pairs > 0)
-        st = C3D_FAIL(C3D_EDATA, "%s: its splits leak: %zu frames overlap a frame of another split",
-                      dir, leak.n_frames);
-    c3d_samples_free(&samples);
-    c3d_frames_free(&frames);
-    return st;
+    if (c3d_sharing_n_ranks(sharing) == 1 || !sharing->gather) return C3D_OK;
+    C3D_TRY(sharing->gather(sharing->context, by->described,
+                            by->n_described * sizeof *by->described, &all, &n_bytes));
+    if (!all) return C3D_OK;
+    free(by->described);
+    by->described = all;
+    by->n_described = n_bytes / sizeof *by->described;
+    return C3D_OK;
 }
 
 c3d_status c3d_dataset_verify(const char *dir, const c3d_sharing *sharing, c3d_text *out)
@@ -170,13 +192,15 @@ c3d_status c3d_dataset_verify(const char *dir, const c3d_sharing *sharing, c3d_t
 
     st = c3d_sharing_agree(sharing, c3d_store_open(dir, false, &store));
     if (st == C3D_OK) st = c3d_sharing_agree(sharing, check_store(&by, &store, sharing));
+    if (st == C3D_OK) st = gather_described(&by, sharing);
     if (st == C3D_OK) {
         c3d_text_add(out, "%zu scenes: %zu checksums agree, %zu dropped, %zu not clipped yet\n",
                      store.n_rows, store.n_rows - by.n_dropped - by.n_absent, by.n_dropped,
                      by.n_absent);
         if (c3d_sharing_rank(sharing) == 0) {
             st = check_facts(dir, &store, out);
-            if (st == C3D_OK) st = check_splits(dir, out);
+            if (st == C3D_OK)
+                st = c3d_verify_splits(dir, &store, by.n_described, by.described, out);
         }
         st = c3d_sharing_agree(sharing, st);
     }

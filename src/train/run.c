@@ -42,31 +42,32 @@ static c3d_status open_directory(c3d_run *run, c3d_resume resume, const char *re
     return c3d_resume_choose(run, resume, resume_path, checkpoint_out);
 }
 
-/* Splits that share pixels, or a list whose splits nobody has measured, need the user's word. */
+/* Splits that leak, or a list whose splits nobody has measured, need the user's word. */
 static c3d_status check_leak(const c3d_run *run, const char *store)
 {
     const c3d_dataset_info *info = c3d_dataset_get_info(run->dataset);
-    long long n = 0;
     bool unchanged;
-    char what[160] = "";
+    c3d_text what = { 0 };
+    c3d_status st;
 
     C3D_TRY(c3d_dataset_samples_unchanged(store, info, &unchanged));
-    (void)c3d_json_get_int(c3d_json_get(info->json, "leak"), "overlapping_frames", &n);
-    if (n > 0)
-        (void)snprintf(what, sizeof what, "%lld frames overlap a frame of another split", n);
-    else if (!unchanged)
-        (void)snprintf(what, sizeof what,
-                       "samples.csv was changed since dataset.json was written, so that its splits "
-                       "may leak");
-    if (!what[0]) return C3D_OK;
-    if (run->config->data.allow_leaking_split) {
-        c3d_log_warn("%s: %s; scores may say little about new places", store, what);
-        return C3D_OK;
+    st = c3d_dataset_known_leaks(store, info, run->config->data.fold, &what);
+    if (!unchanged)
+        c3d_text_add(&what,
+                     "%ssamples.csv was changed since dataset.json was written, so that its splits "
+                     "may leak",
+                     what.length ? "; " : "");
+    if (st == C3D_OK && what.length > 0) {
+        if (run->config->data.allow_leaking_split)
+            c3d_log_warn("%s: %s; scores may say little about new places", store, what.text);
+        else
+            st = C3D_FAIL(C3D_EDATA,
+                          "%s: %s (c3d-dataset verify shows more); set data.allow_leaking_split: "
+                          "true to train all the same",
+                          store, what.text);
     }
-    return C3D_FAIL(C3D_EDATA,
-                    "%s: %s (c3d-dataset verify shows more); set data.allow_leaking_split: true to "
-                    "train all the same",
-                    store, what);
+    c3d_text_free(&what);
+    return st;
 }
 
 /* A class without a training sample is never learnt: likely a wrong number of outputs. */
