@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MICRO_BATCH 16
@@ -21,6 +22,25 @@
 #define TURN_S      1.0
 #define MAX_READERS 64
 #define MAX_ROUNDS  100
+
+/* Clips and processor time a turn gave. */
+typedef struct speed {
+    double clips_per_s, cpu_ms; /* of a clip, all threads */
+} speed;
+
+static double cpu_s(void)
+{
+    struct timespec now = { 0 };
+
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static speed speed_of(int64_t n_clips, double start_s, double start_cpu_s)
+{
+    return (speed){ (double)n_clips / (c3d_now_s() - start_s),
+                    (cpu_s() - start_cpu_s) / (double)n_clips * 1e3 };
+}
 
 /* ---- the flat file --------------------------------------------------------------------------- */
 
@@ -105,9 +125,9 @@ static void *read_clips(void *argument)
     return NULL;
 }
 
-static c3d_status run_loop(loop *of, reader *readers, double *clips_per_s)
+static c3d_status run_loop(loop *of, reader *readers, speed *out)
 {
-    const double start_s = c3d_now_s();
+    const double start_s = c3d_now_s(), start_cpu_s = cpu_s();
     int64_t n_clips = 0;
     int n_started = 0;
 
@@ -124,16 +144,16 @@ static c3d_status run_loop(loop *of, reader *readers, double *clips_per_s)
         has_failed = has_failed || readers[i].has_failed;
     }
     if (has_failed) return C3D_FAIL(C3D_EIO, "the flat file could not be read");
-    *clips_per_s = (double)n_clips / (c3d_now_s() - start_s);
+    *out = speed_of(n_clips, start_s, start_cpu_s);
     return C3D_OK;
 }
 
 /* ---- the loader ------------------------------------------------------------------------------ */
 
 /* Epochs one after the other until the turn is over. */
-static c3d_status run_loader(c3d_loader *loader, int64_t *epoch, double *clips_per_s)
+static c3d_status run_loader(c3d_loader *loader, int64_t *epoch, speed *out)
 {
-    const double start_s = c3d_now_s();
+    const double start_s = c3d_now_s(), start_cpu_s = cpu_s();
     const int64_t n_steps = c3d_loader_n_steps(loader);
     int64_t n_clips = 0;
     c3d_batch batch;
@@ -145,7 +165,7 @@ static c3d_status run_loader(c3d_loader *loader, int64_t *epoch, double *clips_p
             n_clips += batch.n;
         }
     }
-    *clips_per_s = (double)n_clips / (c3d_now_s() - start_s);
+    *out = speed_of(n_clips, start_s, start_cpu_s);
     return C3D_OK;
 }
 
@@ -164,12 +184,26 @@ static double median(double *values, int n)
     return values[n / 2];
 }
 
+static void print_speeds(const char *name, const speed *turns, int n, double clip_mb)
+{
+    double speeds[MAX_ROUNDS], cpu_ms[MAX_ROUNDS];
+
+    for (int i = 0; i < n; i++) {
+        speeds[i] = turns[i].clips_per_s;
+        cpu_ms[i] = turns[i].cpu_ms;
+    }
+    const double middle = median(speeds, n);
+    printf("%-12s %10.0f %7.2f %8.0f %17.3f\n", name, middle, middle * clip_mb / 1e3, speeds[n - 1],
+           median(cpu_ms, n));
+}
+
 /* The first turn of each is not counted: files into memory, buffers touched. */
 static c3d_status take_turns(c3d_loader *loader, loop *of, reader *readers, int n_rounds)
 {
     const c3d_shape x = c3d_loader_shape(loader);
     const double clip_mb = (double)c3d_shape_sample_count(x) * sizeof(uint16_t) / 1e6;
-    double ours[MAX_ROUNDS], plain[MAX_ROUNDS], ratios[MAX_ROUNDS], warm;
+    speed ours[MAX_ROUNDS], plain[MAX_ROUNDS], warm;
+    double ratios[MAX_ROUNDS];
     int64_t epoch = 0;
 
     C3D_TRY(run_loop(of, readers, &warm));
@@ -177,16 +211,13 @@ static c3d_status take_turns(c3d_loader *loader, loop *of, reader *readers, int 
     for (int i = 0; i < n_rounds; i++) {
         C3D_TRY(run_loop(of, readers, &plain[i]));
         C3D_TRY(run_loader(loader, &epoch, &ours[i]));
-        ratios[i] = plain[i] / ours[i];
+        ratios[i] = plain[i].clips_per_s / ours[i].clips_per_s;
     }
-    const double ours_mid = median(ours, n_rounds), plain_mid = median(plain, n_rounds);
     printf("%d clips of %d months x %d bands x %d x %d px (%.2f MB), %d readers, %d rounds\n",
            (int)of->samples->n, x.d, x.c, x.h, x.w, clip_mb, of->n_readers, n_rounds);
-    printf("                 clips/s    GB/s   best clips/s\n");
-    printf("loader        %10.0f %7.2f %14.0f\n", ours_mid, ours_mid * clip_mb / 1e3,
-           ours[n_rounds - 1]);
-    printf("flat, pread   %10.0f %7.2f %14.0f\n", plain_mid, plain_mid * clip_mb / 1e3,
-           plain[n_rounds - 1]);
+    printf("                clips/s    GB/s     best   CPU ms a clip\n");
+    print_speeds("loader", ours, n_rounds, clip_mb);
+    print_speeds("flat, pread", plain, n_rounds, clip_mb);
     printf("loader ratio=%.3f\n", median(ratios, n_rounds));
     return C3D_OK;
 }

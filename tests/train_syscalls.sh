@@ -11,7 +11,7 @@ strace -f -o probe.txt true 2>/dev/null || skip "this system does not let strace
 # still makes kernels and grows its buffers.
 steady() { # TRACE
     awk 'NR == 1 { main = $1 }
-         $1 != main && /pread64\([0-9]+<[^>]*scenes-/ { at[++n] = NR }
+         $1 != main && /preadv?(64)?\([0-9]+<[^>]*scenes-/ { at[++n] = NR }
          { line[NR] = $0 }
          END {
              if (n < 40) { print "too_few_reads", n + 0; exit }
@@ -21,7 +21,7 @@ steady() { # TRACE
 }
 
 # Waits of threads and readers; then MPI's progress engine and its copies between processes.
-allowed='futex|pread64|sched_yield|clock_nanosleep|restart_syscall|---'
+allowed='futex|pread64|preadv|sched_yield|clock_nanosleep|restart_syscall|---'
 allowed+='|poll|pselect6|epoll_wait|process_vm_readv|process_vm_writev'
 for n in 1 2; do
     rm -rf run trace.*
@@ -31,7 +31,7 @@ for n in 1 2; do
     for trace in trace.*; do
         steady "$trace" >calls.txt
         echo "$n ranks, ${trace#trace.}:" $(tr '\n' ' ' <calls.txt)
-        grep -q pread64 calls.txt || fail "$n ranks, $trace: no steady part"
+        grep -qE "pread(v|64)" calls.txt || fail "$n ranks, $trace: no steady part"
         others=$(grep -vwE "$allowed|write" calls.txt)
         [ -z "$others" ] || fail "$n ranks, $trace: the step calls: $others"
         writes=$(awk '$2 == "write" { print $1 }' calls.txt)

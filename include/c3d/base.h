@@ -313,6 +313,10 @@ C3D_CHECKED bool c3d_file_put(FILE *stream, const void *bytes, size_t n_bytes);
 C3D_CHECKED c3d_status c3d_pread_all(int fd, const char *path, void *to, size_t n, int64_t offset);
 C3D_CHECKED c3d_status c3d_pwrite_all(int fd, const char *path, const void *from, size_t n,
                                       int64_t offset);
+/* The bytes from offset on, to n places one after the other, at most 1024; places is used up. */
+struct iovec;
+C3D_CHECKED c3d_status c3d_preadv_all(int fd, const char *path, struct iovec *places, int n,
+                                      int64_t offset);
 /* Bytes free for this user on the file system that holds path (or its nearest existing parent). */
 C3D_CHECKED c3d_status c3d_free_bytes(const char *path, uint64_t *out);
 

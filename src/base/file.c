@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 c3d_status c3d_file_read(const char *path, char **bytes_out, size_t *n_bytes_out)
@@ -156,6 +157,36 @@ c3d_status c3d_pread_all(int fd, const char *path, void *to, size_t n, int64_t o
         at += got;
         offset += got;
         n -= (size_t)got;
+    }
+    return C3D_OK;
+}
+
+/* Takes n bytes off the front; what is left, from the first place that is not full on. */
+static void use_up(struct iovec **places, int *n_places, size_t n)
+{
+    while (n > 0 && n >= (*places)->iov_len) {
+        n -= (*places)->iov_len;
+        (*places)++;
+        (*n_places)--;
+    }
+    if (n == 0) return;
+    (*places)->iov_base = (char *)(*places)->iov_base + n;
+    (*places)->iov_len -= n;
+}
+
+c3d_status c3d_preadv_all(int fd, const char *path, struct iovec *places, int n, int64_t offset)
+{
+    while (n > 0) {
+        const ssize_t got = preadv(fd, places, n, offset);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0)
+            return C3D_FAIL(C3D_EIO, "%s: reading at %lld: %s", path, (long long)offset,
+                            strerror(errno));
+        if (got == 0)
+            return C3D_FAIL(C3D_EIO, "%s: ends at byte %lld: cut short?", path, (long long)offset);
+        c3d_phase_tick();
+        offset += got;
+        use_up(&places, &n, (size_t)got);
     }
     return C3D_OK;
 }

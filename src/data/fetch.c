@@ -3,31 +3,75 @@
 #include "stage.h"
 
 #include <inttypes.h>
-#include <string.h>
+#include <sys/uio.h>
+
+#define PLANES_AT_ONCE 256
 
 static size_t plane_bytes(const c3d_dataset_info *info)
 {
     return (size_t)info->frame_size_px * (size_t)info->frame_size_px * c3d_dtype_size(info->dtype);
 }
 
-static c3d_status read_part(const c3d_dataset *dataset, const c3d_segment *months, void *to)
+static c3d_status find_part(const c3d_dataset *dataset, const c3d_segment *months, c3d_extent *out)
 {
-    c3d_shard *shard = dataset->shards[months->shard];
-    c3d_status st;
-
-    if (c3d_stage_holds(dataset->stage, months))
-        st = c3d_stage_read(dataset, months, to);
-    else
-        st = c3d_shard_read_months(shard, months->row, months->first, months->n, to);
-    if (st == C3D_OK) return st;
-    return c3d_error_while("reading scene %d of %s", months->row, c3d_shard_path(shard));
+    if (!c3d_stage_holds(dataset->stage, months))
+        return c3d_shard_find_months(dataset->shards[months->shard], months->row, months->first,
+                                     months->n, out);
+    *out = c3d_stage_find(dataset, months);
+    return C3D_OK;
 }
 
-/* Months first .. first + n - 1 of the sample, [month, band, y, x] as stored. */
-static c3d_status read_months(const c3d_dataset *dataset, uint32_t index, int first, int n,
-                              char *to)
+/* Where a sample's months go: [month, band, ...] as stored, or [band, month, ...] of n_months. */
+typedef struct target {
+    char *values;
+    bool by_band;
+    int n_months;
+} target;
+
+/* Each plane to its place without a copy in between. at: month of the sample it begins with. */
+static c3d_status scatter(const c3d_dataset *dataset, const c3d_extent *from, const target *to,
+                          int at)
+{
+    const size_t plane = plane_bytes(&dataset->info);
+    const int n_bands = dataset->info.n_bands, n_planes = (int)(from->n_bytes / plane);
+    struct iovec planes[PLANES_AT_ONCE];
+
+    for (int done = 0; done < n_planes;) {
+        const int left = n_planes - done, n = left < PLANES_AT_ONCE ? left : PLANES_AT_ONCE;
+        for (int i = 0; i < n; i++) {
+            const int month = at + (done + i) / n_bands, band = (done + i) % n_bands;
+            const size_t place = (size_t)band * (size_t)to->n_months + (size_t)month;
+            planes[i] = (struct iovec){ to->values + place * plane, plane };
+        }
+        C3D_TRY(
+            c3d_preadv_all(from->fd, from->path, planes, n, from->offset + (int64_t)plane * done));
+        done += n;
+    }
+    return C3D_OK;
+}
+
+static c3d_status read_part(const c3d_dataset *dataset, const c3d_segment *months, const target *to,
+                            int at)
 {
     const size_t month_bytes = (size_t)dataset->info.n_bands * plane_bytes(&dataset->info);
+    c3d_extent from;
+    c3d_status st = find_part(dataset, months, &from);
+
+    if (st == C3D_OK && to->by_band)
+        st = scatter(dataset, &from, to, at);
+    else if (st == C3D_OK)
+        st = c3d_pread_all(from.fd, from.path, to->values + (size_t)at * month_bytes, from.n_bytes,
+                           from.offset);
+    if (st == C3D_OK) return st;
+    return c3d_error_while("reading scene %d of %s", months->row,
+                           c3d_shard_path(dataset->shards[months->shard]));
+}
+
+/* Months first .. first + n_months - 1 of the sample. */
+static c3d_status read_months(const c3d_dataset *dataset, uint32_t index, int first,
+                              const target *to)
+{
+    int n = to->n_months;
 
     for (size_t s = dataset->first_segment[index]; n > 0; s++) {
         const c3d_segment *part = &dataset->segments[s];
@@ -38,24 +82,11 @@ static c3d_status read_months(const c3d_dataset *dataset, uint32_t index, int fi
         }
         if (n_here > n) n_here = n;
         const c3d_segment here = { part->shard, part->row, part->first + first, n_here };
-        C3D_TRY(read_part(dataset, &here, to));
-        to += (size_t)n_here * month_bytes;
+        C3D_TRY(read_part(dataset, &here, to, to->n_months - n));
         n -= n_here;
         first = 0;
     }
     return C3D_OK;
-}
-
-/* [month, band, ...] to [band, month, ...] */
-static void turn(const c3d_dataset_info *info, int n_months, const char *from, char *to)
-{
-    const size_t plane = plane_bytes(info);
-    const int n_bands = info->n_bands;
-
-    for (int month = 0; month < n_months; month++)
-        for (int band = 0; band < n_bands; band++)
-            memcpy(to + (size_t)(band * n_months + month) * plane,
-                   from + (size_t)(month * n_bands + band) * plane, plane);
 }
 
 /* The k-th smallest of n, which are reordered (quickselect; indices stay in range for any values,
@@ -152,15 +183,14 @@ static c3d_status fetch(const c3d_fetch_desc *desc, uint32_t index, int chosen, 
 {
     const c3d_dataset *dataset = desc->dataset;
     const int n_months = dataset->samples.rows[index].n_months;
+    const int month = slice_month(desc->slice, n_months, chosen);
     char *stored = (char *)scratch + column_bytes(n_months);
 
-    if (desc->one_slice && desc->slice != C3D_SLICE_MEDIAN)
-        return read_months(dataset, index, slice_month(desc->slice, n_months, chosen), 1, to);
-    C3D_TRY(read_months(dataset, index, 0, n_months, stored));
-    if (desc->one_slice)
-        median(&dataset->info, n_months, stored, scratch, to);
-    else
-        turn(&dataset->info, n_months, stored, to);
+    if (!desc->one_slice) return read_months(dataset, index, 0, &(target){ to, true, n_months });
+    if (desc->slice != C3D_SLICE_MEDIAN)
+        return read_months(dataset, index, month, &(target){ to, false, 1 });
+    C3D_TRY(read_months(dataset, index, 0, &(target){ stored, false, n_months }));
+    median(&dataset->info, n_months, stored, scratch, to);
     return C3D_OK;
 }
 

@@ -225,7 +225,8 @@ c3d_status c3d_shard_read_scene(c3d_shard *shard, int row, c3d_scene *scene)
     return c3d_shard_read_sums(shard, row, scene->sum, scene->sum_squares, scene->missing_share);
 }
 
-c3d_status c3d_shard_read_months(c3d_shard *shard, int row, int first, int n_months, void *to)
+c3d_status c3d_shard_find_months(const c3d_shard *shard, int row, int first, int n_months,
+                                 c3d_extent *out)
 {
     const size_t month_bytes = shard->row_bytes[C3D_PART_SCENES] / (size_t)shard->shape.n_months;
 
@@ -233,8 +234,18 @@ c3d_status c3d_shard_read_months(c3d_shard *shard, int row, int first, int n_mon
     if (first < 0 || n_months < 1 || n_months > shard->shape.n_months - first)
         return C3D_FAIL(C3D_EINVAL, "%s: months %d to %d of %d", shard->path, first,
                         first + n_months, shard->shape.n_months);
-    return c3d_pread_all(shard->fd, shard->path, to, month_bytes * (size_t)n_months,
-                         row_offset(shard, C3D_PART_SCENES, row) + (int64_t)month_bytes * first);
+    *out = (c3d_extent){ shard->fd, shard->path,
+                         row_offset(shard, C3D_PART_SCENES, row) + (int64_t)month_bytes * first,
+                         month_bytes * (size_t)n_months };
+    return C3D_OK;
+}
+
+c3d_status c3d_shard_read_months(c3d_shard *shard, int row, int first, int n_months, void *to)
+{
+    c3d_extent at;
+
+    C3D_TRY(c3d_shard_find_months(shard, row, first, n_months, &at));
+    return c3d_pread_all(at.fd, at.path, to, at.n_bytes, at.offset);
 }
 
 c3d_status c3d_shard_read_valid(c3d_shard *shard, int row, uint8_t *bits_out)

@@ -29,6 +29,14 @@ struct c3d_shard {
     size_t row_bytes[C3D_N_PARTS]; /* of one scene */
 };
 
+/* A run of bytes of an open file. */
+typedef struct c3d_extent {
+    int fd;
+    const char *path; /* borrowed from what was asked */
+    int64_t offset;
+    size_t n_bytes;
+} c3d_extent;
+
 /* Bytes a scene has in a part. */
 size_t c3d_shard_row_bytes(const c3d_shard_shape *shape, c3d_shard_part part);
 /* /sum and /sum_squares: int64 for integers, float64 for floats. */
@@ -36,5 +44,8 @@ c3d_dtype c3d_shard_sum_dtype(const c3d_shard_shape *shape);
 C3D_CHECKED c3d_status c3d_shard_check_shape(const char *path, const c3d_shard_shape *shape);
 /* Reads shape, months, bands, frame ids and offsets with HDF5 into a zeroed shard with its path. */
 C3D_CHECKED c3d_status c3d_shard_read_layout(c3d_shard *shard);
+/* Where a contiguous run of months of one scene's values lies. C3D_EINVAL outside the shard. */
+C3D_CHECKED c3d_status c3d_shard_find_months(const c3d_shard *shard, int row, int first,
+                                             int n_months, c3d_extent *out);
 
 #endif

@@ -288,12 +288,13 @@ bool c3d_stage_holds(const c3d_stage *stage, const c3d_segment *months)
     return months->first >= scene->first && months->first + months->n <= scene->first + scene->n;
 }
 
-c3d_status c3d_stage_read(const c3d_dataset *dataset, const c3d_segment *months, void *to)
+c3d_extent c3d_stage_find(const c3d_dataset *dataset, const c3d_segment *months)
 {
     const c3d_stage_file *file = &dataset->stage->file;
     const c3d_staged *scene = find(dataset->stage, months);
     const size_t n = month_bytes(dataset);
 
-    return c3d_pread_all(file->fd, file->path, to, (size_t)months->n * n,
-                         scene->offset + (int64_t)n * (months->first - scene->first));
+    return (c3d_extent){ file->fd, file->path,
+                         scene->offset + (int64_t)n * (months->first - scene->first),
+                         (size_t)months->n * n };
 }

@@ -3,6 +3,7 @@
 #define C3D_DATA_STAGE_H
 
 #include "dataset_open.h"
+#include "shard_layout.h"
 
 /* Months first .. first + n - 1 of a scene; n = 0: nothing of it. */
 typedef struct c3d_staged {
@@ -25,9 +26,8 @@ struct c3d_stage {
 
 /* True when these months, of one scene, are in the copy; stage may be NULL. */
 bool c3d_stage_holds(const c3d_stage *stage, const c3d_segment *months);
-/* As c3d_shard_read_months, of months that it holds; any thread. */
-C3D_CHECKED c3d_status c3d_stage_read(const c3d_dataset *dataset, const c3d_segment *months,
-                                      void *to);
+/* Where these months, which it holds, lie in the copy. */
+c3d_extent c3d_stage_find(const c3d_dataset *dataset, const c3d_segment *months);
 
 /* A new file DIR/c3d-stage-KEY of n_bytes, none of them allocated. */
 C3D_CHECKED c3d_status c3d_stage_file_create(const c3d_stage_desc *desc, uint64_t n_bytes,
