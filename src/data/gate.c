@@ -339,6 +339,25 @@ static c3d_status check_split(const c3d_dataset_desc *desc, const c3d_frames *fr
     return st;
 }
 
+/* A raster that covers a part of the images only, or lies a little off. */
+static void tell_unlabelled(const c3d_frames *frames)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < frames->n; i++) {
+        bool is_labelled = false;
+
+        for (int k = 0; k < frames->n_years; k++)
+            is_labelled |=
+                frames->labels[i * (size_t)frames->n_years + (size_t)k] != C3D_FRAME_UNLABELLED;
+        n += !is_labelled;
+    }
+    if (n > frames->n / 5)
+        c3d_log_warn("labels: %zu of %zu frames have no label in any year: outside the labels, or "
+                     "not observed; do both cover the same area?",
+                     n, frames->n);
+}
+
 static c3d_status check_positives(const c3d_dataset_desc *desc, const c3d_frames *frames,
                                   const label_report *report)
 {
@@ -363,6 +382,7 @@ c3d_status c3d_label_gate(const c3d_dataset_desc *desc, const c3d_frames *frames
                           const label_report *report)
 {
     if (!report->is_vector) C3D_TRY(check_codes(desc, report));
+    tell_unlabelled(frames);
     if (report->product != NULL) C3D_TRY(check_legend(report));
     return check_positives(desc, frames, report);
 }
