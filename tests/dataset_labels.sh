@@ -65,13 +65,14 @@ ogr2ogr -q points.gpkg raster/frames.gpkg -dialect sqlite -sql "$points" >out 2>
 as_text=(--set data.label_classes='{forest: forest}')
 expect 0 'polygons and points' "$tool" frames config.yaml --out degrees "${as_text[@]}" \
     --set data.labels=mines.geojson --set data.label_date_field=year
-expect 0 'polygons and points' "$tool" frames config.yaml --out shape "${as_text[@]}" \
+expect 0 'polygons and points' "$tool" build config.yaml --out shape "${as_text[@]}" \
     --set 'data.labels=mines_{YYYY}.shp'
 expect 0 'polygons and points' "$tool" frames config.yaml --out points "${as_text[@]}" \
     --set data.labels=points.gpkg --set data.label_period=2021-01/2021-12
 for other in degrees shape points; do
     diff <(labels raster) <(labels $other) >out || fail "$other: other labels than the raster's"
 done
+expect 0 preview "$tool" preview shape
 expect 3 'no field sort' "$tool" frames config.yaml --out x --set data.labels=mines.geojson \
     "${as_text[@]}" --set data.label_field=sort --set data.label_date_field=year
 echo passed
