@@ -283,7 +283,7 @@ static void clipping_agrees_with_the_arrays(void **state)
 
     (void)state;
     for (int gaps = 0; gaps <= C3D_GAPS_ZERO; gaps++) {
-        char dir[C3D_PATH_MAX], name[16];
+        char dir[C3D_PATH_MAX], name[32];
         snprintf(name, sizeof name, "all-%d", gaps);
         assert_int_equal(c3d_path_join(dir, work, name), C3D_OK);
         c3d_dataset_desc desc = make_desc(dir);
@@ -319,7 +319,7 @@ static void periods_are_clipped_one_by_one(void **state)
 
     (void)state;
     for (int gaps = 0; gaps <= C3D_GAPS_ZERO; gaps++) {
-        char dir[C3D_PATH_MAX], name[16];
+        char dir[C3D_PATH_MAX], name[32];
         snprintf(name, sizeof name, "periods-%d", gaps);
         assert_int_equal(c3d_path_join(dir, work, name), C3D_OK);
         c3d_dataset_desc desc = make_desc(dir);

@@ -161,7 +161,7 @@ static c3d_status fill(table *of, const c3d_source *source, const c3d_frames *fr
     of->n_months = source->n_months;
     C3D_TRY(add_quads(of, source, false));
     C3D_TRY(add_quads(of, source, true));
-    qsort(of->quads, of->n, sizeof *of->quads, from_north_west);
+    if (of->n > 0) qsort(of->quads, of->n, sizeof *of->quads, from_north_west);
     of->cells = c3d_calloc(of->n * (size_t)of->n_months + 1, sizeof *of->cells);
     if (of->cells == NULL) return C3D_ENOMEM;
     count_files(of, source);

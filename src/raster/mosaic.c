@@ -101,7 +101,9 @@ static c3d_status check_georeference(const c3d_grid *grid, const char *grid_name
 {
     static const double none[6] = { 0, 1, 0, 0, 0, 1 };
     const bool grid_has_crs = grid->crs_wkt[0] != 0;
-    const bool grid_has_place = grid_has_crs || memcmp(grid->transform, none, sizeof none) != 0;
+    bool grid_has_place = grid_has_crs;
+
+    for (int i = 0; i < 6; i++) grid_has_place |= grid->transform[i] != none[i];
 
     if (!file->has_place && grid_has_place)
         return C3D_FAIL(C3D_EDATA,

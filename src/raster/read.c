@@ -198,7 +198,7 @@ static c3d_status read_part(c3d_raster *raster, raster_file *file, const request
         C3D_TRY_TO(done, C3D_FAIL(C3D_ENOMEM, "%s: %zu pixels", file->path, n));
     C3D_TRY_TO(done, fetch(raster, file, want, window, part.values, part.valid));
     if (raster->overlapping && is_choice(raster, want))
-        memcpy(part.choice, part.valid, n);
+        for (size_t i = 0; part.valid && part.choice && i < n; i++) part.choice[i] = part.valid[i];
     else if (raster->overlapping)
         C3D_TRY_TO(done, choose_pixels(raster, file, window, part.choice));
     paint_part(want, &part, painted);
