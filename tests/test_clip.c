@@ -406,7 +406,7 @@ static void a_refused_write_loses_nothing(void **state)
 {
     const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
     meddler with = { .at = 8, .act = limit_files };
-    const c3d_sharing sharing = { 0, 1, meddle, &with };
+    const c3d_sharing sharing = { .n_ranks = 1, .agree = meddle, .context = &with };
     c3d_dataset_desc desc = make_desc(in_work("limited"));
     struct sigaction ignore = { .sa_handler = SIG_IGN }, old;
 
@@ -441,7 +441,7 @@ static void fill_disk(void)
 static void a_full_disk_loses_nothing(void **state)
 {
     meddler with = { .at = 8, .act = fill_disk };
-    const c3d_sharing sharing = { 0, 1, meddle, &with };
+    const c3d_sharing sharing = { .n_ranks = 1, .agree = meddle, .context = &with };
     c3d_dataset_desc desc = make_desc(in_work("disk/set"));
 
     (void)state;
@@ -489,7 +489,7 @@ static void too_little_space_is_said_before(void **state)
 static void a_stop_is_kept_and_continued(void **state)
 {
     meddler with = { .at = 8, .act = c3d_stop_request };
-    const c3d_sharing sharing = { 0, 1, meddle, &with };
+    const c3d_sharing sharing = { .n_ranks = 1, .agree = meddle, .context = &with };
     c3d_dataset_desc desc = make_desc(in_work("stopped"));
 
     (void)state;
