@@ -119,6 +119,8 @@ static bool does_cross(const edge *line, const c3d_frame *frame, int size)
     const double *ends[2] = { line->x, line->y };
     double from = 0, to = 1;
 
+    if (fmax(line->x[0], line->x[1]) <= low[0] || fmin(line->x[0], line->x[1]) >= low[0] + size)
+        return false; /* most of a band */
     for (int axis = 0; axis < 2; axis++) {
         const double start = ends[axis][0] - low[axis], step = ends[axis][1] - ends[axis][0];
         if (step == 0) { /* NOLINT: parallel to the sides */
