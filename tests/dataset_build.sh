@@ -67,10 +67,7 @@ printf '\xa5\x5a' | dd of="$shard" bs=1 seek=200000 conv=notrunc status=none
 expect 3 'checksum' "$tool" verify set
 grep -q "$shard: scene" out || fail "verify does not say where"
 
-# What comes later, and mistakes.
-for command in 'import list.csv --out x'; do
-    expect 2 'comes later' "$tool" $command
-done
+# Mistakes.
 expect 2 'did you mean' "$tool" biuld config.yaml
 expect 2 '--out' "$tool" build config.yaml
 expect 0 'frame_size_px: 32' "$tool" build config.yaml --print-config

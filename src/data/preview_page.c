@@ -48,7 +48,7 @@ static void add_stretch(const preview *of, c3d_text *out)
     if (!stretch->is_natural)
         c3d_text_add(out, of->desc->bands ? "bands as asked for: "
                                           : "no bands named red, green and blue, so these: ");
-    for (int c = 0; c < stretch->n_channels; c++) {
+    for (int c = 0; c < 3 && c < stretch->n_channels; c++) {
         c3d_text_add(out, "%s%s ", c ? ", " : "", stretch->n_channels == 1 ? "grey" : roles[c]);
         if (!stretch->is_natural) {
             c3d_text_add(out, "from ");

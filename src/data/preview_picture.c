@@ -157,7 +157,7 @@ static void take_samples(const preview_pixels *pixels, const preview_stretch *st
         const int at[2] = { i % size, i / size };
         bool is_seen = sample->count++ % sample->step == 0;
 
-        for (int c = 0; is_seen && c < stretch->n_channels; c++)
+        for (int c = 0; is_seen && c < 3 && c < stretch->n_channels; c++)
             is_seen = series_median(pixels, stretch->bands[c], at, sample->series,
                                     &sample->values[c][sample->n]);
         sample->n += is_seen;
@@ -203,7 +203,7 @@ c3d_status c3d_preview_stretch(const c3d_store *store, const c3d_frames *frames,
     sample.step = 1 + choice->n * size * size / SAMPLES_MAX;
     sample.series = c3d_calloc((size_t)store->n_months, sizeof(double));
     if (!sample.series) st = C3D_ENOMEM;
-    for (int c = 0; c < out->n_channels; c++) {
+    for (int c = 0; c < 3; c++) {
         sample.values[c] = c3d_calloc(SAMPLES_MAX, sizeof(double));
         if (!sample.values[c]) st = C3D_ENOMEM;
     }
@@ -235,11 +235,11 @@ static bool block_mean(const preview_pixels *pixels, int month, int factor, cons
             n_all++;
             if (!is_valid(pixels, month, y, x)) continue;
             n++;
-            for (int c = 0; c < stretch->n_channels; c++)
+            for (int c = 0; c < 3 && c < stretch->n_channels; c++)
                 mean[c] += value_of(pixels, month, stretch->bands[c], y, x);
         }
     }
-    for (int c = 0; n > 0 && c < stretch->n_channels; c++) mean[c] /= n;
+    for (int c = 0; n > 0 && c < 3 && c < stretch->n_channels; c++) mean[c] /= n;
     return 2 * n >= n_all;
 }
 
