@@ -2,7 +2,7 @@
 # galleries (of each class as many as there are) anew.
 #   sort -g SCORES | awk -F, -v threshold=0.5 -f pool.awk DIR/import.csv -
 # SCORES: score,label,frame_id a line. import.csv names the file of each frame; what is before _S2L1C
-# in it is the gallery.
+# in it is the gallery, clear and cloudy images together.
 
 function drawn(n) { # [0, n): Lehmer's generator, the same in every awk
     state = (state * 16807) % 2147483647
