@@ -95,9 +95,10 @@ static void add_facts(const preview *of, c3d_text *out)
                  shape->size_px, shape->size_px);
     if (of->has_info && of->info.pixel_m[0] > 0)
         c3d_text_add(out, " (%.0f m)", of->info.pixel_m[0] * shape->size_px);
-    c3d_text_add(out, ", %d dates from %s to %s: up to %d drawn of every label in every split, ",
-                 n_months, c3d_date_text(of->months[0], first),
-                 c3d_date_text(of->months[n_months - 1], last), of->desc->n);
+    if (n_months > 1)
+        c3d_text_add(out, ", %d dates from %s to %s", n_months, c3d_date_text(of->months[0], first),
+                     c3d_date_text(of->months[n_months - 1], last));
+    c3d_text_add(out, ": up to %d drawn of every label in every split, ", of->desc->n);
     c3d_text_add(
         out,
         "of the %zu whose label changes between years, the %zu with an uncertain label, the %zu "
@@ -303,14 +304,21 @@ static void add_shares(const preview *of, size_t frame, int label, c3d_text *out
     }
 }
 
+/* Images of a list without dates stand in the year 1, their labels in the year 0. */
+static bool has_dates(const preview *of)
+{
+    return of->months[of->store.n_months - 1] / 10000 > 1;
+}
+
 static void add_side(const preview *of, size_t frame, const preview_year *year, c3d_text *out)
 {
     const c3d_frames *frames = &of->frames;
 
-    c3d_text_add(out, "<div class=side><b>%d</b>", year->year);
+    c3d_text_add(out, "<div class=side>");
+    if (has_dates(of)) c3d_text_add(out, "<b>%d</b>", year->year);
     if (year->label >= 0) {
         add_shares(of, frame, year->label, out);
-        if (frames->years[year->label] != year->year)
+        if (has_dates(of) && frames->years[year->label] != year->year)
             c3d_text_add(out, "<br><span class=soft>label of %d</span>",
                          frames->years[year->label]);
     } else if (frames->n_years > 0) {
@@ -340,7 +348,7 @@ static c3d_status add_month(const preview *of, size_t number, const preview_pixe
     if (year->label >= 0 && c3d_outlines_has_year(of->outlines, year->label))
         c3d_text_add(out, "<svg viewBox=\"0 0 %d %d\"><use href=\"#g%zu-%d\"/></svg>",
                      shape->size_px, shape->size_px, number, year->label);
-    c3d_text_add(out, "</div><figcaption>%s", c3d_date_text(date, text));
+    c3d_text_add(out, "</div><figcaption>%s", has_dates(of) ? c3d_date_text(date, text) : "");
     if (missing > 0 && missing < 100)
         c3d_text_add(out, ", %.*f&nbsp;%%", missing < 10 ? 1 : 0, missing);
     c3d_text_add(out, "</figcaption></figure>\n");
