@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154 # what tests/soak.sh and tests/support/soak.sh set
 # fuzz COUNT: the readers of configurations (YAML), samples.csv, lists of scenes, frames.gpkg,
 # dataset.json and shards are given COUNT seconds each (default 60) of input that libFuzzer makes up
-# from seeds, guided by the branches it reaches. Input that crashes one, takes 2 GB or ten seconds
-# ends it; it stays in build/fuzz/found, and goes to tests/fuzz/found once mended, where ctest reads
+# from seeds, guided by the branches it reaches. Input that crashes one, fills 2 GB or takes ten
+# seconds ends it (HDF5 and SQLite ask for what a broken file claims, and then find the file too short); it stays in build/fuzz/found, and goes to tests/fuzz/found once mended, where ctest reads
 # it again. Needs clang; builds the preset fuzz.
 count=${count:-60}
 command -v clang >/dev/null || { echo "soak fuzz: clang is not there"; exit 77; }
@@ -22,7 +22,7 @@ for target in "${targets[@]}"; do
     mkdir -p "$build/corpus/$target"
     code=0
     "$build/bin/fuzz_$target" -seed="$seed" -max_total_time="$count" -timeout=10 -rss_limit_mb=2048 \
-        -max_len=1000000 -print_final_stats=1 -artifact_prefix="$build/found/$target-" \
+        -malloc_limit_mb=1000000 -max_len=1000000 -print_final_stats=1 -artifact_prefix="$build/found/$target-" \
         "$build/corpus/$target" "$dir/seeds/$target" >"$dir/$target.log" 2>&1 || code=$?
     runs=$(sed -n 's/^stat::number_of_executed_units: //p' "$dir/$target.log")
     edges=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$dir/$target.log" | tail -1)
