@@ -375,17 +375,51 @@ static void broken_shards_are_refused(void **state)
     assert_message("absent.h5: No such file");
     assert_int_equal(c3d_file_read(in_dir("a.h5"), &bytes, &n), C3D_OK);
     assert_int_equal(c3d_file_write(in_dir("short.h5"), bytes, n - 100), C3D_OK);
-    assert_int_equal(c3d_shard_open(in_dir("short.h5"), false, &shard), C3D_EIO);
-    assert_message("short.h5");
+    assert_int_equal(c3d_shard_open(in_dir("short.h5"), false, &shard), C3D_EDATA);
+    assert_message("short.h5: cut short");
     assert_int_equal(c3d_file_write(in_dir("text.h5"), "hello", 5), C3D_OK);
-    assert_int_equal(c3d_shard_open(in_dir("text.h5"), false, &shard), C3D_EIO);
-    assert_message("text.h5");
-    /* A name inside the file that is not ours: the dataset is missing. */
+    assert_int_equal(c3d_shard_open(in_dir("text.h5"), false, &shard), C3D_EDATA);
+    assert_message("text.h5: not a shard");
+    /* A name inside the file that is not ours. */
     char *name = memmem(bytes, n, "checksum", 8);
     assert_non_null(name);
     name[0] = 'C';
     assert_int_equal(c3d_file_write(in_dir("renamed.h5"), bytes, n), C3D_OK);
-    assert_true(c3d_shard_open(in_dir("renamed.h5"), false, &shard) != C3D_OK);
+    assert_int_equal(c3d_shard_open(in_dir("renamed.h5"), false, &shard), C3D_EDATA);
+    assert_message("renamed.h5: damaged");
+    name[0] = 'c';
+    bytes[40] ^= 1;
+    assert_int_equal(c3d_file_write(in_dir("seal.h5"), bytes, n), C3D_OK);
+    assert_int_equal(c3d_shard_open(in_dir("seal.h5"), false, &shard), C3D_EDATA);
+    assert_message("seal.h5: not a shard");
+    free(bytes);
+}
+
+/* Without the seal it is a file as older versions made them. */
+static void shards_without_a_seal_are_read(void **state)
+{
+    enum { SEAL_BYTES = 4096 };
+    c3d_shard *shard;
+    scene in, out;
+    char *bytes;
+    size_t n;
+
+    (void)state;
+    assert_int_equal(c3d_file_read(in_dir("a.h5"), &bytes, &n), C3D_OK);
+    assert_int_equal(c3d_file_write(in_dir("old.h5"), bytes + SEAL_BYTES, n - SEAL_BYTES), C3D_OK);
+    assert_int_equal(c3d_shard_open(in_dir("old.h5"), false, &shard), C3D_OK);
+    c3d_scene to = view(&out);
+    fill(&in, 0);
+    assert_int_equal(c3d_shard_read_scene(shard, 0, &to), C3D_OK);
+    assert_memory_equal(out.values, in.values, sizeof in.values);
+    assert_memory_equal(c3d_shard_frame_ids(shard), frame_ids, sizeof frame_ids);
+    c3d_shard_close(shard);
+    /* Its names are all that tells what is missing. */
+    char *name = memmem(bytes, n, "checksum", 8);
+    assert_non_null(name);
+    name[0] = 'C';
+    assert_int_equal(c3d_file_write(in_dir("old.h5"), bytes + SEAL_BYTES, n - SEAL_BYTES), C3D_OK);
+    assert_true(c3d_shard_open(in_dir("old.h5"), false, &shard) != C3D_OK);
     free(bytes);
 }
 
@@ -421,6 +455,7 @@ int main(void)
         cmocka_unit_test(shards_are_reproducible),
         cmocka_unit_test(large_parts_are_aligned_and_sparse),
         cmocka_unit_test(broken_shards_are_refused),
+        cmocka_unit_test(shards_without_a_seal_are_read),
         cmocka_unit_test(creating_fails_with_the_path),
     };
 

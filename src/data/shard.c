@@ -71,7 +71,7 @@ static c3d_status check_length(const c3d_shard *shard)
     return C3D_OK;
 }
 
-c3d_status c3d_shard_open(const char *path, bool writable, c3d_shard **out)
+static c3d_status open_shard(const char *path, bool writable, bool is_sealed, c3d_shard **out)
 {
     c3d_shard *shard = c3d_calloc(1, sizeof *shard);
     c3d_status st;
@@ -84,6 +84,7 @@ c3d_status c3d_shard_open(const char *path, bool writable, c3d_shard **out)
         st = C3D_FAIL(C3D_EIO, "%s: %s", path, strerror(errno));
         goto fail;
     }
+    if (is_sealed) C3D_TRY_TO(fail, c3d_shard_check_seal(shard));
     C3D_TRY_TO(fail, c3d_shard_read_layout(shard));
     C3D_TRY_TO(fail, check_length(shard));
     *out = shard;
@@ -91,6 +92,16 @@ c3d_status c3d_shard_open(const char *path, bool writable, c3d_shard **out)
 fail:
     c3d_shard_close(shard);
     return st;
+}
+
+c3d_status c3d_shard_open(const char *path, bool writable, c3d_shard **out)
+{
+    return open_shard(path, writable, true, out);
+}
+
+c3d_status c3d_shard_open_unsealed(const char *path, c3d_shard **out)
+{
+    return open_shard(path, true, false, out);
 }
 
 void c3d_shard_close(c3d_shard *shard)

@@ -183,26 +183,29 @@ static c3d_status create_parts(const char *path, hid_t file, const contents *wit
 
 static hid_t create_file(const char *path)
 {
-    const hid_t list = H5Pcreate(H5P_FILE_ACCESS);
+    const hid_t list = H5Pcreate(H5P_FILE_ACCESS), contents_list = H5Pcreate(H5P_FILE_CREATE);
     hid_t file = -1;
 
-    if (list < 0) return -1;
-    if (H5Pset_alignment(list, DATA_ALIGNMENT, DATA_ALIGNMENT) >= 0 &&
+    if (list >= 0 && contents_list >= 0 &&
+        H5Pset_alignment(list, DATA_ALIGNMENT, DATA_ALIGNMENT) >= 0 &&
+        H5Pset_userblock(contents_list, C3D_SHARD_SEAL_BYTES) >= 0 &&
         H5Pset_file_locking(list, 0, 1) >= 0)
-        file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, list);
-    H5Pclose(list);
+        file = H5Fcreate(path, H5F_ACC_TRUNC, contents_list, list);
+    if (list >= 0) H5Pclose(list);
+    if (contents_list >= 0) H5Pclose(contents_list);
     return file;
 }
 
-static c3d_status sync_path(const char *path)
+static c3d_status seal_and_sync(const char *path)
 {
-    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    c3d_shard *shard;
+    c3d_status st;
 
-    if (fd < 0) return C3D_FAIL(C3D_EIO, "%s: %s", path, strerror(errno));
-    const bool is_synced = fsync(fd) == 0;
-    if (!is_synced) (void)C3D_FAIL(C3D_EIO, "%s: syncing: %s", path, strerror(errno));
-    close(fd);
-    return is_synced ? C3D_OK : C3D_EIO;
+    C3D_TRY(c3d_shard_open_unsealed(path, &shard));
+    st = c3d_shard_seal(shard);
+    if (st == C3D_OK) st = c3d_shard_sync(shard);
+    c3d_shard_close(shard);
+    return st;
 }
 
 c3d_status c3d_shard_create(const char *path, const c3d_shard_shape *shape,
@@ -221,7 +224,7 @@ c3d_status c3d_shard_create(const char *path, const c3d_shard_shape *shape,
     if (file < 0) return h5_fail(part, "creating it");
     st = create_parts(part, file, &with);
     if (H5Fclose(file) < 0 && st == C3D_OK) st = h5_fail(part, "closing it");
-    if (st == C3D_OK) st = sync_path(part);
+    if (st == C3D_OK) st = seal_and_sync(part);
     if (st == C3D_OK && rename(part, path) != 0)
         st = C3D_FAIL(C3D_EIO, "%s: renaming from %s: %s", path, part, strerror(errno));
     if (st != C3D_OK) unlink(part);

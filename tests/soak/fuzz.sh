@@ -2,7 +2,8 @@
 # fuzz COUNT: the readers of configurations (YAML), samples.csv, lists of scenes, frames.gpkg,
 # dataset.json and shards are given COUNT seconds each (default 60) of input that libFuzzer makes up
 # from seeds, guided by the branches it reaches. Input that crashes one, fills 2 GB or takes ten
-# seconds ends it (HDF5 and SQLite ask for what a broken file claims, and then find the file too short); it stays in build/fuzz/found, and goes to tests/fuzz/found once mended, where ctest reads
+# seconds ends it (HDF5 and SQLite may ask for what a broken file claims, and then find it too short);
+# it stays in build/fuzz/found, and goes to tests/fuzz/found once mended, where ctest reads
 # it again. Needs clang; builds the preset fuzz.
 count=${count:-60}
 command -v clang >/dev/null || { echo "soak fuzz: clang is not there"; exit 77; }
