@@ -256,6 +256,43 @@ static void rules_between_keys_name_a_place(void **state)
                     "a.yaml:1:39: train.micro_batch: expected an integer, got \"many\"\n");
 }
 
+static void splits_make_sense(void **state)
+{
+    (void)state;
+    expect_mistakes("data: {split: years}\n",
+                    "a.yaml:1:15: data.split: years, but data.split_years "
+                    "does not list years of any split\n");
+    expect_mistakes("data: {split: years, samples: yearly, split_years: {train: 2020}}\n",
+                    "a.yaml:1:15: data.split: years, but data.split_years does not list years of a "
+                    "split besides train\n");
+    expect_mistakes("data: {split: years, samples: yearly, split_years: {test: 2020}}\n", "");
+    expect_mistakes("data: {samples: yearly, split_years: {test: [2020, 2022-2023]}}\n", "");
+    expect_mistakes("data: {split_years: {test: 2020}}\n",
+                    "a.yaml:1:21: data.split_years: data.samples: series makes one sample of all "
+                    "years of a frame; years can be split with yearly or monthly samples only\n");
+    expect_mistakes("data: {samples: yearly, split_years: {tset: 2020}}\n",
+                    "a.yaml:1:38: data.split_years: tset: expected train, validation or test\n");
+    expect_mistakes("data: {samples: yearly, split_years: {test: 20}}\n",
+                    "a.yaml:1:38: data.split_years: 20: expected a year\n");
+    expect_mistakes("data: {samples: yearly, split_years: {test: 2020, train: 2019-2020}}\n",
+                    "a.yaml:1:38: data.split_years: year 2020 is in test and in train\n");
+    expect_mistakes("data: {split: polygons}\n",
+                    "a.yaml:1:15: data.split_file: needed by data.split: "
+                    "polygons, not given\n");
+    expect_mistakes(
+        "data: {split_file: a.gpkg}\n",
+        "a.yaml:1:20: data.split_file: means something with data.split: polygons only\n");
+    expect_mistakes("data: {split: random, buffer_m: 5}\n",
+                    "a.yaml:1:33: data.buffer_m: 5, but data.split: random deals single frames, "
+                    "whatever lies next to them\n");
+    expect_mistakes("data: {folds: 2}\n",
+                    "a.yaml:1:15: data.folds: 2: one fold is for test and the "
+                    "next for validation: 0, or 3 and more\n");
+    expect_mistakes("data: {fold: 4}\n", "");
+    expect_mistakes("data: {fold: 4, folds: 4}\n",
+                    "a.yaml:1:14: data.fold: 4, but data.folds is 4\n");
+}
+
 static void what_comes_later_is_refused(void **state)
 {
     (void)state;
@@ -598,6 +635,7 @@ int main(void)
         cmocka_unit_test(broken_yaml_has_a_place),
         cmocka_unit_test(aliases_cannot_explode),
         cmocka_unit_test(rules_between_keys_name_a_place),
+        cmocka_unit_test(splits_make_sense),
         cmocka_unit_test(what_comes_later_is_refused),
         cmocka_unit_test(required_keys_depend_on_the_use),
         cmocka_unit_test(set_goes_through_the_same_door),
