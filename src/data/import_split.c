@@ -177,6 +177,7 @@ static c3d_status deal(dealing *d, const size_t *units, uint64_t stream, int *pa
     const size_t n_classes = (size_t)(2 + c3d_frames_n_labels(d->frames));
     const size_t n = d->frames->n;
 
+    C3D_ASSERT(units != NULL);
     d->n_classes = n_classes;
     d->units = c3d_calloc(d->n_units + 1, sizeof *d->units);
     d->counts = c3d_calloc((d->n_units + 1) * n_classes, sizeof *d->counts);
