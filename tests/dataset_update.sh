@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Months that arrive later: what stays, what is added, what an interruption and other settings do.
+# Then the dataset is published, and built anew by somebody who has nothing but the images.
 . "$C3D_SOURCE/tests/support/dataset.sh"
 demo_archive
 demo_config config.yaml 'frame_size_px: 32' 'samples: yearly' 'bands: [nir, red]' \
     'label_year: previous'
+sed -i "s#: archive/#: $PWD/archive/#" config.yaml # as a private path would be
 mosaic=archive/planet_medres_normalized_analytic
 mkdir later
 arrive() { for m in "$@"; do mv later/*_"$m"_* archive/; done; }
@@ -84,7 +86,7 @@ for file in full/scenes-*.h5; do
     cmp "$file" "set/${file#full/}" || fail "a full build has another $file"
 done
 labels() {
-    ogr2ogr -f CSV /vsistdout/ "$1/frames.gpkg" -dialect sqlite -sql "SELECT frame_id,
+    ogr2ogr -f CSV /vsistdout/ "$1/frames.gpkg" -dialect sqlite -sql "SELECT frame_id, x, y, fold,
         label_2020, label_2021, share_forest_2021, share_mining_2021 FROM frames ORDER BY frame_id"
 }
 diff <(labels full) <(labels set) || fail "a full build has other labels"
@@ -96,4 +98,32 @@ grep -q ',2021-01,12,2020,' set/samples.csv || fail "no sample of the year that 
 expect 0 '' "$C3D_BIN/c3d-train" train.yaml --set run.dir=all --set data.slice=median
 ! cmp -s <(grep '"hash"' old/dataset.json | head -1) <(grep '"hash"' set/dataset.json | head -1) ||
     fail "another list has the same hash"
+
+# Published, without a path of this place.
+expect 0 'without pixels' "$tool" publish set --out package
+! grep -rlF "$PWD" package || fail "the package names a folder of this place"
+grep -q '^| months | 13, 2021-01 to 2022-01 |' package/README.md || fail "the card's months"
+[ "$(wc -l <package/checksums.csv)" = $((3 * 64 + 1)) ] || fail "not a checksum for every scene"
+expect 2 'holds scenes' "$tool" publish set --out set
+
+# Built anew where the images are in another place.
+mv archive theirs
+rm -r theirs/mapbiomas
+anew() { "$tool" build package/config.yaml --from package --set data.root="$PWD/theirs" --out "$@"; }
+expect 0 '192 of 192 scenes equal' mpirun -np 2 "$tool" build package/config.yaml --from package \
+    --set data.root="$PWD/theirs" --out mine
+for file in set/scenes-*.h5 set/samples.csv; do
+    cmp "$file" "mine/${file#set/}" || fail "the dataset built anew has another $file"
+done
+expect 0 '192 of 192 scenes equal' "$tool" verify mine
+diff <(labels set) <(labels mine) || fail "the package has other frames"
+image=$(ls theirs/*_2021-06_*/*.tif | head -1)
+echo >>"$image"
+expect 3 'are others than published' anew other --set data.gaps=zero
+grep -q "1 images have other hashes than published.*$image" out || fail "a changed image is not named"
+expect 3 'are others than published' "$tool" verify other
+rm "$image"
+expect 3 "are not there: $(basename "$(dirname "$image")")/$(basename "$image")" anew lacking
+[ ! -e lacking/frames.gpkg ] || fail "a build without all images has begun"
+expect 2 'absent: --from takes' "$tool" build config.yaml --from old --out x
 echo passed

@@ -290,6 +290,24 @@ typedef struct c3d_preview_desc {
  * scenes that do not fit all the same are left out, and the page says so.
  * Rank 0's work. `said` gets lines for a terminal. */
 C3D_CHECKED c3d_status c3d_dataset_preview(const c3d_preview_desc *desc, c3d_text *said);
+
+typedef struct c3d_publish_desc {
+    const char *dir, *out;
+    const char *roots[2]; /* folders that paths are told without; NULL: none */
+    const char *config;   /* text of the package's config.yaml */
+    const char *made_by;  /* "c3d-dataset 0.1.0" */
+} c3d_publish_desc;
+/* Writes a dataset without its pixels: frames.gpkg, samples.csv, checksums.csv of all scenes,
+ * dataset.json (last, with the hashes of the others), config.yaml and README.md. C3D_EDATA when the
+ * dataset is not finished. One rank's work. */
+C3D_CHECKED c3d_status c3d_dataset_publish(const c3d_publish_desc *desc);
+
+/* All parts of a build again for what was published of a dataset: its frames, months, periods and
+ * samples; only the pixels are one's own. Before clipping, sources are compared with the archive:
+ * C3D_EDATA names files that are not there, a warning those with other hashes; at the end all
+ * checksums with the published ones (C3D_EDATA). A second call goes on. */
+C3D_CHECKED c3d_status c3d_dataset_rebuild(const char *package, const c3d_dataset_desc *desc,
+                                           const c3d_sharing *sharing);
 /* What is in DIR as text for a person; adds up to the last frame. */
 C3D_CHECKED c3d_status c3d_dataset_describe(const char *dir, c3d_text *out);
 /* Every checksum; C3D_EDATA at the end when any differs. Prints what it found. */

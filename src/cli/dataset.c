@@ -1,4 +1,5 @@
 /* c3d-dataset: from an archive of rasters to a dataset that c3d-train reads. */
+#include "cli/dataset_config.h"
 #include "cli/program.h"
 #include "cli/request.h"
 
@@ -16,7 +17,7 @@
 #define OUT_ROW                                                                                    \
     {                                                                                              \
         .name = "--out", .type = C3D_OPTION_TEXT, .value = "DIR",                                  \
-        .help = "directory of the dataset; made when absent"                                       \
+        .help = "directory of what is made; made when absent"                                      \
     }
 
 #define MEMORY_ROW                                                                                 \
@@ -38,6 +39,17 @@
 
 static const c3d_option out_options[] = { OUT_ROW };
 static const c3d_option clip_options[] = { OUT_ROW, MEMORY_ROW, THREADS_ROW, SHARD_ROW };
+static const c3d_option build_options[] = {
+    OUT_ROW,
+    MEMORY_ROW,
+    THREADS_ROW,
+    SHARD_ROW,
+    { .name = "--from",
+      .type = C3D_OPTION_TEXT,
+      .value = "PACKAGE",
+      .help = "frames and samples of a published dataset, whose config.yaml is CONFIG; only the "
+              "pixels are clipped, and compared with its checksums" },
+};
 static const c3d_option import_options[] = {
     OUT_ROW,
     { .name = "--config",
@@ -113,7 +125,8 @@ typedef enum command_number {
     DEMO,
     UPDATE,
     IMPORT,
-    PREVIEW
+    PREVIEW,
+    PUBLISH
 } command_number;
 
 #define CONFIG_COMMAND(name_, options_, summary_)                                                  \
@@ -129,7 +142,7 @@ typedef enum command_number {
     }
 
 static const c3d_command commands[] = {
-    [BUILD] = CONFIG_COMMAND("build", clip_options,
+    [BUILD] = CONFIG_COMMAND("build", build_options,
                              "frames, clip and samples; goes on with what is not finished"),
     [FRAMES] = CONFIG_COMMAND("frames", out_options,
                               "choose and label frames: frames.gpkg, to look at and edit in QGIS"),
@@ -157,6 +170,14 @@ static const c3d_command commands[] = {
                  .options = import_options,
                  .n_options = C3D_COUNT(import_options),
                  .has_config = true },
+    [PUBLISH] = { .name = "publish",
+                  .summary = "a dataset without its pixels, from which others with the images "
+                             "build the same scenes",
+                  .operands = "DIR",
+                  .n_operands_min = 1,
+                  .n_operands_max = 1,
+                  .options = out_options,
+                  .n_options = C3D_COUNT(out_options) },
     [PREVIEW] = { .name = "preview",
                   .summary = "a page of scenes with the labels drawn over them, to look at before "
                              "training",
@@ -224,17 +245,34 @@ static c3d_status take_place(c3d_comm *comm, c3d_dataset_desc *desc)
     return C3D_OK;
 }
 
-static c3d_status run_stages(c3d_comm *comm, command_number command, const c3d_request *of)
+static c3d_status run_stages(const c3d_sharing *sharing, command_number command,
+                             const c3d_dataset_desc *desc)
 {
-    const c3d_sharing sharing = share(comm);
-
     c3d_phase_set(C3D_PHASE_FRAMES, 0, 0);
-    if (command == BUILD || command == FRAMES) C3D_TRY(c3d_dataset_frames(&of->desc, &sharing));
+    if (command == BUILD || command == FRAMES) C3D_TRY(c3d_dataset_frames(desc, sharing));
     c3d_phase_set(C3D_PHASE_CLIPPING, 0, 0);
-    if (command == BUILD || command == CLIP) C3D_TRY(c3d_dataset_clip(&of->desc, &sharing));
+    if (command == BUILD || command == CLIP) C3D_TRY(c3d_dataset_clip(desc, sharing));
     c3d_phase_set(C3D_PHASE_SAMPLES, 0, 0);
-    if (command == BUILD || command == SAMPLES) C3D_TRY(c3d_dataset_samples(&of->desc, &sharing));
-    return c3d_comm_agree_status(comm, print_info(comm, of->desc.out_dir));
+    if (command == BUILD || command == SAMPLES) C3D_TRY(c3d_dataset_samples(desc, sharing));
+    return C3D_OK;
+}
+
+static c3d_status run_build(c3d_comm *comm, const c3d_args *args, const c3d_config *config,
+                            const c3d_request *of)
+{
+    const command_number command = (command_number)(args->command - commands);
+    const c3d_sharing sharing = share(comm);
+    const char *package = command == BUILD ? c3d_args_text(args, "--from") : NULL;
+    const char *dir = of->desc.out_dir;
+    c3d_status st;
+
+    if (package && package[0])
+        C3D_TRY(c3d_dataset_rebuild(package, &of->desc, &sharing));
+    else
+        C3D_TRY(run_stages(&sharing, command, &of->desc));
+    st = comm->rank == 0 ? c3d_dataset_config_keep(config, dir) : C3D_OK;
+    if (st == C3D_OK) st = print_info(comm, dir);
+    return c3d_comm_agree_status(comm, st);
 }
 
 static c3d_status update(c3d_comm *comm, const c3d_request *of)
@@ -247,8 +285,10 @@ static c3d_status update(c3d_comm *comm, const c3d_request *of)
 }
 
 /* Two programs would write into each other's files: rank 0 locks the directory for all. */
-static c3d_status run_locked(c3d_comm *comm, command_number command, const c3d_request *of)
+static c3d_status run_locked(c3d_comm *comm, const c3d_args *args, const c3d_config *config,
+                             const c3d_request *of)
 {
+    const command_number command = (command_number)(args->command - commands);
     const char *dir = of->desc.out_dir;
     int lock = -1;
     c3d_status st = C3D_OK;
@@ -262,12 +302,12 @@ static c3d_status run_locked(c3d_comm *comm, command_number command, const c3d_r
     if (comm->rank == 0 && command != UPDATE) st = c3d_make_dirs(dir);
     if (comm->rank == 0 && st == C3D_OK && c3d_path_is_dir(dir)) st = c3d_lock_take(dir, &lock);
     st = c3d_comm_agree_status(comm, st);
-    if (st == C3D_OK) st = command == UPDATE ? update(comm, of) : run_stages(comm, command, of);
+    if (st == C3D_OK) st = command == UPDATE ? update(comm, of) : run_build(comm, args, config, of);
     c3d_lock_release(lock);
     return st;
 }
 
-static c3d_status run_with_config(c3d_comm *comm, const c3d_args *args, command_number command)
+static c3d_status run_with_config(c3d_comm *comm, const c3d_args *args)
 {
     c3d_config config = { 0 };
     c3d_request *of = c3d_calloc(1, sizeof *of);
@@ -281,7 +321,7 @@ static c3d_status run_with_config(c3d_comm *comm, const c3d_args *args, command_
     } else if (st == C3D_OK) {
         st = c3d_comm_agree_status(comm, c3d_request_take(args, &config, of));
         if (st == C3D_OK) st = take_place(comm, &of->desc);
-        if (st == C3D_OK) st = run_locked(comm, command, of);
+        if (st == C3D_OK) st = run_locked(comm, args, &config, of);
     }
     c3d_text_free(&yaml);
     c3d_config_free(&config);
@@ -438,6 +478,15 @@ static c3d_status preview(c3d_comm *comm, const c3d_args *args)
     return c3d_comm_agree_status(comm, st);
 }
 
+static c3d_status publish(c3d_comm *comm, const c3d_args *args)
+{
+    const char *out = c3d_args_text(args, "--out");
+
+    c3d_raster_start();
+    return c3d_comm_agree_status(
+        comm, comm->rank == 0 ? c3d_dataset_config_publish(args->operands[0], out) : C3D_OK);
+}
+
 static c3d_status run(c3d_comm *comm, c3d_args *args)
 {
     const command_number command = (command_number)(args->command - commands);
@@ -448,13 +497,14 @@ static c3d_status run(c3d_comm *comm, c3d_args *args)
     case FRAMES:
     case CLIP:
     case SAMPLES:
-    case UPDATE: return run_with_config(comm, args, command);
+    case UPDATE: return run_with_config(comm, args);
     case INFO:
         c3d_raster_start();
         return c3d_comm_agree_status(comm, print_info(comm, args->operands[0]));
     case VERIFY: return verify(comm, args->operands[0]);
     case DEMO: return demo(comm, args);
     case PREVIEW: return preview(comm, args);
+    case PUBLISH: return publish(comm, args);
     case IMPORT: return import(comm, args);
     }
     return c3d_comm_agree_status(

@@ -349,12 +349,12 @@ static void free_dataset(dataset *made)
 
 /* ---- after an update ------------------------------------------------------------------------- */
 
-static c3d_status refresh(dataset *from, const char *dir)
+/* dataset.json of `dir`: what `root` says, but for `changed`, which is looked up. */
+static c3d_status rewrite(dataset *from, const char *dir, c3d_json *root,
+                          const char *const *changed)
 {
-    static const char *const changed[] = { "periods",       "shards",  "counts",
-                                           "missing_share", "sources", "licences" };
     char gpkg[C3D_PATH_MAX], samples_path[C3D_PATH_MAX], info_path[C3D_PATH_MAX];
-    c3d_json *root = NULL, *now = NULL;
+    c3d_json *now = NULL;
     c3d_status st;
 
     C3D_TRY(c3d_path_join(gpkg, dir, "frames.gpkg"));
@@ -364,25 +364,43 @@ static c3d_status refresh(dataset *from, const char *dir)
     C3D_TRY(c3d_store_open(dir, false, &from->store));
     C3D_TRY(c3d_samples_read(samples_path, &from->samples));
     C3D_TRY(c3d_census_take(&from->frames, &from->store, &from->samples, &from->census));
-    C3D_TRY(c3d_json_read(info_path, &root));
     st = describe(from, gpkg, samples_path, &now);
-    if (st == C3D_OK) {
-        for (size_t i = 0; i < C3D_COUNT(changed); i++)
-            c3d_json_set(root, changed[i], c3d_json_copy(c3d_json_get(now, changed[i])));
-        st = c3d_json_write(info_path, root);
-    }
+    if (st != C3D_OK) return st;
+    for (; *changed; changed++)
+        c3d_json_set(root, *changed, c3d_json_copy(c3d_json_get(now, *changed)));
     c3d_json_free(now);
+    return c3d_json_write(info_path, root);
+}
+
+static c3d_status rewrite_from(const c3d_dataset_desc *desc, const char *source,
+                               const char *const *changed)
+{
+    dataset from = { .desc = desc };
+    char path[C3D_PATH_MAX];
+    c3d_json *root = NULL;
+    c3d_status st = c3d_path_join(path, source, "dataset.json");
+
+    if (st == C3D_OK) st = c3d_json_read(path, &root);
+    if (st == C3D_OK) st = rewrite(&from, desc->out_dir, root, changed);
     c3d_json_free(root);
+    free_dataset(&from);
     return st;
 }
 
 c3d_status c3d_dataset_refresh(const c3d_dataset_desc *desc)
 {
-    dataset from = { .desc = desc };
-    const c3d_status st = refresh(&from, desc->out_dir);
+    static const char *const changed[] = { "periods", "shards",   "counts", "missing_share",
+                                           "sources", "licences", NULL };
 
-    free_dataset(&from);
-    return st;
+    return rewrite_from(desc, desc->out_dir, changed);
+}
+
+c3d_status c3d_dataset_adopt(const c3d_dataset_desc *desc, const char *package)
+{
+    static const char *const changed[] = { "hash",   "periods",       "shards",
+                                           "counts", "missing_share", NULL };
+
+    return rewrite_from(desc, package, changed);
 }
 
 c3d_status c3d_dataset_samples(const c3d_dataset_desc *desc, const c3d_sharing *sharing)

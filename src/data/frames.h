@@ -91,6 +91,8 @@ C3D_CHECKED c3d_status c3d_frames_fingerprint(const c3d_dataset_desc *desc,
                                               const c3d_archive *archive, uint64_t *out);
 /* The same without the label files. */
 uint64_t c3d_frames_settings(const c3d_dataset_desc *desc);
+/* Layer frames, with the rows' marks made anew. */
+C3D_CHECKED c3d_status c3d_frames_write_layer(c3d_vector_writer *writer, const c3d_frames *frames);
 /* QGIS styles, one a label year; the last year's is the one a layer opens with. */
 C3D_CHECKED c3d_status c3d_frames_write_styles(c3d_vector_writer *writer, const c3d_frames *frames);
 /* Corners of a frame in the frames' CRS as a closed ring; false when it has no place. */

@@ -1,6 +1,6 @@
 /* What an update adds to frames.gpkg, in place: rows, geometry, splits, edits and whatever else a
  * person put into the file stay. */
-#include "frames.h"
+#include "labels.h"
 #include "sources.h"
 
 #include <inttypes.h>

@@ -119,7 +119,7 @@ bool c3d_frames_ring(const c3d_frames *frames, const c3d_frame *frame, double ri
     return true;
 }
 
-static c3d_status write_frames(c3d_vector_writer *writer, const c3d_frames *frames)
+c3d_status c3d_frames_write_layer(c3d_vector_writer *writer, const c3d_frames *frames)
 {
     column_list columns = { 0 };
     double ring[10];
@@ -317,7 +317,7 @@ c3d_status c3d_frames_write(const char *path, const c3d_frames *frames,
     C3D_TRY_TO(done, c3d_frames_fingerprint(desc, archive, &fingerprint));
     if (desc->labels != NULL) C3D_TRY_TO(done, c3d_label_archive(desc, archive, &labels));
     C3D_TRY_TO(done, c3d_vector_writer_create(path, &writer));
-    C3D_TRY_TO(done, write_frames(writer, frames));
+    C3D_TRY_TO(done, c3d_frames_write_layer(writer, frames));
     C3D_TRY_TO(done, write_sources_layer(writer, path, archive, &labels));
     C3D_TRY_TO(done, write_settings(writer, frames, desc, fingerprint));
     C3D_TRY_TO(done, c3d_frames_write_styles(writer, frames));

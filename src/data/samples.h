@@ -18,5 +18,7 @@ C3D_CHECKED c3d_status c3d_dataset_refresh(const c3d_dataset_desc *desc);
  * no split are taken out. */
 C3D_CHECKED c3d_status c3d_samples_split_by_years(const c3d_dataset_desc *desc,
                                                   c3d_samples *samples);
+/* Writes dataset.json for the directory from that of a published dataset. */
+C3D_CHECKED c3d_status c3d_dataset_adopt(const c3d_dataset_desc *desc, const char *package);
 
 #endif

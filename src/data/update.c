@@ -79,6 +79,14 @@ static int count_between(c3d_date last, c3d_date first)
     return n;
 }
 
+/* What the archive has of a date, files borrowed; perhaps none. */
+static c3d_archive_month find_date(const c3d_archive *archive, c3d_date date)
+{
+    for (int i = 0; i < archive->n_months; i++)
+        if (archive->months[i].date == date) return archive->months[i];
+    return (c3d_archive_month){ .date = date };
+}
+
 static c3d_status find_months(updating *of)
 {
     const c3d_archive *archive = &of->archive;
@@ -98,7 +106,7 @@ static c3d_status find_months(updating *of)
     if (!of->all.months) return C3D_ENOMEM;
     for (int i = 0; i < info->n_periods; i++)
         for (int month = 0; month < info->periods[i].n_months; month++)
-            of->all.months[of->n_known++].date = info->periods[i].months[month];
+            of->all.months[of->n_known++] = find_date(archive, info->periods[i].months[month]);
     of->all.n_months = of->n_known;
     for (int i = 0; i < n_between; i++, of->all.n_months++)
         of->all.months[of->all.n_months].date =
@@ -205,46 +213,42 @@ static void free_labelling(c3d_frames *frames)
     free(frames->hard);
 }
 
+/* Rows of n_old elements get one more each, from `one` [n]: all of `size` bytes. Given. */
+static void *widen(const void *old, size_t n_old, const void *one, size_t n, size_t size)
+{
+    char *made = c3d_calloc(n * (n_old + 1) + 1, size);
+
+    for (size_t i = 0; made && i < n; i++) {
+        memcpy(made + i * (n_old + 1) * size, (const char *)old + i * n_old * size, n_old * size);
+        memcpy(made + (i * (n_old + 1) + n_old) * size, (const char *)one + i * size, size);
+    }
+    return made;
+}
+
 /* Puts the year behind the frames' others. */
 static c3d_status append_year(c3d_frames *frames, const c3d_frames *one)
 {
-    const size_t n_old = (size_t)frames->n_years, n_new = n_old + 1;
-    const size_t n_classes = (size_t)frames->n_classes;
-    int *years = c3d_calloc(n_new, sizeof *years);
-    c3d_frame_label *labels = c3d_calloc(frames->n * n_new + 1, sizeof *labels);
-    double *shares = c3d_calloc(frames->n * n_new * n_classes + 1, sizeof *shares);
+    const size_t n = frames->n, n_old = (size_t)frames->n_years;
+    const size_t share_bytes = (size_t)frames->n_classes * sizeof(double);
+    c3d_frames made = { .years = widen(frames->years, n_old, one->years, 1, sizeof(int)),
+                        .labels =
+                            widen(frames->labels, n_old, one->labels, n, sizeof *frames->labels),
+                        .shares = widen(frames->shares, n_old, one->shares, n, share_bytes) };
+    const bool has_hard = frames->hard && one->hard;
 
-    uint8_t *hard = frames->hard && one->hard ? c3d_calloc(frames->n * n_new + 1, 1) : NULL;
-
-    if (!years || !labels || !shares || (frames->hard && one->hard && !hard)) {
-        free(years);
-        free(labels);
-        free(shares);
-        free(hard);
+    if (has_hard) made.hard = widen(frames->hard, n_old, one->hard, n, sizeof *frames->hard);
+    if (!made.years || !made.labels || !made.shares || (has_hard && !made.hard)) {
+        free_labelling(&made);
         return C3D_ENOMEM;
-    }
-    memcpy(years, frames->years, n_old * sizeof *years);
-    years[n_old] = one->years[0];
-    for (size_t i = 0; i < frames->n; i++) {
-        memcpy(labels + i * n_new, frames->labels + i * n_old, n_old * sizeof *labels);
-        labels[i * n_new + n_old] = one->labels[i];
-        memcpy(shares + i * n_new * n_classes, frames->shares + i * n_old * n_classes,
-               n_old * n_classes * sizeof *shares);
-        memcpy(shares + (i * n_new + n_old) * n_classes, one->shares + i * n_classes,
-               n_classes * sizeof *shares);
-        if (hard) {
-            memcpy(hard + i * n_new, frames->hard + i * n_old, n_old);
-            hard[i * n_new + n_old] = one->hard[i];
-        }
     }
     free(frames->years);
     free(frames->labels);
     free(frames->shares);
     free(frames->hard);
-    frames->hard = hard;
-    frames->years = years;
-    frames->labels = labels;
-    frames->shares = shares;
+    frames->years = made.years;
+    frames->labels = made.labels;
+    frames->shares = made.shares;
+    frames->hard = made.hard;
     frames->n_years++;
     return C3D_OK;
 }

@@ -1,4 +1,5 @@
 #include "verify.h"
+#include "publish.h"
 #include "sharing.h"
 
 #include <inttypes.h>
@@ -184,6 +185,15 @@ static c3d_status gather_described(checker *by, const c3d_sharing *sharing)
     return C3D_OK;
 }
 
+/* A rebuilt dataset has the published checksums beside it. */
+static c3d_status check_published(const char *dir, const c3d_store *store, c3d_text *out)
+{
+    char path[C3D_PATH_MAX];
+
+    C3D_TRY(c3d_path_join(path, dir, C3D_CHECKSUMS_NAME));
+    return c3d_path_exists(path) ? c3d_checksums_compare(path, store, out) : C3D_OK;
+}
+
 c3d_status c3d_dataset_verify(const char *dir, const c3d_sharing *sharing, c3d_text *out)
 {
     c3d_store store = { 0 };
@@ -199,6 +209,7 @@ c3d_status c3d_dataset_verify(const char *dir, const c3d_sharing *sharing, c3d_t
                      by.n_absent);
         if (c3d_sharing_rank(sharing) == 0) {
             st = check_facts(dir, &store, out);
+            if (st == C3D_OK) st = check_published(dir, &store, out);
             if (st == C3D_OK)
                 st = c3d_verify_splits(dir, &store, by.n_described, by.described, out);
         }
