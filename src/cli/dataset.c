@@ -405,6 +405,7 @@ static c3d_status import(c3d_comm *comm, c3d_args *args)
 
     if (st == C3D_OK && args->n_operands > 0) st = set_list(args->operands[0], args, set);
     st = c3d_comm_agree_status(comm, st);
+    C3D_ASSERT(st != C3D_OK || of != NULL);
     if (st == C3D_OK)
         st = c3d_program_config_from(comm, args, c3d_args_text(args, "--config"),
                                      C3D_CONFIG_FOR_DATASET, &config);
