@@ -48,9 +48,9 @@ C3D_CHECKED c3d_status c3d_shard_read_layout(c3d_shard *shard);
 C3D_CHECKED c3d_status c3d_shard_find_months(const c3d_shard *shard, int row, int first,
                                              int n_months, c3d_extent *out);
 
-/* The seal, in the file's first bytes (shard_seal.c). Made when the file is, by one whose layout was
- * read; C3D_EDATA when the file's structure is not what it was then. A file of an older version has
- * none. */
+/* The seal, in the file's first bytes (shard_seal.c). Made when the file is, by one whose layout
+ * was read; C3D_EDATA when the file's structure is not what it was then. A file of an older version
+ * has none. */
 #define C3D_SHARD_SEAL_BYTES 4096
 /* A file that was just made, writable. */
 C3D_CHECKED c3d_status c3d_shard_open_unsealed(const char *path, c3d_shard **out);
