@@ -47,7 +47,7 @@ static c3d_status write_holder(int fd, const char *path, const char *text)
     const size_t n = strlen(text);
 
     if (ftruncate(fd, 0) == 0 && pwrite(fd, text, n, 0) == (ssize_t)n) return C3D_OK;
-    return C3D_FAIL(C3D_EIO, "%s: cannot be written: %s", path, strerror(errno));
+    return C3D_FAIL(C3D_EIO, "%s: its %zu bytes cannot be written: %s", path, n, strerror(errno));
 }
 
 /* A job that was queued again is the only one of its number. */

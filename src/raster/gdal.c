@@ -8,8 +8,12 @@ static _Thread_local char first_failure[512];
 
 static void keep_first_failure(CPLErr class, CPLErrorNum number, const char *message)
 {
+    static const char mark[] = ") failed: "; /* after a whole SQL statement */
+    const char *reason = strstr(message, mark);
+
     (void)number;
     if (class < CE_Failure || first_failure[0] != 0) return;
+    if (reason != NULL && strncmp(message, "sqlite3_", 8) == 0) message = reason + strlen(mark);
     (void)snprintf(first_failure, sizeof first_failure, "%s", message[0] ? message : "failure");
     for (char *c = first_failure; *c != 0; c++)
         if (*c == '\n' || *c == '\r') *c = ' ';

@@ -20,7 +20,11 @@ struct c3d_vector_writer {
 
 static c3d_status fail_write(const c3d_vector_writer *writer)
 {
-    return C3D_FAIL(C3D_EIO, "%s: could not be written: %s", writer->path, c3d_gdal_said());
+    uint64_t n_free = 0;
+
+    if (c3d_free_bytes(writer->path, &n_free) != C3D_OK) n_free = 0; /* it is not there yet */
+    return C3D_FAIL(C3D_EIO, "%s: could not be written, with %llu bytes free: %s", writer->path,
+                    (unsigned long long)n_free, c3d_gdal_said());
 }
 
 static c3d_status new_writer(const char *path, c3d_vector_writer **out)

@@ -10,3 +10,10 @@ c3d_script_test(dataset_ranks LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR
 c3d_script_test(dataset_import LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/dataset_import.sh)
 c3d_script_test(dataset_chips LABELS data COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/dataset_chips.sh)
 c3d_script_test(dataset_real LABELS data COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/dataset_real.sh)
+
+# a module without the sanitizers, which want to be loaded first
+add_library(full_disk MODULE full_disk.c)
+target_compile_options(full_disk PRIVATE ${C3D_WARNINGS})
+target_compile_definitions(full_disk PRIVATE _GNU_SOURCE)
+set_target_properties(full_disk PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+c3d_script_test(dataset_full LABELS "slow;mpi" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/dataset_full.sh)
