@@ -1351,10 +1351,12 @@ static void stage_by_ranks(const store *s, int n_ranks, c3d_status *st)
 
     pthread_barrier_init(&meeting, NULL, (unsigned)n_ranks);
     for (int r = 0; r < n_ranks; r++) {
-        nodes[r] = (node){ .meeting = &meeting,
-                           .n_failed = &n_failed,
-                           .sharing = { r, n_ranks, agree_node, &nodes[r] },
-                           .s = s };
+        nodes[r] = (node){
+            .meeting = &meeting,
+            .n_failed = &n_failed,
+            .sharing = { .rank = r, .n_ranks = n_ranks, .agree = agree_node, .context = &nodes[r] },
+            .s = s
+        };
         assert_int_equal(pthread_create(&threads[r], NULL, run_rank, &nodes[r]), 0);
     }
     for (int r = 0; r < n_ranks; r++) {
