@@ -51,9 +51,10 @@ expect 2 'c3d-dataset update' "$tool" clip config.yaml --out set
 frames set | diff frames.txt - || fail "a refused update changed frames.gpkg"
 same_store set old
 
-# Killed while it clips (or, on a slow machine, when it has), and gone on by two ranks.
-update --memory-mb 1 >killed 2>&1 &
-for _ in $(seq 600); do grep -q ' to do$' killed && break; sleep 0.02; done
+# Killed while it clips (or, on a slow machine, when it has), and gone on by two ranks. Not through
+# the function: its shell would be killed.
+"$tool" update config.yaml --out set --memory-mb 1 >killed 2>&1 &
+for _ in $(seq 600); do grep -qs ' to do$' killed && break; sleep 0.02; done
 kill -9 $! 2>/dev/null
 wait $! 2>/dev/null
 expect 0 'update: ' mpirun -np 2 "$tool" update config.yaml --out set
