@@ -77,7 +77,7 @@ run_tests() { # PRESET CTEST-ARGUMENTS...
 }
 
 # what runs threads of its own; test_comm also on two ranks
-threaded="test_loader test_base test_comm"
+threaded="test_loader test_base test_comm test_clip"
 before=$(git status --porcelain 2>/dev/null)
 stage "packages" jobs/setup.sh --tests || summary
 stage "python readers" readers && export C3D_PYTHON=$PWD/build/venv/bin/python
