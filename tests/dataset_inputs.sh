@@ -23,6 +23,18 @@ truncate -s $((size / 2)) "$file"
 expect 3 "$(basename "$file")" "$tool" build config.yaml --out cut
 [ ! -e cut/dataset.json ] || fail "a cut raster made a dataset"
 mv keep.tif "$file"
+# Some scenes were cut from the half that was there.
+expect 3 'was replaced since cut/frames.gpkg' "$tool" build config.yaml --out cut
+rm -r cut
+expect 0 'in samples' "$tool" build config.yaml --out cut
+# A file that is away for a while would leave gaps.
+rm cut/dataset.json
+mv "$file" keep.tif
+expect 3 "$(basename "$file"): gone since" "$tool" build config.yaml --out cut
+mv keep.tif "$file"
+cp "$file" "${file%_quad.tif}b_quad.tif"
+expect 3 "b_quad.tif: came after" "$tool" build config.yaml --out cut
+rm "${file%_quad.tif}b_quad.tif"
 expect 0 'in samples' "$tool" build config.yaml --out cut
 for name in scenes-202101-00000.h5 samples.csv; do # frames.gpkg knows the cut file's hash
     cmp whole/$name cut/$name || fail "the mended archive gives another $name"

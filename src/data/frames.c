@@ -1,5 +1,6 @@
 #include "archive_table.h"
 #include "label_team.h"
+#include "sources.h"
 
 #include <limits.h>
 #include <math.h>
@@ -233,6 +234,41 @@ static void log_frames(const char *path, const c3d_frames *frames)
                 n[C3D_SPLIT_NONE]);
 }
 
+static c3d_status has_scenes(const char *dir, bool *out)
+{
+    c3d_store store;
+
+    *out = false;
+    C3D_TRY(c3d_store_open(dir, false, &store));
+    for (int i = 0; i < store.n_shards; i++) {
+        const int n = c3d_shard_get_shape(store.shards[i])->n_scenes;
+        for (int row = 0; row < n; row++) *out |= store.status[i][row] != C3D_SCENE_ABSENT;
+    }
+    c3d_store_close(&store);
+    return C3D_OK;
+}
+
+/* A file of the imagery that was replaced, a broken one mended, say: while no scene is cut and
+ * nobody has edited the frames, they are made again. Later clip refuses it. */
+static c3d_status look_for_replaced(const char *path, const c3d_dataset_desc *desc,
+                                    const c3d_archive *archive, bool *keep)
+{
+    c3d_frames frames = { 0 };
+    bool is_cut;
+
+    C3D_TRY(has_scenes(desc->out_dir, &is_cut));
+    if (is_cut) return C3D_OK;
+    C3D_TRY(c3d_frames_read(path, &frames));
+    const bool is_edited = count_edited(&frames) + frames.n_deleted > 0;
+    c3d_frames_free(&frames);
+    if (is_edited) return C3D_OK;
+    const c3d_status st = c3d_sources_check(path, archive);
+    if (st != C3D_EDATA) return st;
+    c3d_log_run("%s: made again, for no scene is cut yet: %s", path, c3d_error_last()->message);
+    *keep = false;
+    return C3D_OK;
+}
+
 static c3d_status make_file(const c3d_dataset_desc *desc)
 {
     char path[C3D_PATH_MAX];
@@ -249,6 +285,7 @@ static c3d_status make_file(const c3d_dataset_desc *desc)
                c3d_archive_find(desc->mosaics, desc->month_first, desc->month_last, &archive));
     C3D_TRY_TO(done, c3d_frames_fingerprint(desc, &archive, &fingerprint));
     C3D_TRY_TO(done, c3d_frames_check_existing(path, fingerprint, &keep));
+    if (keep) C3D_TRY_TO(done, look_for_replaced(path, desc, &archive, &keep));
     if (keep) goto done;
     C3D_TRY_TO(done, c3d_frames_make(desc, &archive, &frames));
     C3D_TRY_TO(done, c3d_frames_write(path, &frames, desc, &archive));

@@ -334,6 +334,7 @@ c3d_status c3d_source_open_on(const c3d_dataset_desc *desc, const c3d_archive *a
     const char **paths = c3d_calloc((size_t)n_files_max, sizeof *paths);
     source.months = c3d_calloc((size_t)archive->n_months, sizeof *source.months);
     if (!source.months || !plan || !paths) C3D_TRY_TO(done, C3D_ENOMEM);
+    for (int i = 0; i < C3D_MAX_BANDS; i++) source.numbers[i] = i + 1;
     C3D_TRY_TO(done, plan_bands(desc, archive, plan, &source));
     named.name = source.first;
     for (int i = 0; i < archive->n_months; i++) {
@@ -468,14 +469,8 @@ static c3d_status apply_mask(const c3d_source *source, c3d_raster *mask, c3d_win
 static c3d_pixels_wanted request_of(const c3d_source *source, const c3d_source_part *part,
                                     c3d_window window)
 {
-    static const int numbers[C3D_MAX_BANDS] = {
-        1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,
-        23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44,
-        45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64,
-    };
-
     return (c3d_pixels_wanted){
-        .window = window, .bands = numbers, .n_bands = part->n_bands, .dtype = source->dtype
+        .window = window, .bands = source->numbers, .n_bands = part->n_bands, .dtype = source->dtype
     };
 }
 

@@ -26,9 +26,10 @@ typedef struct c3d_source {
     c3d_source_month *months;
     char band_names[C3D_MAX_BANDS][64];
     c3d_dtype dtype;
-    char first[C3D_PATH_MAX]; /* the file whose grid it is */
-    bool names_by_order;      /* it names none of its bands: data.bands does */
-    int last_month;           /* read last */
+    char first[C3D_PATH_MAX];   /* the file whose grid it is */
+    bool names_by_order;        /* it names none of its bands: data.bands does */
+    int last_month;             /* read last */
+    int numbers[C3D_MAX_BANDS]; /* 1, 2, ...: what is read of a month are its first bands */
 } c3d_source;
 
 const char *c3d_resampling_name(c3d_resampling resampling);

@@ -90,6 +90,7 @@ static void take_row(const c3d_vector *layer, size_t row, c3d_known_hashes *know
     const char *path = c3d_vector_text(layer, row, c3d_vector_field(layer, "path"));
     const char *hash = c3d_vector_text(layer, row, c3d_vector_field(layer, "hash"));
     const char *modified = c3d_vector_text(layer, row, c3d_vector_field(layer, "modified"));
+    const char *kind = c3d_vector_text(layer, row, c3d_vector_field(layer, "kind"));
     long long n_bytes;
     char *end;
 
@@ -97,7 +98,8 @@ static void take_row(const c3d_vector *layer, size_t row, c3d_known_hashes *know
         !c3d_vector_int(layer, row, c3d_vector_field(layer, "bytes"), &n_bytes))
         return;
     known->rows[known->n++] =
-        (c3d_known_hash){ path, (uint64_t)n_bytes, strtoull(hash, &end, 16), modified };
+        (c3d_known_hash){ path, (uint64_t)n_bytes, strtoull(hash, &end, 16), modified,
+                          kind != NULL && strcmp(kind, "mosaic") == 0 };
 }
 
 c3d_status c3d_known_hashes_read(const char *gpkg, c3d_known_hashes *out)

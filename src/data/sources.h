@@ -15,6 +15,7 @@ typedef struct c3d_known_hash {
     const char *path; /* of the layer */
     uint64_t n_bytes, hash;
     const char *modified;
+    bool is_mosaic;
 } c3d_known_hash;
 typedef struct c3d_known_hashes {
     c3d_vector *layer;
@@ -34,7 +35,9 @@ C3D_CHECKED c3d_status c3d_sources_write(c3d_vector_writer *writer, const c3d_ar
 C3D_CHECKED c3d_status c3d_sources_add(c3d_vector_writer *writer, const c3d_archive *mosaics,
                                        const c3d_archive *labels);
 /* C3D_EDATA names a file of the archive that is no longer the one of that path in the layer, by
- * size or else by hash where its time of change is another. One rank's work. */
+ * size or else by hash where its time of change is another, that is not in the layer, or that is in
+ * the layer only. A layer that names none of the files was made elsewhere and says nothing. One
+ * rank's work. */
 C3D_CHECKED c3d_status c3d_sources_check(const char *gpkg, const c3d_archive *mosaics);
 uint64_t c3d_source_bytes(const char *path); /* 0 when absent */
 /* Keys sources (one object a file) and licences (their lines, each once) of dataset.json. */
