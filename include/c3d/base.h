@@ -319,6 +319,8 @@ C3D_CHECKED c3d_status c3d_preadv_all(int fd, const char *path, struct iovec *pl
                                       int64_t offset);
 /* Bytes free for this user on the file system that holds path (or its nearest existing parent). */
 C3D_CHECKED c3d_status c3d_free_bytes(const char *path, uint64_t *out);
+/* As many files open as the system lets this process have: a large dataset holds hundreds. */
+void c3d_allow_open_files(void);
 
 /* ---- JSON (jansson behind a small front) ------------------------------------------------------
  */

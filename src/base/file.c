@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -207,4 +208,13 @@ c3d_status c3d_pwrite_all(int fd, const char *path, const void *from, size_t n, 
         n -= (size_t)put;
     }
     return C3D_OK;
+}
+
+void c3d_allow_open_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* what is refused leaves the old limit */
 }

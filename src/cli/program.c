@@ -6,6 +6,7 @@
 c3d_status c3d_program_start(const c3d_program *program, int argc, char **argv, c3d_comm *comm,
                              c3d_args *args)
 {
+    c3d_allow_open_files();
     c3d_stop_install(); /* before MPI_Init: an early SIGUSR1 must not kill */
     *args = (c3d_args){ 0 };
     C3D_TRY(c3d_comm_join(comm, program->name));

@@ -90,11 +90,12 @@ static c3d_status clip_absent(const c3d_dataset_desc *desc, const c3d_sharing *s
                               const c3d_frames *frames, c3d_source *source, c3d_store *store)
 {
     const int period = find_period(store, source->months[0].date);
-    c3d_clip_plan plan;
+    c3d_clip_plan plan = { 0 };
     c3d_clipper clipper = { .desc = desc, .source = source, .store = store, .plan = &plan };
     c3d_status st;
 
-    C3D_TRY(c3d_clip_plan_make(desc, frames, store, period, c3d_sharing_n_ranks(sharing), &plan));
+    st = c3d_clip_plan_make(desc, frames, store, period, c3d_sharing_n_ranks(sharing), &plan);
+    C3D_TRY(c3d_sharing_agree(sharing, st));
     c3d_log_run("clip: %zu frames x %d months x %d bands of %d px; %zu are there, %zu to do",
                 frames->n, plan.scene.n_months, plan.scene.n_bands, plan.scene.size_px,
                 frames->n - plan.n, plan.n);
