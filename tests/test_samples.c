@@ -212,6 +212,45 @@ static void other_negatives_are_left_out_for_hard_ones(void **state)
     reset_labels();
 }
 
+/* 2020 trains, 2021 is for testing: only 2020 is thinned, and what is left out stays in the list.
+ */
+static void years_for_testing_are_not_thinned(void **state)
+{
+    const c3d_year_range held[] = { { 2020, 2020, C3D_SPLIT_TRAIN },
+                                    { 2021, 2021, C3D_SPLIT_TEST } };
+    const c3d_dataset_desc desc = { .samples = C3D_SAMPLES_YEARLY,
+                                    .hard_share = 0.5,
+                                    .seed = 4,
+                                    .split = C3D_SPLIT_YEARS,
+                                    .n_split_years = 2,
+                                    .split_years = held };
+    uint8_t hard[N * N_YEARS] = { 0 };
+    size_t n[C3D_N_SPLITS + 1] = { 0 };
+    c3d_samples samples;
+
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        set_labels(i, NEG, NEG, NEG, NEG);
+        rows[i].split = i == 5 ? C3D_SPLIT_NONE : C3D_SPLIT_TRAIN;
+    }
+    hard[0 * N_YEARS + 1] = 1; /* frame 0 in 2020 */
+    frames.hard = hard;
+    assert_int_equal(c3d_samples_make(&desc, &frames, &store, &samples), C3D_OK);
+    for (size_t i = 0; i < samples.n; i++) {
+        const c3d_sample *sample = &samples.rows[i];
+
+        n[sample->split]++;
+        if (sample->split == C3D_SPLIT_NONE) assert_int_equal(sample->label_year, 2020);
+    }
+    assert_int_equal(n[C3D_SPLIT_TRAIN], 2); /* the hard one and one other of five */
+    assert_int_equal(n[C3D_SPLIT_NONE], 3);
+    assert_int_equal(n[C3D_SPLIT_TEST], 5);
+    c3d_samples_free(&samples);
+    frames.hard = NULL;
+    for (int i = 0; i < N; i++) rows[i].split = i == 5 ? C3D_SPLIT_NONE : i % 3;
+    reset_labels();
+}
+
 static void check_yearly(c3d_label_year_rule rule, const char *first, const char *second)
 {
     const c3d_dataset_desc desc = { .samples = C3D_SAMPLES_YEARLY, .label_year = rule };
@@ -311,6 +350,7 @@ int main(void)
         cmocka_unit_test(a_series_is_labelled_over_all_years),
         cmocka_unit_test(a_series_of_several_classes_is_labelled_over_all_years),
         cmocka_unit_test(other_negatives_are_left_out_for_hard_ones),
+        cmocka_unit_test(years_for_testing_are_not_thinned),
         cmocka_unit_test(a_year_is_a_sample_if_it_is_whole),
         cmocka_unit_test(a_label_period_is_one_sample),
         cmocka_unit_test(months_without_an_observation_are_no_samples),

@@ -290,8 +290,8 @@ c3d_status c3d_samples_make(const c3d_dataset_desc *desc, const c3d_frames *fram
     free(by.spans);
     free(by.missing_share);
     free(by.is_present);
-    if (st == C3D_OK) st = c3d_samples_thin(desc, frames, &by.made);
     if (st == C3D_OK) st = c3d_samples_split_by_years(desc, &by.made);
+    if (st == C3D_OK) st = c3d_samples_thin(desc, frames, &by.made);
     if (st == C3D_OK)
         *out = by.made;
     else
