@@ -298,6 +298,114 @@ static void a_scene_twice_is_a_leak(void **state)
     check_verify(C3D_OK, "no two splits");
 }
 
+static void examples_are_found_whichever_split_comes_first(void **state)
+{
+    const c3d_dataset_desc desc = settings();
+    c3d_frames frames;
+    c3d_samples samples;
+    c3d_store store;
+    c3d_leaks leaks;
+
+    (void)state;
+    draw();
+    for (int i = 0; i < N; i++) {
+        rows[i].split = i == 0 ? C3D_SPLIT_VALIDATION : C3D_SPLIT_TRAIN;
+        if (i > 0) memcpy(values[i], values[0], sizeof values[0]);
+    }
+    make(&desc);
+    assert_int_equal(c3d_frames_read("set/frames.gpkg", &frames), C3D_OK);
+    assert_int_equal(c3d_samples_read("set/samples.csv", &samples), C3D_OK);
+    assert_int_equal(c3d_store_open("set", false, &store), C3D_OK);
+    assert_int_equal(c3d_leak_find(&(leak_input){ &frames, &samples, &store, NULL }, &leaks),
+                     C3D_OK);
+    assert_int_equal(leaks.rows[0].n_duplicates, N);
+    assert_int_equal(leaks.rows[0].duplicates.n, LEAK_EXAMPLES);
+    for (int i = 0; i < LEAK_EXAMPLES; i++) {
+        const leak_pair *pair = &leaks.rows[0].duplicates.rows[i];
+
+        assert_int_equal(pair->frames[0], 1);
+        assert_int_equal(pair->frames[1], i + 2);
+        assert_int_equal(pair->splits[0], C3D_SPLIT_VALIDATION);
+        assert_int_equal(pair->splits[1], C3D_SPLIT_TRAIN);
+    }
+    c3d_leaks_free(&leaks);
+    c3d_store_close(&store);
+    c3d_samples_free(&samples);
+    c3d_frames_free(&frames);
+}
+
+/* ---- likeness, of scenes made up ----------------------------------------------------------------
+ */
+
+enum { CROWD = 4000, SCENES = CROWD + 4 };
+static alike_scene described[SCENES];
+static c3d_frame places[SCENES];
+
+static void describe_all(void)
+{
+    for (int i = 0; i < SCENES; i++) {
+        alike_scene *scene = &described[i];
+        *scene = (alike_scene){ .frame_id = i, .checksum = (uint64_t)i, .contrast = 1 };
+        scene->values[0] = 1;
+        for (uint64_t w = 0; w < ALIKE_WORDS; w++)
+            scene->bits[w] = c3d_random_u64(5, C3D_STREAM(C3D_PURPOSE_TEST, i), w);
+        places[i] = (c3d_frame){ .frame_id = i };
+    }
+}
+
+/* Two scenes with key k in common, the last, and one bit off in each of the other seven. */
+static void make_alike(int i, int k)
+{
+    alike_scene *a = &described[i], *b = &described[i + 1];
+
+    memcpy(b->bits, a->bits, sizeof a->bits);
+    for (int other = 0; other < 8; other++)
+        if (other != k) b->bits[other / 2] ^= (uint64_t)1 << (other % 2 * 32);
+    a->bits[k / 2] |= UINT64_C(0xFFFFFFFF) << (k % 2 * 32);
+    b->bits[k / 2] |= UINT64_C(0xFFFFFFFF) << (k % 2 * 32);
+}
+
+/* More comparisons than a key may have, of scenes that agree in it by chance. */
+static void a_crowded_key_hides_no_other(void **state)
+{
+    const c3d_frames frames = { .n = SCENES, .rows = places };
+    alike_pairs pairs;
+
+    (void)state;
+    describe_all();
+    for (int i = 0; i < CROWD; i++) described[i].bits[0] &= ~UINT64_C(0xFFFFFFFF);
+    memcpy(described[CROWD - 1].bits, described[CROWD - 2].bits, sizeof described[0].bits);
+    make_alike(CROWD, 0);
+    make_alike(CROWD + 2, 5);
+    assert_int_equal(c3d_alike_find(&frames, SCENES, described, &pairs), C3D_OK);
+    assert_true(pairs.is_cut);
+    assert_int_equal(pairs.n, 3); /* the first is of the crowd, and alike in the other keys too */
+    for (size_t i = 0; i < pairs.n; i++) {
+        assert_int_equal(pairs.rows[i].frames[0], CROWD - 2 + 2 * i);
+        assert_int_equal(pairs.rows[i].frames[1], CROWD - 1 + 2 * i);
+    }
+    free(pairs.rows);
+}
+
+static void pairs_end_at_a_number(void **state)
+{
+    const c3d_frames frames = { .n = SCENES, .rows = places };
+    alike_pairs pairs;
+
+    (void)state;
+    describe_all();
+    for (int i = 1; i < 500; i++)
+        memcpy(described[i].bits, described[0].bits, sizeof described[0].bits);
+    assert_int_equal(c3d_alike_find(&frames, 300, described, &pairs), C3D_OK);
+    assert_int_equal(pairs.n, 300 * 299 / 2);
+    assert_false(pairs.is_cut);
+    free(pairs.rows);
+    assert_int_equal(c3d_alike_find(&frames, 500, described, &pairs), C3D_OK);
+    assert_int_equal(pairs.n, 100000);
+    assert_true(pairs.is_cut);
+    free(pairs.rows);
+}
+
 static void nearly_equal_scenes_are_a_warning(void **state)
 {
     const c3d_dataset_desc desc = settings();
@@ -394,6 +502,9 @@ int main(void)
         cmocka_unit_test(without_a_leak_there_is_no_alarm),
         cmocka_unit_test(an_overlap_is_a_leak),
         cmocka_unit_test(a_scene_twice_is_a_leak),
+        cmocka_unit_test(examples_are_found_whichever_split_comes_first),
+        cmocka_unit_test(a_crowded_key_hides_no_other),
+        cmocka_unit_test(pairs_end_at_a_number),
         cmocka_unit_test(nearly_equal_scenes_are_a_warning),
         cmocka_unit_test(a_divided_group_is_a_leak),
         cmocka_unit_test(years_share_frames_but_no_month),

@@ -260,58 +260,89 @@ static c3d_status find_runs(const leak_input *in, scenes *of)
     return C3D_OK;
 }
 
-/* When any frame of the run is in each split: with that, a run costs no more than its length. */
-static void unite(const leak_view *view, const scene *run, size_t n, uint64_t *out)
-{
-    const size_t n_words = (size_t)view->n_words;
+/* When any frame of the run is in each split, and the first one that is: with that, a run costs no
+ * more than its length. */
+typedef struct united {
+    uint64_t *when; /* [C3D_N_SPLITS][n_words] */
+    size_t *first;  /* [C3D_N_SPLITS][n_words][64] frames, where the bit of when is set */
+} united;
 
-    memset(out, 0, C3D_N_SPLITS * n_words * sizeof *out);
+static void unite(const leak_view *view, const scene *run, size_t n, united *out)
+{
+    const size_t n_words = C3D_N_SPLITS * (size_t)view->n_words;
+
+    memset(out->when, 0, n_words * sizeof *out->when);
     for (size_t i = 0; i < n; i++)
-        for (size_t w = 0; w < C3D_N_SPLITS * n_words; w++)
-            out[w] |= when_of(view, run[i].frame, 0)[w];
+        for (size_t w = 0; w < n_words; w++) {
+            uint64_t added = when_of(view, run[i].frame, 0)[w] & ~out->when[w];
+            out->when[w] |= added;
+            for (; added; added &= added - 1)
+                out->first[64 * w + (size_t)__builtin_ctzll(added)] = run[i].frame;
+        }
 }
 
-static bool is_also_elsewhere(const leak_view *view, size_t frame, const uint64_t *all)
+/* Whether the frame has a month in one split that any of the run, or itself, has in another; of
+ * the others, one that does, if any. */
+static bool is_also_elsewhere(const leak_view *view, size_t frame, const united *all, size_t *other)
 {
+    const size_t n_words = (size_t)view->n_words;
+    bool is_elsewhere = false;
+
     for (int s = 0; s < C3D_N_SPLITS; s++)
-        for (int t = 0; t < C3D_N_SPLITS; t++)
-            if (s != t && do_share(when_of(view, frame, s), all + (size_t)t * (size_t)view->n_words,
-                                   view->n_words))
-                return true;
-    return false;
+        for (size_t w = 0; w < C3D_N_SPLITS * n_words; w++) {
+            if (w / n_words == (size_t)s) continue;
+            const uint64_t both = when_of(view, frame, s)[w % n_words] & all->when[w];
+            if (!both) continue;
+            is_elsewhere = true;
+            *other = all->first[64 * w + (size_t)__builtin_ctzll(both)];
+            if (*other != frame) return true;
+        }
+    return is_elsewhere;
+}
+
+static void note_duplicate(const leak_view *view, size_t a, size_t b, leak_pairs *pairs)
+{
+    const size_t pair[2] = { a < b ? a : b, a < b ? b : a };
+    c3d_split splits[2];
+
+    for (int i = 0; i < pairs->n; i++)
+        if (pairs->rows[i].frames[0] == view->frames->rows[pair[0]].frame_id &&
+            pairs->rows[i].frames[1] == view->frames->rows[pair[1]].frame_id)
+            return;
+    if (a != b && c3d_leak_conflict(view, pair[0], pair[1], splits))
+        c3d_leak_note(pairs, view, pair, splits);
 }
 
 static void judge_run(const leak_view *view, const scene *run, size_t n, bool *is_leaking,
-                      c3d_leak *leak, uint64_t *all)
+                      c3d_leak *leak, united *all)
 {
     unite(view, run, n, all);
     for (size_t i = 0; i < n; i++) {
-        if (!is_also_elsewhere(view, run[i].frame, all)) continue;
+        size_t other;
+        if (!is_also_elsewhere(view, run[i].frame, all, &other)) continue;
         is_leaking[run[i].frame] = true;
-        for (size_t k = i + 1; k < n && leak->duplicates.n < LEAK_EXAMPLES; k++) {
-            const size_t pair[2] = { run[i].frame, run[k].frame };
-            c3d_split splits[2];
-            if (!c3d_leak_conflict(view, pair[0], pair[1], splits)) continue;
-            c3d_leak_note(&leak->duplicates, view, pair, splits);
-            break;
-        }
+        if (leak->duplicates.n < LEAK_EXAMPLES)
+            note_duplicate(view, run[i].frame, other, &leak->duplicates);
     }
 }
 
 static c3d_status find_duplicates(const leak_view *view, const scenes *of, c3d_leak *leak)
 {
+    const size_t n_words = C3D_N_SPLITS * (size_t)view->n_words;
     bool *is_leaking = c3d_calloc(view->frames->n + 1, sizeof *is_leaking);
-    uint64_t *all = c3d_calloc(C3D_N_SPLITS * (size_t)view->n_words, sizeof *all);
-    const c3d_status st = is_leaking && all ? C3D_OK : C3D_ENOMEM;
+    united all = { c3d_calloc(n_words, sizeof *all.when),
+                   c3d_calloc(64 * n_words, sizeof *all.first) };
+    const c3d_status st = is_leaking && all.when && all.first ? C3D_OK : C3D_ENOMEM;
 
     for (size_t r = 0; st == C3D_OK && r < of->n_runs; r++) {
         const size_t first = of->begin[2 * r], end = of->begin[2 * r + 1];
-        judge_run(view, of->rows + first, end - first, is_leaking, leak, all);
+        judge_run(view, of->rows + first, end - first, is_leaking, leak, &all);
     }
     for (size_t i = 0; st == C3D_OK && i < view->frames->n; i++)
         leak->n_duplicates += is_leaking[i];
     free(is_leaking);
-    free(all);
+    free(all.when);
+    free(all.first);
     return st;
 }
 

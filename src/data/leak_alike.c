@@ -122,7 +122,8 @@ typedef struct keyed {
 typedef struct finder {
     const c3d_frames *frames;
     const alike_scene *scenes;
-    int64_t n_left; /* comparisons */
+    int64_t n_left;   /* comparisons of the run in hand */
+    uint8_t *is_done; /* [scenes] bit k: compared with all that come after it in its run of key k */
     alike_pairs pairs;
 } finder;
 
@@ -141,10 +142,12 @@ static int compare_keyed(const void *a, const void *b)
     return (x->scene > y->scene) - (x->scene < y->scene);
 }
 
-static bool is_met_before(const alike_scene *a, const alike_scene *b, int k)
+static bool is_met_before(const finder *by, uint32_t a, uint32_t b, int k)
 {
+    const int is_done = by->is_done[a] | by->is_done[b];
+
     for (int i = 0; i < k; i++)
-        if (key_of(a, i) == key_of(b, i)) return true;
+        if (is_done >> i & 1 && key_of(&by->scenes[a], i) == key_of(&by->scenes[b], i)) return true;
     return false;
 }
 
@@ -168,10 +171,6 @@ static c3d_status note(finder *by, uint32_t a, uint32_t b, double off)
 {
     alike_pairs *pairs = &by->pairs;
 
-    if (pairs->n == PAIRS_MAX) {
-        pairs->is_cut = true;
-        return C3D_OK;
-    }
     if (pairs->n == pairs->capacity) {
         const size_t capacity = pairs->capacity ? 2 * pairs->capacity : 256;
         alike_pair *rows = realloc(pairs->rows, capacity * sizeof *rows);
@@ -186,40 +185,54 @@ static c3d_status note(finder *by, uint32_t a, uint32_t b, double off)
 static c3d_status compare(finder *by, const keyed *a, const keyed *b, int k)
 {
     const alike_scene *x = &by->scenes[a->scene], *y = &by->scenes[b->scene];
+
+    if (x->checksum == y->checksum || is_met_before(by, a->scene, b->scene, k)) return C3D_OK;
+    const double off = difference(x, y);
+    if (!(off <= DIFFERENCE_MAX)) return C3D_OK;
     const size_t i = c3d_frames_find(by->frames, x->frame_id);
     const size_t j = c3d_frames_find(by->frames, y->frame_id);
-
-    if (x->checksum == y->checksum || i == j || i == (size_t)-1 || j == (size_t)-1) return C3D_OK;
-    if (is_met_before(x, y, k)) return C3D_OK;
-    const double off = difference(x, y);
-    return off <= DIFFERENCE_MAX ? note(by, (uint32_t)i, (uint32_t)j, off) : C3D_OK;
+    if (i == j || i == (size_t)-1 || j == (size_t)-1) return C3D_OK;
+    return note(by, (uint32_t)i, (uint32_t)j, off);
 }
 
 /* Scenes with this key in common, in the order of their contrast: what differs by 5 % of it has
  * about the same. */
 static c3d_status search_run(finder *by, const keyed *run, size_t n, int k)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (i + 1 < n && by->n_left <= 0) {
+            by->pairs.is_cut = true;
+            return C3D_OK;
+        }
         for (size_t j = i + 1;
              j < n && run[j].contrast <= run[i].contrast * (float)(1 + DIFFERENCE_MAX); j++) {
-            if (by->n_left-- <= 0 || by->pairs.is_cut) {
+            if (by->pairs.n == PAIRS_MAX) {
                 by->pairs.is_cut = true;
                 return C3D_OK;
             }
+            by->n_left--;
             C3D_TRY(compare(by, &run[i], &run[j], k));
         }
+        by->is_done[run[i].scene] |= (uint8_t)(1 << k);
+    }
     return C3D_OK;
 }
 
+/* Each run may use as much of what is left as its part of the scenes that are left: a crowded one,
+ * such as dark water, takes nothing from those after it, and what a short one saves is theirs. */
 static c3d_status search_key(finder *by, size_t n, keyed *rows, int k)
 {
-    by->n_left = COMPARISONS_MAX / N_KEYS;
+    int64_t n_left = COMPARISONS_MAX / N_KEYS;
+
     for (size_t i = 0; i < n; i++)
         rows[i] = (keyed){ key_of(&by->scenes[i], k), (uint32_t)i, by->scenes[i].contrast };
     qsort(rows, n, sizeof *rows, compare_keyed);
     for (size_t i = 0, end; i < n; i = end) {
         for (end = i + 1; end < n && rows[end].key == rows[i].key;) end++;
+        const int64_t budget = n_left * (int64_t)(end - i) / (int64_t)(n - i);
+        by->n_left = budget;
         if (end - i > 1) C3D_TRY(search_run(by, rows + i, end - i, k));
+        n_left -= by->n_left > 0 ? budget - by->n_left : budget;
         c3d_phase_tick();
     }
     return C3D_OK;
@@ -239,10 +252,14 @@ c3d_status c3d_alike_find(const c3d_frames *frames, size_t n, const alike_scene 
 {
     finder by = { .frames = frames, .scenes = scenes };
     keyed *rows = c3d_calloc(n + 1, sizeof *rows);
-    c3d_status st = rows && n <= UINT32_MAX ? C3D_OK : C3D_ENOMEM;
+    c3d_status st;
+
+    by.is_done = c3d_calloc(n + 1, sizeof *by.is_done);
+    st = rows && by.is_done && n <= UINT32_MAX ? C3D_OK : C3D_ENOMEM;
 
     for (int k = 0; st == C3D_OK && k < N_KEYS; k++) st = search_key(&by, n, rows, k);
     free(rows);
+    free(by.is_done);
     if (st != C3D_OK) {
         free(by.pairs.rows);
         return st;
