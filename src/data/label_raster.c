@@ -85,6 +85,9 @@ static c3d_status check_layer(const c3d_frames *frames, label_layer *layer)
                         "%s: a picture of %d bands (red, green, blue), expected one band of class "
                         "codes",
                         path, info->n_bands);
+    if (info->n_bands > 1)
+        c3d_log_warn("%s: %d bands; the first (%s) is taken for the class codes", path,
+                     info->n_bands, info->band_names[0][0] ? info->band_names[0] : "unnamed");
     if (c3d_label_bounds(&layer->grid, all, bounds) != C3D_OK)
         return C3D_FAIL(C3D_EDATA,
                         "%s: the imagery has no place in the label raster's reference system; is "
