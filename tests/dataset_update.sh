@@ -65,7 +65,29 @@ frames set | diff frames.txt - || fail "an update changed the frames"
 # A month skips, the next year and a label year follow.
 arrive 2021-12 2022-01
 mv later/*_2021.tif archive/mapbiomas/
+if command -v python3 >/dev/null; then # an edit in another program, as QGIS keeps it
+    coproc editor {
+        exec python3 -c 'if True:
+            import os, sqlite3
+            db = sqlite3.connect("set/frames.gpkg", isolation_level=None)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("UPDATE layer_styles SET description = \"my own\"")
+            print("edited", flush=True)
+            input()
+            os._exit(0 if db.execute("PRAGMA integrity_check").fetchone() == ("ok",) else 1)'
+    }
+    read -r said <&"${editor[0]}" && [ "$said" = edited ] || fail "the other program did not start"
+    expect 3 'set/frames.gpkg: another program has it open; close it there' update
+    ! grep 'label year 2021 is measured' out || fail "it was measured in vain"
+    pid=$editor_PID
+    echo >&"${editor[1]}"
+    wait "$pid" || fail "the file was changed under the other program"
+    edited='my own'
+fi
 expect 0 'label year 2021 is measured' update
+[ ! -e set/frames.gpkg-wal ] || fail "a log of the file before is left"
+ogrinfo -q set/frames.gpkg -sql 'SELECT description FROM layer_styles' >styles.txt
+grep -q "${edited-}" styles.txt || fail "the edit in the other program is lost"
 grep -q '2021-11 .*nothing observed' out || fail "the month without a file is not in the period"
 expect 0 'checksums agree' mpirun -np 2 "$tool" verify set
 adds_up set

@@ -398,6 +398,37 @@ static void layers_are_written_and_read(void **state)
     assert_message("no/such/folder/x.gpkg");
 }
 
+static void write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Beside a file that SQLite cannot take out of its mode. */
+static void file_with_a_journal_is_not_replaced(void **state)
+{
+    static const char *const beside[] = { "held.gpkg-wal", "held.gpkg-journal" };
+    c3d_vector_writer *writer;
+
+    (void)state;
+    for (size_t i = 0; i < C3D_COUNT(beside); i++) {
+        write_text("held.gpkg", "what was there");
+        assert_int_equal(c3d_vector_writer_create("held.gpkg", &writer), C3D_OK);
+        write_text(beside[i], "of another program");
+        assert_int_equal(c3d_vector_writer_commit(writer), C3D_EIO);
+        assert_message("held.gpkg: another program has it open");
+        assert_false(c3d_path_exists("held.gpkg.part.gpkg"));
+        assert_int_equal(c3d_vector_writer_create("held.gpkg", &writer), C3D_EIO);
+        assert_true(c3d_path_exists(beside[i]));
+        assert_int_equal(remove(beside[i]), 0);
+        assert_int_equal(c3d_vector_writer_create("held.gpkg", &writer), C3D_OK);
+        assert_int_equal(c3d_vector_writer_commit(writer), C3D_OK);
+    }
+}
+
 int main(void)
 {
     static char folder[] = "raster-XXXXXX";
@@ -412,6 +443,7 @@ int main(void)
         cmocka_unit_test(a_file_cut_in_half_is_named),
         cmocka_unit_test(coordinates_go_there_and_back),
         cmocka_unit_test(layers_are_written_and_read),
+        cmocka_unit_test(file_with_a_journal_is_not_replaced),
     };
 
     c3d_raster_start();

@@ -188,6 +188,11 @@ typedef union c3d_field_value {
     const char *t; /* NULL: null */
 } c3d_field_value;
 
+/* C3D_EIO when another program has the GeoPackage at `path` open so that replacing the file would
+ * lose its edits; takes it out of write-ahead mode otherwise. A writer looks at its start and when
+ * it commits; for a caller whose work until then is long. C3D_OK where no file is. */
+C3D_CHECKED c3d_status c3d_vector_replaceable(const char *path);
+
 typedef struct c3d_vector_writer c3d_vector_writer;
 /* A new GeoPackage, written beside `path` in one transaction; an old one is replaced at commit. */
 C3D_CHECKED c3d_status c3d_vector_writer_create(const char *path, c3d_vector_writer **out);

@@ -287,6 +287,7 @@ static c3d_status make_file(const c3d_dataset_desc *desc)
     C3D_TRY_TO(done, c3d_frames_check_existing(path, fingerprint, &keep));
     if (keep) C3D_TRY_TO(done, look_for_replaced(path, desc, &archive, &keep));
     if (keep) goto done;
+    C3D_TRY_TO(done, c3d_vector_replaceable(path)); /* before the labels are measured */
     C3D_TRY_TO(done, c3d_frames_make(desc, &archive, &frames));
     C3D_TRY_TO(done, c3d_frames_write(path, &frames, desc, &archive));
     log_frames(path, &frames);

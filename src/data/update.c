@@ -263,6 +263,7 @@ static c3d_status add_years(updating *of, c3d_archive *labels)
     for (int k = 0; k < labels->n_months; k++) {
         const c3d_archive_month month = labels->months[k];
         if (month.date / 10000 <= last) continue;
+        C3D_TRY(c3d_vector_replaceable(of->gpkg)); /* before minutes of measuring */
         c3d_frames one;
         c3d_status st = measure_year(of, month.date / 10000, &one);
         if (st == C3D_OK) st = append_year(&of->frames, &one);

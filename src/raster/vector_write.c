@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct c3d_vector_writer {
@@ -27,11 +28,57 @@ static c3d_status fail_write(const c3d_vector_writer *writer)
                     (unsigned long long)n_free, c3d_gdal_said());
 }
 
+/* ---- replacing a file that another program may have open ------------------------------------- */
+
+static bool is_left(const char *path, const char *suffix)
+{
+    char name[C3D_PATH_MAX + 16];
+    struct stat found;
+
+    (void)snprintf(name, sizeof name, "%s%s", path, suffix);
+    return stat(name, &found) == 0 && found.st_size > 0;
+}
+
+/* SQLite leaves write-ahead mode only for the last one who has the file open. False: refused. */
+static bool leave_wal(const char *path)
+{
+    GDALDatasetH file = GDALOpenEx(path, GDAL_OF_VECTOR | GDAL_OF_UPDATE, NULL, NULL, NULL);
+
+    c3d_gdal_clear();
+    if (file == NULL) return true; /* not a database, or read-only: what lies beside it tells */
+    OGRLayerH result = GDALDatasetExecuteSQL(file, "PRAGMA journal_mode=DELETE", NULL, NULL);
+    OGRFeatureH mode = result != NULL ? OGR_L_GetNextFeature(result) : NULL;
+    const bool left = mode != NULL && strcmp(OGR_F_GetFieldAsString(mode, 0), "delete") == 0;
+    OGR_F_Destroy(mode);
+    if (result != NULL) GDALDatasetReleaseResultSet(file, result);
+    GDALClose(file);
+    return left;
+}
+
+/* A journal that stays beside the path would be applied to the new file, and destroy it. */
+c3d_status c3d_vector_replaceable(const char *path)
+{
+    bool is_open;
+
+    if (!c3d_path_exists(path)) return C3D_OK;
+    is_open = !leave_wal(path) || is_left(path, "-wal") || is_left(path, "-journal");
+    c3d_gdal_clear();
+    if (is_open)
+        return C3D_FAIL(C3D_EIO,
+                        "%s: another program has it open; close it there (QGIS: remove the layer "
+                        "or end editing) and run the same command again",
+                        path);
+    return C3D_OK;
+}
+
+/* ---- a new file ------------------------------------------------------------------------------ */
+
 static c3d_status new_writer(const char *path, c3d_vector_writer **out)
 {
     c3d_vector_writer *writer;
 
     if (strlen(path) >= C3D_PATH_MAX) return C3D_FAIL(C3D_EINVAL, "%.80s...: path too long", path);
+    C3D_TRY(c3d_vector_replaceable(path));
     writer = c3d_calloc(1, sizeof *writer);
     if (writer == NULL) return C3D_ENOMEM;
     (void)snprintf(writer->path, sizeof writer->path, "%s", path);
@@ -296,6 +343,7 @@ c3d_status c3d_vector_writer_commit(c3d_vector_writer *writer)
     writer->dataset = NULL;
     if (st == C3D_OK && c3d_gdal_failed()) st = fail_write(writer);
     if (st == C3D_OK) st = sync_file(writer->part);
+    if (st == C3D_OK) st = c3d_vector_replaceable(writer->path);
     if (st == C3D_OK && rename(writer->part, writer->path) != 0)
         st = C3D_FAIL(C3D_EIO, "%s: could not be put in place: %s", writer->path, strerror(errno));
     c3d_vector_writer_discard(writer);
