@@ -5,6 +5,8 @@
 #include "c3d/dataset.h"
 #include "data/frames.h"
 
+#include <unistd.h>
+
 static c3d_frames imported(c3d_frame rows[3], c3d_frame_label labels[3], int years[1])
 {
     static char wkt[] = "EPSG:4326";
@@ -431,6 +433,38 @@ static void groups_stay_whole_and_folds_mix(void **state)
     free_result(&of);
 }
 
+/* A scene of two files, and one in the second of them, which it has by another name. */
+static void check_shared_file(const char *dir, int x, c3d_status expected, const char *words)
+{
+    const c3d_list_desc list = { .path = "shared.csv" };
+    c3d_dataset_desc desc = settings(&list, dir);
+    c3d_text csv = { 0 }, text = { 0 };
+
+    c3d_text_add(&csv,
+                 "scene,path,x_off,y_off,x_size,y_size,date,label,split\n"
+                 "a,d1.tif,0,0,8,8,2020-01,0,train\n"
+                 "a,d2.tif,0,0,8,8,2020-02,0,train\n"
+                 "b,link.tif,%d,0,8,8,2020-02,1,test\n",
+                 x);
+    write_text("shared.csv", csv.text);
+    c3d_text_free(&csv);
+    desc.samples = C3D_SAMPLES_SERIES;
+    assert_imported(&desc);
+    assert_int_equal(c3d_dataset_verify(dir, NULL, &text), expected);
+    if (!strstr(text.text, words)) fail_msg("\"%s\" does not say \"%s\"", text.text, words);
+    c3d_text_free(&text);
+}
+
+static void pixels_of_any_file_of_a_scene_may_leak(void **state)
+{
+    (void)state;
+    assert_int_equal(symlink("d2.tif", "link.tif"), 0);
+    check_shared_file("overlap", 4, C3D_EDATA,
+                      "LEAK: 2 frames share source pixels with one of another split, such as "
+                      "frame 0 (train) and frame 1 (test)");
+    check_shared_file("apart", 9, C3D_OK, "nearest are frames 0 and 1, 1.0 px");
+}
+
 /* ---- mistakes -------------------------------------------------------------------------------- */
 
 static char *log_text(void)
@@ -544,6 +578,7 @@ int main(void)
         cmocka_unit_test(bands_may_be_dates),
         cmocka_unit_test(a_folder_has_a_folder_a_class),
         cmocka_unit_test(groups_stay_whole_and_folds_mix),
+        cmocka_unit_test(pixels_of_any_file_of_a_scene_may_leak),
         cmocka_unit_test(mistakes_are_told_all_at_once),
         cmocka_unit_test(a_column_that_is_not_there_is_told),
         cmocka_unit_test(what_is_there_is_not_done_again),

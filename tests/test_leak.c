@@ -107,6 +107,37 @@ static void one_split_has_no_distance(void **state)
     assert_true(!leak.gaps[0].is_known && leak.n_pairs == 0);
 }
 
+/* Two frames share files 2 and 3, at other places and months than their first pieces'. */
+static void a_frame_may_be_of_several_files(void **state)
+{
+    c3d_frame two[] = { { .frame_id = 5, .source = 1 }, { .frame_id = 15, .source = 2, .x = 3 } };
+    c3d_sample listed[] = { { .frame_id = 5, .split = C3D_SPLIT_TRAIN },
+                            { .frame_id = 15, .split = C3D_SPLIT_TEST } };
+    leak_piece pieces[] = { { 0, 1, 0, 0, 0 },
+                            { 0, 2, 0, 0, 1 },
+                            { 0, 3, 9, 9, 2 },
+                            { 1, 2, 3, 0, 0 },
+                            { 1, 3, 9, 6, 1 } };
+    const c3d_frames frames = { .n = 2, .rows = two, .size_px = 4 };
+    const c3d_samples samples = { 2, listed };
+    const leak_input in = { .frames = &frames, .samples = &samples, .pieces = { 5, pieces } };
+    c3d_leaks leaks;
+
+    (void)state;
+    assert_int_equal(c3d_leak_find(&in, &leaks), C3D_OK);
+    assert_int_equal(leaks.rows[0].n_pairs, 1);
+    assert_int_equal(leaks.rows[0].n_frames, 2);
+    c3d_leaks_free(&leaks);
+    pieces[3].x = 4; /* the edges touch */
+    pieces[4].y = 3;
+    assert_int_equal(c3d_leak_find(&in, &leaks), C3D_OK);
+    assert_int_equal(leaks.rows[0].n_pairs, 0);
+    assert_int_equal(leaks.rows[0].gaps[1].frames[1], 15);
+    assert_true(leaks.rows[0].gaps[1].px == 0);
+    c3d_leaks_free(&leaks);
+    assert_int_equal(find(&frames, &samples).n_pairs, 0);
+}
+
 /* ---- a dataset ----------------------------------------------------------------------------------
  */
 
@@ -316,8 +347,10 @@ static void examples_are_found_whichever_split_comes_first(void **state)
     assert_int_equal(c3d_frames_read("set/frames.gpkg", &frames), C3D_OK);
     assert_int_equal(c3d_samples_read("set/samples.csv", &samples), C3D_OK);
     assert_int_equal(c3d_store_open("set", false, &store), C3D_OK);
-    assert_int_equal(c3d_leak_find(&(leak_input){ &frames, &samples, &store, NULL }, &leaks),
-                     C3D_OK);
+    assert_int_equal(
+        c3d_leak_find(&(leak_input){ .frames = &frames, .samples = &samples, .store = &store },
+                      &leaks),
+        C3D_OK);
     assert_int_equal(leaks.rows[0].n_duplicates, N);
     assert_int_equal(leaks.rows[0].duplicates.n, LEAK_EXAMPLES);
     for (int i = 0; i < LEAK_EXAMPLES; i++) {
@@ -463,8 +496,10 @@ static void years_share_frames_but_no_month(void **state)
     assert_int_equal(samples.rows[0].first_month, 20200100);
     samples.rows[0].n_months = 13;
     c3d_leaks leaks;
-    assert_int_equal(c3d_leak_find(&(leak_input){ &frames, &samples, &store, NULL }, &leaks),
-                     C3D_OK);
+    assert_int_equal(
+        c3d_leak_find(&(leak_input){ .frames = &frames, .samples = &samples, .store = &store },
+                      &leaks),
+        C3D_OK);
     assert_int_equal(leaks.rows[0].n_pairs, 4); /* frame 1 with itself and what it overlaps */
     c3d_leaks_free(&leaks);
     c3d_store_close(&store);
@@ -499,6 +534,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(places_agree_with_all_pairs),
         cmocka_unit_test(one_split_has_no_distance),
+        cmocka_unit_test(a_frame_may_be_of_several_files),
         cmocka_unit_test(without_a_leak_there_is_no_alarm),
         cmocka_unit_test(an_overlap_is_a_leak),
         cmocka_unit_test(a_scene_twice_is_a_leak),

@@ -311,6 +311,17 @@ static void tell(const dataset *made)
     tell_leaks(&made->leaks);
 }
 
+static c3d_status find_leaks(dataset *made)
+{
+    leak_input in = { .frames = &made->frames, .samples = &made->samples, .store = &made->store };
+    c3d_status st;
+
+    C3D_TRY(c3d_leak_pieces_read(made->desc->out_dir, in.frames, in.store, &in.pieces));
+    st = c3d_leak_find(&in, &made->leaks);
+    free(in.pieces.rows);
+    return st;
+}
+
 /* The old dataset.json goes first: it speaks of the old samples. */
 static c3d_status make(dataset *made)
 {
@@ -327,9 +338,7 @@ static c3d_status make(dataset *made)
     C3D_TRY(check_clipped(made));
     C3D_TRY(c3d_samples_make(made->desc, &made->frames, &made->store, &made->samples));
     C3D_TRY(c3d_census_take(&made->frames, &made->store, &made->samples, &made->census));
-    C3D_TRY(c3d_leak_find(
-        &(leak_input){ .frames = &made->frames, .samples = &made->samples, .store = &made->store },
-        &made->leaks));
+    C3D_TRY(find_leaks(made));
     if (c3d_path_exists(info_path) && remove(info_path) != 0)
         return C3D_FAIL(C3D_EIO, "%s: cannot be removed", info_path);
     C3D_TRY(c3d_samples_write(samples_path, &made->samples));

@@ -47,6 +47,23 @@ c3d_status c3d_import_number(const char *const *texts, size_t n, size_t *numbers
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
+/* Numbers of files under whatever names, from those of their n names; absent ones are told later.
+ */
+static c3d_status unite_names(const import_scenes *scenes, size_t n, size_t *numbers, size_t *n_out)
+{
+    const char **real = c3d_calloc(n + 1, sizeof *real);
+    c3d_status st = real ? C3D_OK : C3D_ENOMEM;
+
+    for (size_t i = 0; real && i < n; i++) {
+        real[i] = realpath(scenes->sources[i], NULL);
+        if (!real[i]) real[i] = c3d_strdup(scenes->sources[i]);
+    }
+    if (st == C3D_OK) st = c3d_import_number(real, n, numbers, n_out);
+    for (size_t i = 0; real && i < n; i++) free((void *)(uintptr_t)real[i]);
+    free(real);
+    return st;
+}
+
 static c3d_status number_rows(const import_list *list, bool of_path, size_t *numbers, size_t *n_out)
 {
     const char **texts = c3d_calloc(list->n + 1, sizeof *texts);
@@ -69,6 +86,23 @@ static c3d_status name_sources(const import_list *list, const size_t *numbers, s
     out->n_sources = (int)n;
     for (size_t i = list->n; i-- > 0;) out->sources[numbers[i]] = list->rows[i].path;
     return C3D_OK;
+}
+
+static c3d_status number_files(const import_list *list, size_t *source_of, import_scenes *out)
+{
+    size_t n_names = 0, n_files = 0;
+    size_t *file_of = NULL;
+    c3d_status st;
+
+    C3D_TRY(number_rows(list, true, source_of, &n_names));
+    C3D_TRY(name_sources(list, source_of, n_names, out));
+    file_of = c3d_calloc(n_names + 1, sizeof *file_of);
+    st = file_of ? unite_names(out, n_names, file_of, &n_files) : C3D_ENOMEM;
+    for (size_t i = 0; st == C3D_OK && i < list->n; i++) source_of[i] = file_of[source_of[i]];
+    free(file_of);
+    free(out->sources);
+    out->sources = NULL;
+    return st == C3D_OK ? name_sources(list, source_of, n_files, out) : st;
 }
 
 static c3d_status make_pieces(const import_list *list, const size_t *scene_of,
@@ -98,12 +132,10 @@ static c3d_status group_rows(const import_list *list, import_scenes *out)
 {
     size_t *scene_of = c3d_calloc(list->n + 1, sizeof *scene_of);
     size_t *source_of = c3d_calloc(list->n + 1, sizeof *source_of);
-    size_t n_sources = 0;
     c3d_status st = scene_of && source_of ? C3D_OK : C3D_ENOMEM;
 
     if (st == C3D_OK) st = number_rows(list, false, scene_of, &out->n);
-    if (st == C3D_OK) st = number_rows(list, true, source_of, &n_sources);
-    if (st == C3D_OK) st = name_sources(list, source_of, n_sources, out);
+    if (st == C3D_OK) st = number_files(list, source_of, out);
     if (st == C3D_OK) st = make_pieces(list, scene_of, source_of, out);
     free(scene_of);
     free(source_of);

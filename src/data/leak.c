@@ -23,6 +23,12 @@ bool c3d_leak_is_in(const leak_view *view, size_t frame, int split)
     return is_in;
 }
 
+bool c3d_leak_is_in_month(const leak_view *view, size_t frame, int split, int month)
+{
+    return month < 64 * view->n_words &&
+           (when_of(view, frame, split)[month / 64] >> (month % 64) & 1) != 0;
+}
+
 static bool do_share(const uint64_t *a, const uint64_t *b, int n_words)
 {
     for (int w = 0; w < n_words; w++)
@@ -383,7 +389,7 @@ static c3d_status judge(const leak_input *in, const leak_view *view, const scene
 
 static c3d_status prepare(const leak_input *in, calendar *known, scenes *equal, leak_view *view)
 {
-    *view = (leak_view){ .frames = in->frames, .n_words = 1 };
+    *view = (leak_view){ .frames = in->frames, .pieces = in->pieces, .n_words = 1 };
     if (in->store) {
         known->months = c3d_calloc((size_t)in->store->n_months + 1, sizeof *known->months);
         if (!known->months) return C3D_ENOMEM;

@@ -64,11 +64,26 @@ typedef struct alike_pairs {
     bool is_cut;
 } alike_pairs;
 
+/* Where a frame's pixels are from: an imported one may have a file a month. */
+typedef struct leak_piece {
+    uint32_t frame; /* row of c3d_frames */
+    int source, x, y;
+    int month; /* of the store; -1: any */
+} leak_piece;
+typedef struct leak_pieces {
+    size_t n;
+    leak_piece *rows; /* ascending by frame; NULL: each frame is its own piece */
+} leak_pieces;
+/* Those of the dataset in dir; none when it was not imported. */
+C3D_CHECKED c3d_status c3d_leak_pieces_read(const char *dir, const c3d_frames *frames,
+                                            const c3d_store *store, leak_pieces *out);
+
 typedef struct leak_input {
     const c3d_frames *frames;
     const c3d_samples *samples;
     const c3d_store *store;   /* NULL: places and groups only, all months taken as one */
     const alike_pairs *alike; /* NULL: not compared */
+    leak_pieces pieces;
 } leak_input;
 
 /* Rank 0's work: some seconds for 264,000 frames. */
@@ -91,10 +106,12 @@ c3d_json *c3d_leaks_to_json(const c3d_leaks *leaks);
  * set when a sample of the frame in that split has month m. */
 typedef struct leak_view {
     const c3d_frames *frames;
+    leak_pieces pieces;
     int n_words;
     uint64_t *when;
 } leak_view;
 bool c3d_leak_is_in(const leak_view *view, size_t frame, int split);
+bool c3d_leak_is_in_month(const leak_view *view, size_t frame, int split, int month);
 /* Whether frame a in split s and frame b in split t have a month in common. */
 bool c3d_leak_meet(const leak_view *view, size_t a, int s, size_t b, int t);
 /* Whether they do in any two different splits; a may be b. Says which. */

@@ -1,5 +1,5 @@
-/* How near do frames of different splits come, and do they share pixels? A k-d tree of the frames
- * of each split: neither a sparse grid nor a region far away makes it slow. */
+/* How near do frames of different splits come, and do they share pixels? A k-d tree of the pieces
+ * of each split's frames: neither a sparse grid nor a region far away makes it slow. */
 #include "leak.h"
 
 #include "frames.h"
@@ -12,7 +12,7 @@ enum { LEAF = 8 };
 typedef struct point {
     double at[2]; /* first corner, metres or pixels */
     int source;
-    uint32_t frame;
+    uint32_t piece;
 } point;
 
 /* Points first .. first + n - 1, and what they span. Children follow: the left one next, the right
@@ -36,6 +36,20 @@ typedef struct places {
     tree trees[C3D_N_SPLITS];
     bool *is_leaking; /* [frames.n] */
 } places;
+
+/* ---- pieces ---------------------------------------------------------------------------------- */
+
+static size_t count_pieces(const leak_view *view)
+{
+    return view->pieces.rows ? view->pieces.n : view->frames->n;
+}
+
+static leak_piece piece_at(const leak_view *view, size_t i)
+{
+    if (view->pieces.rows) return view->pieces.rows[i];
+    const c3d_frame *frame = &view->frames->rows[i];
+    return (leak_piece){ (uint32_t)i, frame->source, frame->x, frame->y, -1 };
+}
 
 /* ---- trees ----------------------------------------------------------------------------------- */
 
@@ -108,20 +122,21 @@ static void build(tree *of, uint32_t first, uint32_t n)
 
 static c3d_status make_tree(places *in, int split)
 {
-    const c3d_frames *frames = in->view->frames;
+    const size_t n = count_pieces(in->view);
     tree *of = &in->trees[split];
 
-    for (size_t i = 0; i < frames->n; i++) of->n += c3d_leak_is_in(in->view, i, split);
+    for (size_t i = 0; i < n; i++)
+        of->n += c3d_leak_is_in(in->view, piece_at(in->view, i).frame, split);
     if (of->n == 0) return C3D_OK;
     of->points = c3d_calloc(of->n, sizeof *of->points);
     of->nodes = c3d_calloc(of->n, sizeof *of->nodes); /* halves of more than LEAF: fewer than n */
     if (!of->points || !of->nodes) return C3D_ENOMEM;
     of->n = 0;
-    for (size_t i = 0; i < frames->n; i++) {
-        const c3d_frame *frame = &frames->rows[i];
-        if (!c3d_leak_is_in(in->view, i, split)) continue;
-        of->points[of->n++] = (point){ { frame->x * in->scale[0], frame->y * in->scale[1] },
-                                       frame->source,
+    for (size_t i = 0; i < n; i++) {
+        const leak_piece piece = piece_at(in->view, i);
+        if (!c3d_leak_is_in(in->view, piece.frame, split)) continue;
+        of->points[of->n++] = (point){ { piece.x * in->scale[0], piece.y * in->scale[1] },
+                                       piece.source,
                                        (uint32_t)i };
     }
     build(of, 0, (uint32_t)of->n);
@@ -132,7 +147,7 @@ static c3d_status make_tree(places *in, int split)
 
 typedef struct nearest {
     double distance; /* HUGE_VAL: none so far */
-    uint32_t frames[2];
+    uint32_t pieces[2];
 } nearest;
 
 static double gap(double distance, double size)
@@ -160,7 +175,7 @@ static void search_leaf(const places *in, const tree *of, const node *at, const 
         const double distance = hypot(gap(fabs(to->at[0] - from->at[0]), in->size[0]),
                                       gap(fabs(to->at[1] - from->at[1]), in->size[1]));
         if (to->source != from->source || distance >= best->distance) continue;
-        *best = (nearest){ distance, { from->frame, to->frame } };
+        *best = (nearest){ distance, { from->piece, to->piece } };
     }
 }
 
@@ -182,7 +197,7 @@ static void search_nearest(const places *in, const tree *of, size_t index, const
 
 static void find_gap(const places *in, int a, int b, leak_gap *out)
 {
-    const c3d_frame *rows = in->view->frames->rows;
+    const leak_view *view = in->view;
     const bool is_swapped = in->trees[b].n < in->trees[a].n;
     const tree *few = &in->trees[is_swapped ? b : a], *many = &in->trees[is_swapped ? a : b];
     nearest best = { .distance = HUGE_VAL };
@@ -192,16 +207,50 @@ static void find_gap(const places *in, int a, int b, leak_gap *out)
         if (i % 1024 == 0) c3d_phase_tick();
     }
     if (!(best.distance < HUGE_VAL)) return;
-    const c3d_frame *from = &rows[best.frames[is_swapped]], *to = &rows[best.frames[!is_swapped]];
-    const double size = in->view->frames->size_px;
-    *out =
-        (leak_gap){ .is_known = true,
-                    .frames = { from->frame_id, to->frame_id },
-                    .px = hypot(gap(abs(from->x - to->x), size), gap(abs(from->y - to->y), size)),
-                    .m = in->has_metres && from->source == 0 ? best.distance : (double)NAN };
+    const leak_piece from = piece_at(view, best.pieces[is_swapped]);
+    const leak_piece to = piece_at(view, best.pieces[!is_swapped]);
+    const double size = view->frames->size_px;
+    *out = (leak_gap){ .is_known = true,
+                       .frames = { view->frames->rows[from.frame].frame_id,
+                                   view->frames->rows[to.frame].frame_id },
+                       .px = hypot(gap(abs(from.x - to.x), size), gap(abs(from.y - to.y), size)),
+                       .m = in->has_metres && from.source == 0 ? best.distance : (double)NAN };
 }
 
 /* ---- shared pixels --------------------------------------------------------------------------- */
+
+/* A file may be in different months of two frames, and fill gaps in other months of each. */
+static bool is_shared(const leak_view *view, size_t i, size_t j, const c3d_split splits[2])
+{
+    const leak_piece a = piece_at(view, i), b = piece_at(view, j);
+    const int size = view->frames->size_px;
+
+    if (a.source != b.source || abs(a.x - b.x) >= size || abs(a.y - b.y) >= size) return false;
+    if (c3d_leak_meet(view, a.frame, splits[0], b.frame, splits[1])) return true;
+    return a.month >= 0 && b.month >= 0 &&
+           c3d_leak_is_in_month(view, a.frame, splits[0], a.month) &&
+           c3d_leak_is_in_month(view, b.frame, splits[1], b.month);
+}
+
+static size_t first_piece(const leak_view *view, size_t i)
+{
+    if (!view->pieces.rows) return i;
+    while (i > 0 && view->pieces.rows[i - 1].frame == view->pieces.rows[i].frame) i--;
+    return i;
+}
+
+/* Two frames are one pair, however many files they share. */
+static bool is_counted(const leak_view *view, size_t i, size_t j, const c3d_split splits[2])
+{
+    const size_t first = first_piece(view, j), frame = piece_at(view, j).frame;
+
+    for (size_t a = first_piece(view, i); a <= i; a++)
+        for (size_t b = first; b < count_pieces(view) && piece_at(view, b).frame == frame; b++) {
+            if (a == i && b == j) return false;
+            if (is_shared(view, a, b, splits)) return true;
+        }
+    return false;
+}
 
 static void search_overlaps(places *in, const tree *of, size_t index, const point *from,
                             const c3d_split splits[2], c3d_leak *leak)
@@ -218,15 +267,13 @@ static void search_overlaps(places *in, const tree *of, size_t index, const poin
         search_overlaps(in, of, at->right, from, splits, leak);
         return;
     }
-    const c3d_frames *frames = in->view->frames;
-    const c3d_frame *a = &frames->rows[from->frame];
     for (uint32_t i = at->first; i < at->first + at->n; i++) {
-        const c3d_frame *b = &frames->rows[of->points[i].frame];
-        if (a->source != b->source || abs(a->x - b->x) >= frames->size_px ||
-            abs(a->y - b->y) >= frames->size_px)
+        const uint32_t to = of->points[i].piece;
+        if (!is_shared(in->view, from->piece, to, splits) ||
+            is_counted(in->view, from->piece, to, splits))
             continue;
-        const size_t pair[2] = { from->frame, of->points[i].frame };
-        if (!c3d_leak_meet(in->view, pair[0], splits[0], pair[1], splits[1])) continue;
+        const size_t pair[2] = { piece_at(in->view, from->piece).frame,
+                                 piece_at(in->view, to).frame };
         leak->n_pairs++;
         in->is_leaking[pair[0]] = in->is_leaking[pair[1]] = true;
         c3d_leak_note(&leak->pixels, in->view, pair, splits);

@@ -92,7 +92,7 @@ c3d_status c3d_verify_splits(const char *dir, const c3d_store *store, size_t n,
 {
     char gpkg[C3D_PATH_MAX], csv[C3D_PATH_MAX];
     proof of = { 0 };
-    const leak_input in = {
+    leak_input in = {
         .frames = &of.frames, .samples = &of.samples, .store = store, .alike = &of.alike
     };
     c3d_status st;
@@ -102,9 +102,11 @@ c3d_status c3d_verify_splits(const char *dir, const c3d_store *store, size_t n,
     st = c3d_frames_read(gpkg, &of.frames);
     if (st == C3D_OK) st = c3d_samples_read(csv, &of.samples);
     if (st == C3D_OK) st = c3d_alike_find(&of.frames, n, scenes, &of.alike);
+    if (st == C3D_OK) st = c3d_leak_pieces_read(dir, &of.frames, store, &in.pieces);
     if (st == C3D_OK) st = prove(dir, &in, &of, out);
     c3d_leaks_free(&of.leaks);
     free(of.alike.rows);
+    free(in.pieces.rows);
     c3d_samples_free(&of.samples);
     c3d_frames_free(&of.frames);
     return st;
