@@ -533,6 +533,28 @@ static uint64_t hash_of(const char *path)
     return hash;
 }
 
+/* As large as the old one. */
+static void a_replaced_file_is_noticed(void **state)
+{
+    static const char *const columns[] = { "group" };
+    const c3d_list_desc list = { .path = "groups.csv", .n_groups = 1, .groups = columns };
+    c3d_dataset_desc desc = settings(&list, "folds");
+    char *bytes;
+    size_t n;
+
+    (void)state;
+    desc.folds = 5;
+    assert_int_equal(c3d_file_read("lists/b.tif", &bytes, &n), C3D_OK);
+    bytes[n - 1] ^= 1;
+    assert_int_equal(c3d_file_write("lists/b.tif", bytes, n), C3D_OK);
+    assert_int_equal(c3d_dataset_import(&desc, NULL), C3D_EDATA);
+    assert_message("b.tif: was replaced");
+    bytes[n - 1] ^= 1;
+    assert_int_equal(c3d_file_write("lists/b.tif", bytes, n), C3D_OK);
+    assert_imported(&desc); /* copied back: another time, the same content */
+    free(bytes);
+}
+
 /* As after a kill: some scenes are absent, one of them half written, and there is no dataset. */
 static void what_is_there_is_not_done_again(void **state)
 {
@@ -581,6 +603,7 @@ int main(void)
         cmocka_unit_test(pixels_of_any_file_of_a_scene_may_leak),
         cmocka_unit_test(mistakes_are_told_all_at_once),
         cmocka_unit_test(a_column_that_is_not_there_is_told),
+        cmocka_unit_test(a_replaced_file_is_noticed),
         cmocka_unit_test(what_is_there_is_not_done_again),
     };
 

@@ -2,6 +2,7 @@
 #include "import.h"
 #include "frames.h"
 #include "sharing.h"
+#include "sources.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -109,20 +110,28 @@ static c3d_status make_frames(const c3d_dataset_desc *desc, const import_list *l
     return c3d_import_mistakes_end(mistakes);
 }
 
+/* The list of files is to be freed, the paths are borrowed. */
+static c3d_status list_sources(const import_scenes *scenes, c3d_archive_month *out)
+{
+    *out = (c3d_archive_month){ .n_files = scenes->n_sources };
+    out->files = c3d_calloc((size_t)scenes->n_sources, sizeof *out->files);
+    if (!out->files) return C3D_ENOMEM;
+    for (int k = 0; k < scenes->n_sources; k++)
+        out->files[k] = (char *)(uintptr_t)scenes->sources[k];
+    return C3D_OK;
+}
+
 /* frames.gpkg comes last: where it is, import.csv is its own. */
 static c3d_status write_files(const c3d_dataset_desc *desc, const char *gpkg,
                               const import_list *list, const import_scenes *scenes,
                               const c3d_frames *frames)
 {
-    c3d_archive_month month = { .n_files = scenes->n_sources };
+    c3d_archive_month month;
     const c3d_archive archive = { 1, &month };
     c3d_status st;
 
     C3D_TRY(c3d_import_plan_write(desc, list, scenes));
-    month.files = c3d_calloc((size_t)scenes->n_sources, sizeof *month.files);
-    if (!month.files) return C3D_ENOMEM;
-    for (int k = 0; k < scenes->n_sources; k++)
-        month.files[k] = (char *)(uintptr_t)scenes->sources[k];
+    C3D_TRY(list_sources(scenes, &month));
     st = c3d_frames_write(gpkg, frames, desc, &archive);
     free(month.files);
     return st;
@@ -161,6 +170,22 @@ done:
 
 /* ---- the directory --------------------------------------------------------------------------- */
 
+/* What is there may only be gone on with from the same files. */
+static c3d_status check_sources(const c3d_dataset_desc *desc, const char *gpkg)
+{
+    c3d_archive_month month = { 0 };
+    const c3d_archive archive = { 1, &month };
+    import_plan plan;
+    c3d_status st;
+
+    C3D_TRY(c3d_import_plan_read(desc->out_dir, &plan));
+    st = list_sources(&plan.scenes, &month);
+    if (st == C3D_OK) st = c3d_sources_check(gpkg, &archive);
+    free(month.files);
+    c3d_import_plan_free(&plan);
+    return st;
+}
+
 static c3d_status prepare(const c3d_dataset_desc *desc)
 {
     char gpkg[C3D_PATH_MAX];
@@ -171,7 +196,7 @@ static c3d_status prepare(const c3d_dataset_desc *desc)
     C3D_TRY(c3d_path_join(gpkg, desc->out_dir, "frames.gpkg"));
     C3D_TRY(c3d_frames_fingerprint(desc, NULL, &fingerprint));
     C3D_TRY(c3d_frames_check_existing(gpkg, fingerprint, &keep));
-    return keep ? C3D_OK : make_file(desc, gpkg);
+    return keep ? check_sources(desc, gpkg) : make_file(desc, gpkg);
 }
 
 static c3d_status read_back(const c3d_dataset_desc *desc, import_plan *plan, c3d_frames *frames)
