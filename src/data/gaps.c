@@ -25,7 +25,9 @@ static size_t index_of(const cube *in, int month, int band, size_t pixel)
 static const uint8_t *find_values(const cube *in, int month, int band, size_t pixel, size_t *index)
 {
     *index = index_of(in, month < 0 ? 0 : month, band, pixel);
-    return month < 0 ? in->past->values : in->values;
+    if (month >= 0) return in->values;
+    C3D_ASSERT(in->past); /* months before the period are in there */
+    return in->past->values;
 }
 
 static void copy_pixel(const cube *in, int from_month, int to_month, size_t pixel)
