@@ -12,7 +12,8 @@ n=$(awk '/^frames/ { print $2 }' out)
 in_clip() { # DIR SIGNAL COMMAND...: starts, waits until scenes are being cut, sends the signal
     local dir=$1 signal=$2 pid
     shift 2
-    "$@" >out 2>&1 &
+    : >out # or the last one's is read
+    "$@" >>out 2>&1 &
     pid=$!
     for _ in $(seq 600); do
         grep -q ' to do$' out && break
