@@ -106,7 +106,7 @@ expect 3 "$quad: was replaced since" build set
 expect 3 "$quad: was replaced since" mpirun -np 2 "$tool" clip config.yaml --out set
 cp -p kept.tif "$quad"
 printf 'x' >>"$quad"
-expect 3 "$quad: was replaced since frames.gpkg was made ($((size + 1)) bytes, $size then)" build set
+expect 3 "$quad: was replaced since set/frames.gpkg was made ($((size + 1)) bytes, $size then)" build set
 cp -p kept.tif "$quad"
 expect 0 '0 to do' build set
 same_store whole set
