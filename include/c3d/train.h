@@ -10,65 +10,11 @@
 #include "c3d/data.h"
 #include "c3d/nn.h"
 #include "c3d/place.h"
+#include "c3d/score.h"
 
-/* ---- scores (local) ---------------------------------------------------------------------------
+/* ---- labels (local) ---------------------------------------------------------------------------
  */
 
-typedef struct c3d_counts {
-    int64_t tp, fp, tn, fn;
-} c3d_counts;
-/* A score above the threshold counts as positive (label 1). Arrays of n. */
-c3d_counts c3d_counts_at(const float *scores, const int32_t *labels, size_t n, double threshold);
-
-/* A figure with its interval; all NaN where undefined (0/0). */
-typedef struct c3d_estimate {
-    const char *name;
-    double value, low, high;
-    const char *method; /* "wilson", ... ; static storage */
-} c3d_estimate;
-typedef enum c3d_metric {
-    C3D_METRIC_ACCURACY,    /* (tp + tn) / n */
-    C3D_METRIC_PRECISION,   /* tp / (tp + fp) */
-    C3D_METRIC_RECALL,      /* tp / (tp + fn) */
-    C3D_METRIC_SPECIFICITY, /* tn / (tn + fp) */
-    C3D_METRIC_F1,          /* 2 tp / (2 tp + fp + fn) */
-    C3D_N_METRICS
-} c3d_metric;
-/* Wilson's 95 % interval of k of n; method "wilson". */
-c3d_estimate c3d_share(const char *name, int64_t k, int64_t n);
-/* 95 % intervals: Wilson (1927) for shares; for F1 = 2j / (1 + j) the Wilson interval of
- * j = tp / (tp + fp + fn), carried over. They take scenes as independent, which neighbours are not.
- */
-void c3d_metrics_of(c3d_counts counts, c3d_estimate out[C3D_N_METRICS]);
-/* Area under the ROC curve, ties counted half (Mann and Whitney 1947), interval after Hanley and
- * McNeil (1982). NaN unless both labels occur. C3D_ENOMEM. */
-C3D_CHECKED c3d_status c3d_auc(const float *scores, const int32_t *labels, size_t n,
-                               c3d_estimate *out);
-
-/* ---- scores of K classes (local) --------------------------------------------------------------
- * n_outputs 1 is the binary case above; K > 1 outputs are the probabilities of K classes, scores
- * [n, K], and a sample's prediction is the class of the largest. Labels are 0..K-1. */
-
-/* The lowest class among those of the largest score; scores [n_classes]. */
-int c3d_class_predicted(const float *scores, int n_classes);
-/* out [n_classes, n_classes]: samples by label (row) and predicted class (column). */
-void c3d_confusion(const float *scores, const int32_t *labels, size_t n, int n_classes,
-                   int64_t *out);
-/* out [n_outputs]: of one output class 1 at the threshold, of K every class against all others (the
- * threshold is unused). */
-void c3d_counts_of(const float *scores, const int32_t *labels, size_t n, int n_outputs,
-                   double threshold, c3d_counts *out);
-/* Of K classes: accuracy is the share of right predictions; the others are unweighted means of the
- * classes' figures ("macro-mean"), of those that are defined, without an interval (NaN). counts
- * [n_outputs]. */
-void c3d_metrics_of_outputs(const c3d_counts *counts, int n_outputs,
-                            c3d_estimate out[C3D_N_METRICS]);
-/* Area under the ROC curve of class k's score against all others. C3D_ENOMEM. */
-C3D_CHECKED c3d_status c3d_auc_of_class(const float *scores, const int32_t *labels, size_t n,
-                                        int n_classes, int k, c3d_estimate *out);
-/* Of K classes the unweighted mean of those that are defined ("mean-one-vs-rest"), no interval. */
-C3D_CHECKED c3d_status c3d_auc_of_outputs(const float *scores, const int32_t *labels, size_t n,
-                                          int n_outputs, c3d_estimate *out);
 /* C3D_EDATA, naming line and sample of DIR/samples.csv, unless every label of the list (NULL: of
  * all samples that are in a split) is one a network with n_outputs outputs knows: 0 and 1, or
  * 0..K-1. */

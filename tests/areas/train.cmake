@@ -1,4 +1,4 @@
-c3d_test(test_scores LABELS unit LINKS c3d_train)
+c3d_test(test_scores LABELS unit LINKS c3d_score)
 set(optimizer_fixture ${CMAKE_CURRENT_SOURCE_DIR}/golden/optimizer.safetensors)
 c3d_test(test_optimizer LABELS unit LINKS c3d_train ARGS ${optimizer_fixture} ref)
 add_test(NAME test_optimizer_onednn COMMAND test_optimizer ${optimizer_fixture} onednn)

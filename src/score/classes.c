@@ -1,8 +1,7 @@
 /* Scores of K classes: every class against all others, and their unweighted means. */
-#include "c3d/train.h"
+#include "c3d/score.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 int c3d_class_predicted(const float *scores, int n_classes)
 {
@@ -86,23 +85,7 @@ void c3d_metrics_of_outputs(const c3d_counts *counts, int n_outputs,
     for (int m = 0; m < C3D_N_METRICS; m++)
         out[m] = mean_value(out[m].name, "macro-mean", &means[m]);
     out[C3D_METRIC_ACCURACY] = c3d_share("accuracy", n_right, n);
-}
-
-c3d_status c3d_auc_of_class(const float *scores, const int32_t *labels, size_t n, int n_classes,
-                            int k, c3d_estimate *out)
-{
-    float *score = c3d_calloc(n ? n : 1, sizeof *score);
-    int32_t *is_k = c3d_calloc(n ? n : 1, sizeof *is_k);
-    c3d_status st = score && is_k ? C3D_OK : C3D_ENOMEM;
-
-    for (size_t i = 0; st == C3D_OK && i < n; i++) {
-        score[i] = scores[i * (size_t)n_classes + (size_t)k];
-        is_k[i] = labels[i] == k;
-    }
-    if (st == C3D_OK) st = c3d_auc(score, is_k, n, out);
-    free(score);
-    free(is_k);
-    return st;
+    out[C3D_METRIC_BALANCED_ACCURACY].value = out[C3D_METRIC_RECALL].value;
 }
 
 c3d_status c3d_auc_of_outputs(const float *scores, const int32_t *labels, size_t n, int n_outputs,
@@ -117,30 +100,5 @@ c3d_status c3d_auc_of_outputs(const float *scores, const int32_t *labels, size_t
         add(&mean, auc.value);
     }
     *out = mean_value("auc", "mean-one-vs-rest", &mean);
-    return C3D_OK;
-}
-
-static c3d_status check_label(const c3d_samples *samples, const char *dir, size_t row,
-                              int n_outputs)
-{
-    const c3d_sample *s = &samples->rows[row];
-    const int n_classes = n_outputs == 1 ? 2 : n_outputs;
-
-    if (s->label >= 0 && s->label < n_classes) return C3D_OK;
-    return C3D_FAIL(C3D_EDATA,
-                    "%s/samples.csv:%zu: sample %lld has label %d; model.outputs %d knows 0..%d",
-                    dir, row + 2, (long long)s->sample_id, s->label, n_outputs, n_classes - 1);
-}
-
-c3d_status c3d_check_labels(const c3d_dataset *dataset, const char *dir, const c3d_list *list,
-                            int n_outputs)
-{
-    const c3d_samples *samples = c3d_dataset_get_samples(dataset);
-
-    for (size_t i = 0; list && i < list->n; i++)
-        C3D_TRY(check_label(samples, dir, list->index[i], n_outputs));
-    for (size_t i = 0; !list && i < samples->n; i++)
-        if (samples->rows[i].split != C3D_SPLIT_NONE)
-            C3D_TRY(check_label(samples, dir, i, n_outputs));
     return C3D_OK;
 }
