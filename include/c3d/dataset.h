@@ -29,6 +29,7 @@ typedef enum c3d_label_year_rule {
     C3D_YEAR_BOTH_AGREE
 } c3d_label_year_rule;
 typedef enum c3d_gaps { C3D_GAPS_PREVIOUS, C3D_GAPS_LINEAR, C3D_GAPS_ZERO } c3d_gaps;
+const char *c3d_gaps_name(c3d_gaps gaps); /* "previous", "linear", "zero" */
 typedef enum c3d_split_mode {
     C3D_SPLIT_BLOCKS,
     C3D_SPLIT_POLYGONS,

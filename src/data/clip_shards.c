@@ -6,13 +6,6 @@
 #define SETTINGS_NAME            "clip.json"
 #define DEFAULT_SCENES_PER_SHARD 2000
 
-static const char *gaps_name(c3d_gaps gaps)
-{
-    static const char *const names[] = { "previous", "linear", "zero" };
-
-    return names[gaps];
-}
-
 /* ---- clip.json ------------------------------------------------------------------------------- */
 
 static c3d_json *mask_to_json(const c3d_dataset_desc *desc)
@@ -34,7 +27,7 @@ static c3d_json *settings_to_json(const c3d_dataset_desc *desc, const c3d_frames
     c3d_json *transform = c3d_json_array();
 
     for (int i = 0; i < 6; i++) c3d_json_append(transform, c3d_json_real(frames->transform[i]));
-    c3d_json_set(object, "gaps", c3d_json_string(gaps_name(desc->gaps)));
+    c3d_json_set(object, "gaps", c3d_json_string(c3d_gaps_name(desc->gaps)));
     c3d_json_set(object, "max_missing_share", c3d_json_real(desc->max_missing_share));
     c3d_json_set(object, "frame_size_px", c3d_json_int(frames->size_px));
     c3d_json_set(object, "stride_px", c3d_json_int(desc->stride_px));

@@ -1,5 +1,6 @@
 /* samples.csv and dataset.json: what turns clipped scenes into a dataset. */
 #include "census.h"
+#include "frames.h"
 #include "leak.h"
 #include "samples.h"
 #include "sharing.h"
@@ -9,8 +10,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define DEGREE_M 111319.49 /* of the equator, WGS 84 */
 
 typedef struct dataset {
     const c3d_dataset_desc *desc;
@@ -58,13 +57,12 @@ static c3d_json *settings_to_json(const c3d_dataset_desc *desc)
     static const char *const modes[] = { "series", "yearly", "monthly" };
     static const char *const series[] = { "any", "last", "all" };
     static const char *const years[] = { "same", "previous", "both_agree" };
-    static const char *const gaps[] = { "previous", "linear", "zero" };
     c3d_json *settings = c3d_json_object();
 
     c3d_json_set(settings, "samples", c3d_json_string(modes[desc->samples]));
     c3d_json_set(settings, "series_label", c3d_json_string(series[desc->series_label]));
     c3d_json_set(settings, "label_year", c3d_json_string(years[desc->label_year]));
-    c3d_json_set(settings, "gaps", c3d_json_string(gaps[desc->gaps]));
+    c3d_json_set(settings, "gaps", c3d_json_string(c3d_gaps_name(desc->gaps)));
     c3d_json_set(settings, "max_missing_share", c3d_json_real(desc->max_missing_share));
     c3d_json_set(settings, "positive_share", c3d_json_real(desc->positive_share));
     c3d_json_set(settings, "negative_share", c3d_json_real(desc->negative_share));
@@ -140,17 +138,6 @@ static c3d_status hash_content(const dataset *from, const char *samples_path, ui
     return st;
 }
 
-/* Metres of a pixel; of geographic coordinates in the middle of the grid. */
-static void measure_pixel(const c3d_frames *frames, double out[2])
-{
-    const double *t = frames->transform;
-    const double metre = c3d_crs_metre(frames->crs_wkt);
-    const double latitude = t[3] + t[5] * frames->height_px / 2;
-
-    out[0] = hypot(t[1], t[4]) * (metre > 0 ? metre : DEGREE_M * cos(latitude * acos(-1.0) / 180));
-    out[1] = hypot(t[2], t[5]) * (metre > 0 ? metre : DEGREE_M);
-}
-
 static const char *class_name(const dataset *from, int label)
 {
     const c3d_frames *frames = &from->frames;
@@ -200,7 +187,7 @@ static c3d_status fill_info(const dataset *from, c3d_dataset_info *out)
     out->periods = store->periods;
     out->n_shards = store->n_shards;
     out->crs_wkt = from->frames.crs_wkt;
-    measure_pixel(&from->frames, out->pixel_m);
+    c3d_frames_pixel_m(&from->frames, out->pixel_m);
     out->shards = c3d_calloc((size_t)out->n_shards, sizeof *out->shards);
     out->bands = c3d_calloc((size_t)out->n_bands, sizeof *out->bands);
     if (!out->shards || !out->bands) return C3D_ENOMEM;

@@ -27,17 +27,16 @@ void c3d_frames_pixel_m(const c3d_frames *frames, double out[2])
 {
     const double *t = frames->transform;
     const double metre = c3d_crs_metre(frames->crs_wkt);
-    const double degree_m = 6371008.8 * 3.14159265358979323846 / 180;
     const double middle = t[3] + t[4] * frames->width_px / 2 + t[5] * frames->height_px / 2;
 
     if (metre > 0) {
         out[0] = hypot(t[1], t[4]) * metre;
         out[1] = hypot(t[2], t[5]) * metre;
     } else {
-        const double east = degree_m * cos(middle * 3.14159265358979323846 / 180);
+        const double east = C3D_DEGREE_M * cos(middle * 3.14159265358979323846 / 180);
 
-        out[0] = hypot(t[1] * east, t[4] * degree_m);
-        out[1] = hypot(t[2] * east, t[5] * degree_m);
+        out[0] = hypot(t[1] * east, t[4] * C3D_DEGREE_M);
+        out[1] = hypot(t[2] * east, t[5] * C3D_DEGREE_M);
     }
 }
 

@@ -26,6 +26,8 @@ C3D_CHECKED c3d_status c3d_frames_take_grid(const c3d_dataset_desc *desc,
 typedef struct block_grid {
     int width_px, height_px, n_x, n_y;
 } block_grid;
+/* Metres of a degree of a great circle on a sphere of the earth's mean radius. */
+#define C3D_DEGREE_M (6371008.8 * 3.14159265358979323846 / 180)
 /* Metres of a pixel along x and y; geographic grids are measured at the latitude of their middle.
  */
 void c3d_frames_pixel_m(const c3d_frames *frames, double out[2]);

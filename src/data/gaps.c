@@ -14,6 +14,13 @@ typedef struct cube {
     uint8_t *values;
 } cube;
 
+const char *c3d_gaps_name(c3d_gaps gaps)
+{
+    static const char *const names[] = { "previous", "linear", "zero" };
+
+    return names[gaps];
+}
+
 enum { NEVER = INT_MIN };
 
 static size_t index_of(const cube *in, int month, int band, size_t pixel)

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEGREE_M 111319.49 /* of the equator, WGS 84 */
-
 static const char wgs84[] =
     "GEOGCS[\"WGS 84\",DATUM[\"WGS_1984\",SPHEROID[\"WGS 84\",6378137,298.257223563]],"
     "PRIMEM[\"Greenwich\",0],UNIT[\"degree\",0.0174532925199433],AUTHORITY[\"EPSG\",\"4326\"]]";
@@ -71,7 +69,7 @@ c3d_status c3d_import_fingerprint(const c3d_dataset_desc *desc, c3d_text *text)
  * any of the files. */
 static c3d_status set_grid(const import_scenes *scenes, c3d_frames *frames)
 {
-    const double degrees = (scenes->pixel_m > 0 ? scenes->pixel_m : 1) / DEGREE_M;
+    const double degrees = (scenes->pixel_m > 0 ? scenes->pixel_m : 1) / C3D_DEGREE_M;
     const double transform[6] = { 0, degrees, 0, 0, 0, -degrees };
 
     memcpy(frames->transform, transform, sizeof transform);

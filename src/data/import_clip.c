@@ -1,5 +1,6 @@
 /* Cuts the scenes of a list out of their files: batches of scenes, each file of a batch opened
  * once and read from top to bottom. */
+#include "clip.h"
 #include "import.h"
 #include "scene.h"
 #include "sharing.h"
@@ -17,17 +18,6 @@ static c3d_shard_shape shape_of(const import_scenes *scenes)
 {
     return (c3d_shard_shape){ 1, scenes->n_months, scenes->n_bands, scenes->size_px,
                               scenes->dtype };
-}
-
-static c3d_status check_space(const char *dir, const c3d_shard_shape *scene, size_t n)
-{
-    const double need = (double)(c3d_scene_bytes(scene) + c3d_valid_bytes(scene)) * (double)n;
-    uint64_t n_free;
-
-    C3D_TRY(c3d_free_bytes(dir, &n_free));
-    if (need <= (double)n_free) return C3D_OK;
-    return C3D_FAIL(C3D_EIO, "%s: %.0f bytes are needed for %zu scenes, %.0f are free", dir, need,
-                    n, (double)n_free);
 }
 
 static c3d_status create_shards(const c3d_dataset_desc *desc, const import_scenes *scenes,
@@ -62,7 +52,7 @@ static c3d_status make_shards(const c3d_dataset_desc *desc, const c3d_frames *fr
     for (size_t i = 0; st == C3D_OK && i < frames->n; i++)
         if (store.n_shards == 0 || !c3d_store_find(&store, frames->rows[i].frame_id, 0))
             ids[n++] = frames->rows[i].frame_id;
-    if (st == C3D_OK) st = check_space(desc->out_dir, &scene, n);
+    if (st == C3D_OK) st = c3d_clip_check_space(desc->out_dir, &scene, n);
     if (st == C3D_OK) st = create_shards(desc, scenes, ids, n, store.n_shards);
     c3d_store_close(&store);
     free(ids);

@@ -1,11 +1,10 @@
 /* A look into every file of a list: is it like the first, and are the windows in it? */
+#include "frames.h"
 #include "import.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define DEGREE_M 111319.49 /* of the equator, WGS 84 */
 
 typedef struct looker {
     const c3d_dataset_desc *desc;
@@ -123,7 +122,7 @@ static double pixel_of(const c3d_raster_info *info)
     const double metre = c3d_crs_metre(info->crs_wkt);
     const double *t = info->transform;
 
-    return hypot(t[2], t[5]) * (metre > 0 ? metre : DEGREE_M);
+    return hypot(t[2], t[5]) * (metre > 0 ? metre : C3D_DEGREE_M);
 }
 
 /* The list's word goes before the file's. */

@@ -59,13 +59,6 @@ static uint64_t hash_places(const import_scenes *scenes)
     return hash;
 }
 
-static const char *gaps_name(c3d_gaps gaps)
-{
-    static const char *const names[] = { "previous", "linear", "zero" };
-
-    return names[gaps];
-}
-
 static c3d_json *to_json(const c3d_dataset_desc *desc, const import_scenes *scenes)
 {
     c3d_json *root = c3d_json_object(), *months = c3d_json_array(), *bands = c3d_json_array();
@@ -84,7 +77,7 @@ static c3d_json *to_json(const c3d_dataset_desc *desc, const import_scenes *scen
     c3d_json_set(root, "months", months);
     c3d_json_set(root, "bands", bands);
     c3d_json_set(root, "places", c3d_json_string(hash));
-    c3d_json_set(root, "gaps", c3d_json_string(gaps_name(desc->gaps)));
+    c3d_json_set(root, "gaps", c3d_json_string(c3d_gaps_name(desc->gaps)));
     c3d_json_set(root, "max_missing_share", c3d_json_real(desc->max_missing_share));
     return root;
 }
