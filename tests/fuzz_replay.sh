@@ -4,7 +4,7 @@
 . "$C3D_SOURCE/tests/support/fuzz.sh"
 rm -rf ./*
 fuzz_seeds "$PWD" || fail "no seeds: $(tail -3 seeds.log)"
-for target in yaml csv gpkg json shard; do
+for target in yaml csv list gpkg json shard; do
     expect 0 "$C3D_TEST_BIN/fuzz_$target" seeds/$target/*
     says "bytes"
 done
