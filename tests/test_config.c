@@ -293,12 +293,14 @@ static void splits_make_sense(void **state)
                     "a.yaml:1:14: data.fold: 4, but data.folds is 4\n");
 }
 
-static void what_comes_later_is_refused(void **state)
+static void time_needs_a_number_of_months(void **state)
 {
     (void)state;
-    expect_mistakes("data: {time: window}\n",
-                    "a.yaml:1:14: data.time: window comes with a later version; this one knows "
-                    "all\n");
+    expect_mistakes("data: {time: window}\n", "a.yaml:1:14: data.time_months: needed by data.time: "
+                                              "window, not given\n");
+    expect_mistakes("data: {time_months: 3}\n",
+                    "a.yaml:1:21: data.time_months: 3, but data.time is all\n");
+    expect_mistakes("data: {time: stride, time_months: 3}\n", "");
     expect_mistakes("data: {time: all, mask_band: \"\"}\n", "");
 }
 
@@ -636,7 +638,7 @@ int main(void)
         cmocka_unit_test(aliases_cannot_explode),
         cmocka_unit_test(rules_between_keys_name_a_place),
         cmocka_unit_test(splits_make_sense),
-        cmocka_unit_test(what_comes_later_is_refused),
+        cmocka_unit_test(time_needs_a_number_of_months),
         cmocka_unit_test(required_keys_depend_on_the_use),
         cmocka_unit_test(set_goes_through_the_same_door),
         cmocka_unit_test(at_most_twenty_are_listed),

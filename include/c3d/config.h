@@ -212,6 +212,7 @@ typedef struct c3d_config {
         bool allow_leaking_split;
         c3d_config_sampling sampling;
         c3d_config_time time;
+        int time_months; /* 0: all */
         c3d_config_slice slice;
         struct {
             bool symmetry;

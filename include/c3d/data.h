@@ -93,7 +93,7 @@ C3D_CHECKED c3d_status c3d_dataset_info_write(const char *dir, const c3d_dataset
 typedef struct c3d_sample {
     int64_t sample_id, frame_id;
     c3d_date first_month;
-    int n_months;
+    int n_months;   /* from it on; of an open dataset that it shows (c3d_dataset_choose_time) */
     int label_year; /* 0: none */
     int label;      /* class number, below C3D_MAX_CLASSES */
     c3d_split split;
@@ -200,6 +200,47 @@ C3D_CHECKED c3d_status c3d_samples_choose_fold(c3d_samples *samples, int fold, i
 C3D_CHECKED c3d_status c3d_dataset_choose_fold(c3d_dataset *dataset, int fold, int n_folds);
 int c3d_dataset_get_fold(const c3d_dataset *dataset); /* -1: the splits of samples.csv */
 
+typedef enum c3d_time_mode { C3D_TIME_ALL, C3D_TIME_WINDOW, C3D_TIME_STRIDE } c3d_time_mode;
+/* Which of its months each sample in a split shows from then on, to whoever reads it, counts its
+ * pixels (c3d_statistics) or copies it: its last n_months (window), or n_months evenly spaced ones,
+ * the last included and as far apart as they fit (stride). Its n_months becomes that number,
+ * first_month stays what samples.csv says. After choose_fold, before anything looks at samples, and
+ * once. C3D_EDATA names a sample with fewer months, or one of another length than the others
+ * (stride). mode all: nothing. */
+C3D_CHECKED c3d_status c3d_dataset_choose_time(c3d_dataset *dataset, c3d_time_mode mode,
+                                               int n_months);
+/* Months from one that a sample shows to the next: 1, or that of stride. */
+int c3d_dataset_get_month_step(const c3d_dataset *dataset);
+
+/* ---- other samples of the same scenes
+ * --------------------------------------------------------------------------------------------- */
+
+/* Months of all periods, in the order of time. */
+int c3d_dataset_n_months(const c3d_dataset_info *info);
+c3d_date c3d_dataset_month(const c3d_dataset_info *info, int month);
+
+/* Samples that samples.csv does not have, such as windows that end in each month, over the scenes
+ * of an open dataset. */
+typedef struct c3d_view_desc {
+    const c3d_dataset *of; /* borrowed until the view is closed; itself no view */
+    size_t n;
+    const c3d_sample *samples; /* [n]; those of split none are not changed by choose_time */
+    /* [n] row of `of` whose draws each gets (data.slice: random, ...); NULL: by its own number */
+    const uint32_t *drawn_as;
+    /* [n] a month that is shown as if it had not been observed, its gap and those filled from it
+     * filled by data.gaps of the dataset, as when the store was built; 0: none. NULL: of all. */
+    const c3d_date *hidden;
+} c3d_view_desc;
+/* A dataset to read, with a list of all its samples. C3D_EDATA when a sample's months are not
+ * there. Close it as any other. */
+C3D_CHECKED c3d_status c3d_dataset_view(const c3d_view_desc *desc, c3d_dataset **out);
+
+/* out [n_frames, c3d_dataset_n_months]: share of a frame's pixels observed in each month; NaN where
+ * it has no scene. */
+C3D_CHECKED c3d_status c3d_dataset_valid_shares(const c3d_dataset *dataset,
+                                                const int64_t *frame_ids, size_t n_frames,
+                                                float *out);
+
 /* A list of samples: indices into the samples' rows, ascending. */
 typedef struct c3d_list {
     size_t n;
@@ -227,7 +268,6 @@ C3D_CHECKED c3d_status c3d_statistics(const c3d_dataset *dataset, const c3d_list
 /* ---- loader
  * ------------------------------------------------------------------------------------------ */
 
-typedef enum c3d_time_mode { C3D_TIME_ALL, C3D_TIME_WINDOW, C3D_TIME_STRIDE } c3d_time_mode;
 typedef enum c3d_slice {
     C3D_SLICE_FIRST,
     C3D_SLICE_MIDDLE, /* month n / 2 */

@@ -33,6 +33,8 @@ typedef struct c3d_network_desc {
     float mean[64], scale[64]; /* [bands]; input = (value - mean) * scale */
 } c3d_network_desc;
 
+/* c3d_dataset_choose_time as the configuration has it. Local. */
+C3D_CHECKED c3d_status c3d_choose_time(const c3d_config *config, c3d_dataset *dataset);
 /* The name c3d_backend_open knows run.device by. */
 const char *c3d_device_name(const c3d_config *config);
 c3d_precision c3d_precision_from(c3d_config_precision precision);

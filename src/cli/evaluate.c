@@ -127,6 +127,7 @@ static c3d_status open_data(subject *s, const c3d_args *args)
         return c3d_error_while("opening the dataset %s; --data DIR names another",
                                other ? "of --data" : "the network was trained on");
     C3D_TRY(choose_fold(s, args));
+    C3D_TRY(c3d_choose_time(&s->config, s->dataset));
     C3D_TRY(c3d_list_make(s->dataset, s->split, 0, 0, &s->list));
     if (s->list.n == 0)
         return C3D_FAIL(C3D_EDATA, "%s: no sample is in split %s", dir, c3d_split_name(s->split));

@@ -1,39 +1,8 @@
-/* What one key cannot know alone: required keys, rules between keys, features that come later. */
+/* What one key cannot know alone: required keys, rules between keys. */
 #include "config/table.h"
 
 #include <math.h>
 #include <string.h>
-
-/* ---- features that later versions have: without these lines the value would be ignored --------
- */
-
-typedef struct later {
-    const char *key;
-    const char *value; /* refused as printed; NULL: any but the default */
-} later;
-static const later coming[] = {
-    { "data.time", "window" },
-    { "data.time", "stride" },
-};
-
-static void check_later(reader *r, const later *feature)
-{
-    const int row = c3d_config_find(feature->key);
-    const key_row *key = &c3d_config_keys[row];
-    c3d_text value = { 0 };
-
-    C3D_ASSERT(row >= 0);
-    if (r->wrong[row]) return;
-    c3d_config_print_value(r->config, key, &value);
-    const bool is_standard = strcmp(value.text, key->standard[0] ? key->standard : "\"\"") == 0;
-    const bool is_refused = feature->value ? strcmp(value.text, feature->value) == 0 : !is_standard;
-    if (is_refused) {
-        c3d_config_mistake(
-            r, r->config->origins[row], "%s: %s comes with a later version; this one knows %s",
-            key->key, value.text, key->type == KEY_CHOICE ? key->standard : "the default only");
-    }
-    c3d_text_free(&value);
-}
 
 /* ---- rules between keys ---------------------------------------------------------------------- */
 
@@ -48,6 +17,18 @@ static bool micro_fits(const c3d_config *c, char what[256])
     (void)snprintf(what, 256, "%d is larger than train.global_batch (%d)", c->train.micro_batch,
                    c->train.global_batch);
     return c->train.micro_batch <= c->train.global_batch;
+}
+
+static bool time_counted(const c3d_config *c, char what[256])
+{
+    const bool is_all = c->data.time == C3D_CONFIG_TIME_ALL;
+
+    if (is_all)
+        (void)snprintf(what, 256, "%d, but data.time is all", c->data.time_months);
+    else
+        (void)snprintf(what, 256, "needed by data.time: %s, not given",
+                       c->data.time == C3D_CONFIG_TIME_WINDOW ? "window" : "stride");
+    return is_all == (c->data.time_months == 0);
 }
 
 static bool shares_ordered(const c3d_config *c, char what[256])
@@ -340,6 +321,7 @@ static bool list_alone(const c3d_config *c, char what[256])
 static const rule rules[] = {
     { { "data.list.file" }, list_alone },
     { { "data.list.file", "data.mosaics" }, scenes_from_one },
+    { { "data.time_months", "data.time" }, time_counted },
     { { "data.stage_groups", "data.sampling" }, groups_natural },
     { { "data.stage_groups", "train.micro_batch", "train.global_batch" }, groups_fit },
     { { "data.augment.month_dropout", "model.network" }, months_to_drop },
@@ -418,5 +400,4 @@ void c3d_config_check(reader *r)
         c3d_config_mistake(r, r->config->origins[row], "%s: required, not given", required[i].key);
     }
     for (size_t i = 0; i < C3D_COUNT(rules); i++) check_rule(r, &rules[i]);
-    for (size_t i = 0; i < C3D_COUNT(coming); i++) check_later(r, &coming[i]);
 }

@@ -1,8 +1,11 @@
 #include "fetch.h"
 
+#include "hidden.h"
 #include "stage.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #define PLANES_AT_ONCE 256
@@ -67,12 +70,30 @@ static c3d_status read_part(const c3d_dataset *dataset, const c3d_segment *month
                            c3d_shard_path(dataset->shards[months->shard]));
 }
 
+/* As read_months, of a sample with a month that it does not show as it is. */
+static c3d_status read_without(const c3d_dataset *dataset, uint32_t index, int first,
+                               const target *to)
+{
+    const size_t plane = plane_bytes(&dataset->info), n_bands = (size_t)dataset->info.n_bands;
+    const size_t n_months = (size_t)to->n_months;
+    char *shown;
+
+    C3D_TRY(c3d_hidden_read(dataset, index, &shown));
+    for (size_t m = 0; m < n_months; m++)
+        for (size_t b = 0; b < n_bands; b++)
+            memcpy(to->values + (to->by_band ? b * n_months + m : m * n_bands + b) * plane,
+                   shown + (((size_t)first + m) * n_bands + b) * plane, plane);
+    free(shown);
+    return C3D_OK;
+}
+
 /* Months first .. first + n_months - 1 of the sample. */
 static c3d_status read_months(const c3d_dataset *dataset, uint32_t index, int first,
                               const target *to)
 {
     int n = to->n_months;
 
+    if (c3d_hidden_has(dataset->hidden, index)) return read_without(dataset, index, first, to);
     for (size_t s = dataset->first_segment[index]; n > 0; s++) {
         const c3d_segment *part = &dataset->segments[s];
         int n_here = part->n - first;

@@ -126,7 +126,8 @@ static c3d_status fill_row(c3d_loader *loader, int reader, micro_batch *batch, i
     const c3d_loader_desc *desc = &loader->desc;
     const uint32_t index = place.index;
     const c3d_sample *sample = &loader->fetch.dataset->samples.rows[index];
-    const uint64_t key = (uint64_t)loader->epoch << 32 | index;
+    const uint32_t *drawn_as = loader->fetch.dataset->drawn_as;
+    const uint64_t key = (uint64_t)loader->epoch << 32 | (drawn_as ? drawn_as[index] : index);
     const int chosen = (int)c3d_random_below(desc->seed, C3D_STREAM(C3D_PURPOSE_SLICE, place.turn),
                                              key, (uint64_t)sample->n_months);
 

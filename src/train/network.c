@@ -10,6 +10,11 @@ static const c3d_slice slices[] = {
     [C3D_CONFIG_SLICE_LAST] = C3D_SLICE_LAST,     [C3D_CONFIG_SLICE_RANDOM] = C3D_SLICE_RANDOM,
     [C3D_CONFIG_SLICE_MEDIAN] = C3D_SLICE_MEDIAN,
 };
+static const c3d_time_mode times[] = {
+    [C3D_CONFIG_TIME_ALL] = C3D_TIME_ALL,
+    [C3D_CONFIG_TIME_WINDOW] = C3D_TIME_WINDOW,
+    [C3D_CONFIG_TIME_STRIDE] = C3D_TIME_STRIDE,
+};
 static const char *const backend_names[] = {
     [C3D_CONFIG_DEVICE_AUTO] = "auto",
     [C3D_CONFIG_DEVICE_CPU] = "cpu",
@@ -33,6 +38,11 @@ void c3d_network_from_config(const c3d_config *config, c3d_network_desc *out)
         .focal_gamma =
             config->train.loss == C3D_CONFIG_LOSS_FOCAL ? (float)config->train.focal_gamma : 0,
     };
+}
+
+c3d_status c3d_choose_time(const c3d_config *config, c3d_dataset *dataset)
+{
+    return c3d_dataset_choose_time(dataset, times[config->data.time], config->data.time_months);
 }
 
 void c3d_network_set_statistics(c3d_network_desc *network, int band, double mean, double deviation)

@@ -13,7 +13,7 @@ static int months_of(c3d_config_span span)
 }
 
 /* What a sample will be, by the keys that a dataset is built from. */
-static void input_from_config(c3d_run *run)
+static c3d_status input_from_config(c3d_run *run)
 {
     const c3d_config *config = run->config;
     const c3d_loader_desc loader = c3d_run_loader_desc(run);
@@ -21,6 +21,12 @@ static void input_from_config(c3d_run *run)
 
     if (config->data.samples == C3D_CONFIG_SAMPLES_MONTHLY) n_months = 1;
     if (config->data.samples == C3D_CONFIG_SAMPLES_YEARLY && n_months > 12) n_months = 12;
+    if (config->data.time_months > n_months)
+        return C3D_FAIL(C3D_ECONFIG,
+                        "data.time_months: %d, but by data.months and data.samples a "
+                        "sample will have %d months",
+                        config->data.time_months, n_months);
+    if (config->data.time_months > 0) n_months = config->data.time_months;
     run->input = (c3d_loader_size){ .shape = { .n = loader.micro_batch,
                                                .c = config->data.bands.n,
                                                .d = loader.one_slice ? 1 : n_months,
@@ -29,6 +35,7 @@ static void input_from_config(c3d_run *run)
                                     .dtype = C3D_U16,
                                     .n_months = n_months };
     run->network.model.x = run->input.shape;
+    return C3D_OK;
 }
 
 c3d_status c3d_run_find_input(c3d_run *run)
@@ -36,7 +43,7 @@ c3d_status c3d_run_find_input(c3d_run *run)
     if (run->config->data.store[0])
         C3D_TRY(c3d_run_open_data(run));
     else
-        input_from_config(run);
+        C3D_TRY(input_from_config(run));
     return c3d_run_check_batches(run);
 }
 

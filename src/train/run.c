@@ -111,6 +111,7 @@ c3d_status c3d_run_open_data(c3d_run *run)
     C3D_TRY(c3d_config_path(config, config->data.store, store));
     C3D_TRY(c3d_dataset_open(store, &run->dataset));
     C3D_TRY(c3d_dataset_choose_fold(run->dataset, config->data.fold, config->data.folds));
+    C3D_TRY(c3d_choose_time(config, run->dataset));
     C3D_TRY(check_leak(run, store));
     C3D_TRY(c3d_list_make(run->dataset, C3D_SPLIT_TRAIN, max, seed, &run->train_list));
     C3D_TRY(c3d_list_make(run->dataset, C3D_SPLIT_VALIDATION, 0, seed, &run->validation_list));

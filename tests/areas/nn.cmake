@@ -12,3 +12,4 @@ add_test(NAME test_model_checked COMMAND test_model check:onednn)
 c3d_test_environment(test_model_checked "parity;slow") # a minute with the sanitizers
 c3d_test(test_loader LABELS unit LINKS c3d_data)
 c3d_test(test_statistics LABELS unit LINKS c3d_data)
+c3d_test(test_views LABELS unit LINKS c3d_data)
