@@ -25,13 +25,12 @@ struct c3d_hidden {
 
 static c3d_gaps gaps_of(const c3d_dataset *dataset)
 {
-    static const char *const names[] = { "previous", "linear", "zero" };
     const c3d_json *settings = c3d_json_get(dataset->info.json, "settings");
     const char *said = "";
 
     if (settings && c3d_json_get_string(settings, "gaps", &said))
         for (c3d_gaps gaps = C3D_GAPS_PREVIOUS; gaps <= C3D_GAPS_ZERO; gaps++)
-            if (strcmp(said, names[gaps]) == 0) return gaps;
+            if (strcmp(said, c3d_gaps_name(gaps)) == 0) return gaps;
     c3d_log_warn("%s/dataset.json: says no data.gaps that is known here (\"%s\"): a month taken "
                  "away is filled as by previous",
                  dataset->dir, said);
