@@ -3,6 +3,7 @@
 #   BENCH_BUILD=DIR    a build whose bin/c3d-dataset is taken instead
 #   BENCH_PYTHON=FILE  a python3 with rasterio and h5py
 set -euo pipefail
+[ -z "${BENCH_BUILD:-}" ] || BENCH_BUILD=$(realpath "$BENCH_BUILD")
 cd "$BENCH_DIR"
 python=${BENCH_PYTHON:-}
 if [ -z "$python" ]; then
