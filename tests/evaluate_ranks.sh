@@ -39,8 +39,20 @@ for n in 1 2 3 7; do
 done
 grep -q "^0\.[0-9]" still1/validation.csv || fail "no validation while training"
 
-# a network that takes seconds; stopped while it scores
-expect 0 "$train" "$config" --set run.dir=wide --set train.max_steps=1 --set model.width=48
+# a network that takes seconds, of another seed
+expect 0 "$train" "$config" --set run.dir=wide --set train.max_steps=1 --set model.width=48 --set data.seed=9
+
+# a few of each class, the same for every network and any number of ranks
+rm -rf few-*
+expect 0 "$C3D_BIN/c3d-evaluate" wide --out few-1 --max-per-class 5 --checkpoint last
+expect 0 ranks 2 "$C3D_BIN/c3d-evaluate" run --out few-2 --max-per-class 5 --checkpoint last
+few() { cut -d, -f1-4 "$1/scores-test.csv" | tail -n +2; }
+[ "$(few few-1 | cut -d, -f4 | sort | uniq -c | tr -s ' \n' ' ')" = " 5 0 5 1 " ] || fail "not five of each class"
+[ "$(few few-1)" = "$(few few-2)" ] || fail "the few were drawn otherwise for another network"
+[ "$(few few-1 | grep -vcxFf <(few files-1))" = 0 ] || fail "a sample of another split was drawn"
+[ "$(few few-1)" != "$(few files-1 | head -n 10)" ] || fail "the first ones were taken, not drawn"
+
+# stopped while it scores
 is_scoring() { # PROCESS...: whether one of them has the scenes open
     local process
     for process in "$@"; do

@@ -3,6 +3,7 @@
 
 #include "c3d/train.h"
 
+#include <limits.h>
 #include <string.h>
 
 static const c3d_option options[] = {
@@ -23,6 +24,14 @@ static const c3d_option options[] = {
       .help =
           "with --data: the fold that is the test split; -1: the splits of its samples.csv; not "
           "given: data.fold of the run" },
+    { .name = "--max-per-class",
+      .type = C3D_OPTION_INT,
+      .value = "N",
+      .standard = "0",
+      .min = 0,
+      .max = INT_MAX,
+      .help = "score at most this many samples of each class, drawn at random: the same ones for "
+              "every model; 0: all" },
     { .name = "--threshold",
       .type = C3D_OPTION_REAL,
       .value = "T",
@@ -128,7 +137,8 @@ static c3d_status open_data(subject *s, const c3d_args *args)
                                other ? "of --data" : "the network was trained on");
     C3D_TRY(choose_fold(s, args));
     C3D_TRY(c3d_choose_time(&s->config, s->dataset));
-    C3D_TRY(c3d_list_make(s->dataset, s->split, 0, 0, &s->list));
+    C3D_TRY(
+        c3d_list_make(s->dataset, s->split, c3d_args_int(args, "--max-per-class"), 0, &s->list));
     if (s->list.n == 0)
         return C3D_FAIL(C3D_EDATA, "%s: no sample is in split %s", dir, c3d_split_name(s->split));
     return c3d_check_labels(s->dataset, dir, &s->list, s->network.model.outputs);
