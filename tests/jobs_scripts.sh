@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# jobs/compare, paper, full and learning-curve with stand-ins for the programs, which say what they are
+# called with and leave the files that the scripts look for: every training once and on its own
+# settings, nothing twice, exit codes and signals handed on, wrong usage refused.
+. "$C3D_SOURCE/tests/support/check.sh"
+rm -rf stubs out calls.txt && mkdir stubs
+stub() { # NAME, its script on standard input
+    { echo '#!/usr/bin/env bash'; cat; } >"stubs/$1"
+    chmod +x "stubs/$1"
+}
+export C3D_BIN=$PWD/stubs C3D_PYTHON=$PWD/stubs/python STUB_CALLS=$PWD/calls.txt
+for program in c3d-dataset c3d-train c3d-evaluate c3d-report python; do
+    stub $program <<'STUB'
+echo "$(basename "$0") $*" >>"$STUB_CALLS"
+[ "$(basename "$0")" != "${STUB_FAILS:-}" ] || exit "$STUB_CODE"
+out=$(sed -n 's/.*--out \([^ ]*\).*/\1/p' <<<"$*")
+run=$(sed -n 's/.*run\.dir=\([^ ]*\).*/\1/p' <<<"$*")
+case $(basename "$0") in
+    c3d-train)
+        [ -z "${STUB_WAITS:-}" ] || { trap 'exit 75' USR1; touch "$STUB_CALLS.waiting"; sleep 20 & wait; }
+        mkdir -p "$run"
+        [ -e "$run/best.safetensors" ] || touch "$run/best.safetensors" "$run/config.yaml" "$run/cost.json"
+        ;;
+    c3d-evaluate | python)
+        [ "$1" = --compare ] && exit
+        mkdir -p "$out" && touch "$out/evaluation-test.json" "$out/scores-test.csv"
+        ;;
+    c3d-dataset) [ "$1" != build ] || mkdir -p "$4" ;;
+esac
+exit 0
+STUB
+done
+job() { # CODE JOB OPTIONS...
+    local code=$1 name=$2
+    shift 2
+    rm -f calls.txt && touch calls.txt
+    expect "$code" "$C3D_SOURCE/jobs/$name/run.sh" "$@"
+}
+called() { grep -qF -- "$1" calls.txt || { fail "not called: $1"; cat calls.txt; }; }
+times() { # NUMBER PATTERN
+    local n
+    n=$(grep -cE -- "$2" calls.txt)
+    [ "$n" = "$1" ] || { fail "called $n times, expected $1: $2"; cat calls.txt; }
+}
+
+# ---- compare: nine networks, three seeds, one comparison
+out=$PWD/out/compare
+job 0 compare --out out/compare
+called "c3d-dataset demo $out/archive --size medium"
+times 24 "c3d-train configs/compare.yaml --set data.store=$out/data "
+for network in c3d cnn2d tcnn cnn2d-every cnn2d-stack cnn2d-matched c2plus1d c3d-shuffled forest; do
+    times 3 " (--set run.dir=|--like .*--out )$out/$network/seed[123]( |$)"
+done
+[ "$(sed -n 's/.*--set run.dir=[^ ]* //; s/ --set data.seed.*//; /model.network/p' calls.txt | sort -u | wc -l)" = 8 ] ||
+    fail "compare: not eight different settings"
+[ "$(grep -o 'data.seed=[0-9]*' calls.txt | sort | uniq -c | tr -s ' \n' ' ')" = " 8 data.seed=1 8 data.seed=2 8 data.seed=3 " ] ||
+    fail "compare: not three seeds of each"
+called "python jobs/compare/forest.py $out/data --like $out/c3d/seed1/scores-test.csv --seed 2 --out $out/forest/seed2"
+called "c3d-evaluate --compare $out/c3d $out/cnn2d $out/tcnn $out/cnn2d-every $out/cnn2d-stack $out/cnn2d-matched $out/c2plus1d $out/c3d-shuffled $out/forest --out $out/comparison"
+called "c3d-report $out/c3d/seed1 $out/cnn2d/seed1 "
+called " $out/c3d-shuffled/seed1 --comparison $out/comparison --out $out/report.html"
+# again: trainings see for themselves that they are finished, nothing is scored twice
+job 0 compare --out out/compare
+times 0 "split test|forest.py"
+times 1 "--compare"
+# what was trained on is scored again
+touch -d '+1 minute' "$out/tcnn/seed2/best.safetensors"
+job 0 compare --out out/compare
+times 1 "split test"
+called "c3d-evaluate $out/tcnn/seed2"
+# the commands alone
+job 0 compare --out out/dry --dry-run --seeds "4 5" --networks "tcnn c3d" --set model.width=3
+says "c3d-train configs/compare.yaml --set data.store=$PWD/out/dry/data --set run.dir=$PWD/out/dry/tcnn/seed5 --set model.network=tcnn --set data.seed=5 --set model.width=3"
+[ ! -s calls.txt ] && [ ! -e out/dry ] || fail "--dry-run did something"
+
+# ---- exit codes and signals
+STUB_FAILS=c3d-train STUB_CODE=5 job 5 compare --out out/other --networks "c3d cnn2d"
+times 1 "c3d-train"
+STUB_FAILS=c3d-evaluate STUB_CODE=3 job 3 full --out out/other
+set -m # else bash starts programs in the background deaf to SIGINT
+for signal in USR1 INT TERM; do
+    rm -f calls.txt.waiting
+    STUB_WAITS=1 "$C3D_SOURCE/jobs/full/run.sh" --out "$PWD/out/stopped" --data data >out.txt 2>&1 &
+    script=$!
+    for _ in $(seq 500); do [ -e calls.txt.waiting ] && break; sleep 0.02; done
+    kill -$signal $script
+    code=0
+    wait $script || code=$?
+    [ $code = 75 ] || fail "$signal: exit $code, expected 75"
+    says "the same command goes on"
+done
+set +m
+
+# ---- wrong usage
+job 2 compare --networks "c3d cnn9d"
+says "cnn9d: unknown"
+job 2 compare --networks "forest c3d"
+job 2 compare --networks c3d
+job 2 compare --set data.max_per_class=5
+says "data.max_per_class=: the forest"
+job 2 compare --seeds "1 two"
+job 2 compare --sice medium
+says "--sice: unknown option"
+job 2 paper --quick
+job 2 paper --set
+job 0 paper --help
+says "--data DIR"
+times 0 .
+
+# ---- paper: both readings of the test list, of the same runs
+out=$PWD/out/paper
+job 0 paper --out out/paper --seeds 1 --set model.width=4
+called "c3d-dataset build configs/dataset-demo.yaml --out $out/data --set data.split=random"
+called "c3d-train configs/paper-3d.yaml --set data.store=$out/data --set run.dir=$out/3d/seed1 --set data.seed=1 --set model.width=4"
+called "c3d-evaluate $out/2d/seed1 --split test --out $out/100-a-class/2d/seed1 --max-per-class 100"
+called "c3d-evaluate $out/2d/seed1 --split test --out $out/100-in-all/2d/seed1 --max-per-class 50"
+called "c3d-evaluate --compare $out/100-in-all/3d $out/100-in-all/2d --out $out/100-in-all/comparison"
+[ -e "$out/100-a-class/3d/seed1/config.yaml" ] || fail "paper: a reading lacks its configuration"
+# a dataset of one's own
+job 0 full --out out/full --data data --seeds 1
+times 0 c3d-dataset
+called "c3d-train configs/full-3d.yaml --set data.store=$PWD/data"
+finish
