@@ -2,7 +2,7 @@
 # c3d-report on runs made up here: what the page must say, and what it must say when a file is
 # missing or broken.
 set -euo pipefail
-rm -rf a b c data page.html nobin
+rm -rf a b c gap data page.html nobin
 mkdir -p a b data
 failures=0
 fail() {
@@ -52,10 +52,22 @@ has page.html '3 dates, 2021-01 to 2021-03'
 has page.html '<code>model.network</code></th><td><code>c3d</code></td><td><code>cnn2d</code>'
 if grep -E '(src|href)="?(https?:)?//' page.html; then fail "the page reaches for the network"; fi
 if command -v gnuplot >/dev/null; then
-    [ "$(grep -c '</svg>' page.html)" = 4 ] || fail "not four curves"
+    [ "$(grep -c '<figure class=plot>' page.html)" = 11 ] || fail "not eleven figures"
+    # no epoch has a precision on the validation samples
+    [ "$(grep -c '<svg role=img' page.html)" = 10 ] || fail "not ten drawings"
     if [ -n "$(grep -oE " id=['\"][^'\"]*['\"]" page.html | tr -d "\"'" | sort | uniq -d)" ]; then
         fail "an id stands twice"
     fi
+fi
+# of six epochs the third and the fourth have no validation loss: two lines, not one across
+mkdir gap
+cp a/config.yaml gap
+awk -F, -v OFS=, 'NR == 4 || NR == 5 {$7 = ""} {print}' a/metrics.csv >gap/metrics.csv
+"$report" gap --out gap.html >/dev/null
+solid=$(awk '/<figure class=plot>/ {n++} n == 1' gap.html |
+    sed -n "/stroke-dasharray/d; s/.*<path stroke='rgb( 47, 134, 200)' *d='\\([^']*\\)'.*/\\1/p")
+if command -v gnuplot >/dev/null && [ "$(tr -cd ML <<<"$solid")" != MLML ]; then
+    fail "a line across epochs without a value: $solid"
 fi
 cp page.html first.html
 "$report" a b --out page.html --title 'a <script> & "b"' >/dev/null

@@ -292,6 +292,40 @@ typedef struct c3d_preview_desc {
  * Rank 0's work. `said` gets lines for a terminal. */
 C3D_CHECKED c3d_status c3d_dataset_preview(const c3d_preview_desc *desc, c3d_text *said);
 
+/* ---- pictures of scenes, for other pages
+ * ---------------------------------------------------------- */
+
+/* How they look: CSS that wants the variables --soft, --gap and --gap2. */
+extern const char c3d_pictures_style[];
+
+typedef struct c3d_pictures_desc {
+    const char *dir;
+    size_t n;
+    const int64_t *frame_ids; /* [n] that will be asked for: colours and sizes are made for them */
+    double max_bytes;         /* of all pictures, about; they get coarser until they fit */
+    const char *id;           /* ids in the page begin with it */
+} c3d_pictures_desc;
+/* Scenes as c3d_dataset_preview draws them, in natural colours where there are bands of these
+ * names. */
+typedef struct c3d_pictures c3d_pictures;
+/* notes gets a line for what cannot be drawn. C3D_EIO, C3D_EDATA: no frames, or no scenes. */
+C3D_CHECKED c3d_status c3d_pictures_open(const c3d_pictures_desc *desc, c3d_pictures **out,
+                                         c3d_text *notes);
+void c3d_pictures_close(c3d_pictures *pictures); /* NULL is fine */
+/* Appends sentences: what the colours and the borders of the label areas are. */
+void c3d_pictures_key(const c3d_pictures *pictures, c3d_text *out);
+/* CSS: the colours of the borders. */
+void c3d_pictures_colours(const c3d_pictures *pictures, c3d_text *out);
+typedef struct c3d_picture_strip {
+    int64_t frame_id;
+    int label_year; /* whose label areas are drawn over it; 0: the last that is known */
+    c3d_date first; /* months outside first and n_months from it are dimmed; 0: none is */
+    int n_months;
+} c3d_picture_strip;
+/* Appends all months of a frame, <div class=months>. C3D_EDATA when there is no such frame. */
+C3D_CHECKED c3d_status c3d_pictures_add(c3d_pictures *pictures, const c3d_picture_strip *strip,
+                                        c3d_text *out);
+
 typedef struct c3d_publish_desc {
     const char *dir, *out;
     const char *roots[2]; /* folders that paths are told without; NULL: none */

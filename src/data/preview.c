@@ -1,11 +1,7 @@
 #include "preview_page.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* What a picture's pixel takes in the page: three bytes that hardly compress, in base64. */
-#define BYTES_A_PIXEL 3.6
 
 static void close_preview(preview *of)
 {
@@ -19,25 +15,6 @@ static void close_preview(preview *of)
     c3d_text_free(&of->notes);
     free(of->years);
     free(of->months);
-}
-
-/* Index of the class that is the positive one; -1: none is. */
-static c3d_status find_positive(const char *gpkg, preview *of)
-{
-    c3d_vector *settings;
-
-    of->positive = -1;
-    C3D_TRY(c3d_vector_open(gpkg, "settings", &settings));
-    const int key = c3d_vector_field(settings, "key"), value = c3d_vector_field(settings, "value");
-    for (size_t row = 0; row < c3d_vector_n_rows(settings); row++) {
-        const char *name = c3d_vector_text(settings, row, key);
-        const char *text = c3d_vector_text(settings, row, value);
-        if (!name || !text || strcmp(name, "positive") != 0) continue;
-        for (int c = 0; c < of->frames.n_classes; c++)
-            if (strcmp(of->frames.classes[c], text) == 0) of->positive = c;
-    }
-    c3d_vector_close(settings);
-    return C3D_OK;
 }
 
 /* ---- years ----------------------------------------------------------------------------------- */
@@ -89,7 +66,7 @@ static c3d_status open_files(const char *dir, preview *of)
     if (of->store.n_shards == 0)
         return C3D_FAIL(C3D_EDATA, "%s: no scenes to show yet; run c3d-dataset clip", dir);
     C3D_TRY(c3d_outlines_open(path, &of->frames, &of->outlines, &of->notes));
-    C3D_TRY(find_positive(path, of));
+    C3D_TRY(c3d_outlines_positive(path, &of->frames, &of->positive));
     if (of->frames.crs_wkt[0])
         C3D_TRY(c3d_transformer_create(of->frames.crs_wkt, "EPSG:4326", &of->to_degrees));
     C3D_TRY(c3d_path_join(path, dir, "samples.csv"));
@@ -101,19 +78,17 @@ static c3d_status open_files(const char *dir, preview *of)
     return C3D_OK;
 }
 
-/* The smallest at which all pictures are likely to fit. */
-static int choose_factor(const preview *of)
+static c3d_status find_stretch(preview *of)
 {
-    const c3d_shard_shape *shape = c3d_shard_get_shape(of->store.shards[0]);
-    const double n = (double)of->choice.n * of->store.n_months;
-    int factor = 1;
+    int64_t *frame_ids = c3d_calloc(of->choice.n, sizeof *frame_ids);
 
-    while (factor < shape->size_px) {
-        const double side = ceil((double)shape->size_px / factor);
-        if (n * (side * side * BYTES_A_PIXEL + 600) <= 1e6 * of->desc->max_mb) break;
-        factor++;
-    }
-    return factor;
+    if (!frame_ids) return C3D_ENOMEM;
+    for (size_t i = 0; i < of->choice.n; i++)
+        frame_ids[i] = of->frames.rows[of->choice.scenes[i].frame].frame_id;
+    const preview_list scenes = { of->choice.n, frame_ids };
+    const c3d_status st = c3d_preview_stretch(&of->store, &scenes, of->desc->bands, &of->stretch);
+    free(frame_ids);
+    return st;
 }
 
 static c3d_status prepare(preview *of)
@@ -126,8 +101,8 @@ static c3d_status prepare(preview *of)
     if (of->choice.n == 0)
         return C3D_FAIL(C3D_EDATA, "%s: none of the %zu frames is clipped; run c3d-dataset clip",
                         desc->dir, of->frames.n);
-    C3D_TRY(c3d_preview_stretch(&of->store, &of->frames, &of->choice, desc->bands, &of->stretch));
-    of->factor = choose_factor(of);
+    C3D_TRY(find_stretch(of));
+    of->factor = c3d_preview_factor(&of->store, of->choice.n, 1e6 * desc->max_mb);
     return C3D_OK;
 }
 

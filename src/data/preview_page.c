@@ -6,11 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of the classes; told apart on forest, soil and water by most eyes. The positive class has the
- * first. */
-static const char *const colours[] = { "#ff3df2", "#00e5ff", "#ffe94a", "#ff8a1f",
-                                       "#ffffff", "#7dff5a", "#b39bff", "#ff6b6b" };
-
 static const struct {
     const char *key, *text;
 } reasons[N_PREVIEW_REASONS] = {
@@ -22,51 +17,13 @@ static const struct {
     [PREVIEW_MISSING] = { "missing", "most missing" },
 };
 
-static const char *colour_of(const preview *of, int class_index)
-{
-    int place = class_index + 1;
-
-    if (class_index == of->positive) place = 0;
-    if (of->positive >= 0 && class_index > of->positive) place = class_index;
-    if (of->positive < 0) place = class_index;
-    return colours[(size_t)place % C3D_COUNT(colours)];
-}
-
 /* ---- head ------------------------------------------------------------------------------------ */
-
-static const char *band_name(const preview *of, int channel)
-{
-    return c3d_shard_bands(of->store.shards[0])[of->stretch.bands[channel]];
-}
 
 static void add_stretch(const preview *of, c3d_text *out)
 {
-    static const char *const roles[] = { "red", "green", "blue" };
-    const preview_stretch *stretch = &of->stretch;
-
-    c3d_text_add(out, "<p class=soft>Colours: ");
-    if (!stretch->is_natural)
-        c3d_text_add(out, of->desc->bands ? "bands as asked for: "
-                                          : "no bands named red, green and blue, so these: ");
-    for (int c = 0; c < 3 && c < stretch->n_channels; c++) {
-        c3d_text_add(out, "%s%s ", c ? ", " : "", stretch->n_channels == 1 ? "grey" : roles[c]);
-        if (!stretch->is_natural) {
-            c3d_text_add(out, "from ");
-            c3d_text_add_html(out, band_name(of, c));
-            c3d_text_add(out, " ");
-        }
-        c3d_text_add(out, "%.6g to %.6g", stretch->low[c], stretch->high[c]);
-    }
-    c3d_text_add(out,
-                 " (1st and 99th percentile of these scenes, each pixel by its median over the "
-                 "dates; in between, brightness is the share to the power of %g), the same for all "
-                 "pictures. ",
-                 PREVIEW_GAMMA);
-    if (of->factor > 1)
-        c3d_text_add(out, "One pixel of a picture is the mean of %d x %d. ", of->factor,
-                     of->factor);
-    c3d_text_add(out, "<span class=gap></span> not observed: training sees filled-in values there."
-                      "</p>\n");
+    c3d_text_add(out, "<p class=soft>");
+    c3d_preview_key(&of->store, &of->stretch, of->factor, out);
+    c3d_text_add(out, "</p>\n");
 }
 
 static void add_notes(const preview *of, c3d_text *out)
@@ -141,7 +98,7 @@ static void add_filters(const preview *of, c3d_text *out)
         c3d_text_add(out,
                      "<label><input type=checkbox data-class=%d checked> <span class=swatch "
                      "style=\"border-color:%s\"></span>",
-                     c, colour_of(of, c));
+                     c, c3d_outline_colour(c, of->positive));
         c3d_text_add_html(out, of->frames.classes[c]);
         c3d_text_add(out, "</label>\n");
     }
@@ -156,10 +113,10 @@ void c3d_preview_page_begin(const preview *of, c3d_text *out)
                       "<meta name=viewport content=\"width=device-width, initial-scale=1\">\n"
                       "<meta name=color-scheme content=\"light dark\">\n<title>Scenes of ");
     c3d_text_add_html(out, of->desc->dir);
-    c3d_text_add(out, "</title>\n<style>\n%s", c3d_preview_style);
+    c3d_text_add(out, "</title>\n<style>\n%s%s", c3d_pictures_style, c3d_preview_style);
     for (int c = 0; c < of->frames.n_classes; c++)
-        c3d_text_add(out, ".c%d.line{stroke:%s}body.no%d .c%d{display:none}\n", c, colour_of(of, c),
-                     c, c);
+        c3d_text_add(out, ".c%d.line{stroke:%s}body.no%d .c%d{display:none}\n", c,
+                     c3d_outline_colour(c, of->positive), c, c);
     c3d_text_add(out, "</style>\n</head>\n<body>\n<div class=top><h1>Scenes of ");
     c3d_text_add_html(out, of->desc->dir);
     c3d_text_add(out, "</h1>\n");
@@ -250,22 +207,10 @@ static void add_header(const preview *of, const preview_scene *scene, c3d_text *
 static c3d_status add_areas(const preview *of, size_t number, int label, c3d_text *out)
 {
     const c3d_frame *frame = &of->frames.rows[of->choice.scenes[number].frame];
-    c3d_text path = { 0 };
-    c3d_status st = C3D_OK;
+    char id[48];
 
-    c3d_text_add(out, "<g id=g%zu-%d>", number, label);
-    for (int c = of->frames.n_classes - 1; st == C3D_OK && c >= 0; c--) {
-        path.length = 0;
-        st = c3d_outlines_draw(of->outlines, frame, label, c, &path);
-        if (st == C3D_OK && path.length > 0)
-            c3d_text_add(out,
-                         "<path id=p%zu-%d-%d d=\"%s\"/><use href=\"#p%zu-%d-%d\" "
-                         "class=\"c%d halo\"/><use href=\"#p%zu-%d-%d\" class=\"c%d line\"/>",
-                         number, label, c, path.text, number, label, c, c, number, label, c, c);
-    }
-    c3d_text_add(out, "</g>");
-    c3d_text_free(&path);
-    return st;
+    (void)snprintf(id, sizeof id, "g%zu-%d", number, label);
+    return c3d_outlines_draw_all(of->outlines, &of->frames, frame, label, id, out);
 }
 
 static bool is_drawn_before(const preview *of, int line)
@@ -330,29 +275,21 @@ static void add_side(const preview *of, size_t frame, const preview_year *year, 
 static c3d_status add_month(const preview *of, size_t number, const preview_pixels *pixels,
                             const preview_year *year, int month, c3d_text *out)
 {
-    const c3d_shard_shape *shape = &pixels->shape;
     const c3d_date date = of->months[month];
-    const double missing = 100 * (double)pixels->missing_share[month];
-    const int side = (shape->size_px + of->factor - 1) / of->factor;
-    const double width = 100.0 * side * of->factor / shape->size_px;
-    char text[12];
+    const bool has_areas = year->label >= 0 && c3d_outlines_has_year(of->outlines, year->label);
+    char text[12], style[32] = "", areas[48] = "";
 
-    c3d_text_add(out, "<figure");
-    if (of->is_monthly) c3d_text_add(out, " style=\"grid-column:%d\"", date / 100 % 100);
-    c3d_text_add(out, "><div class=pic>");
-    if (missing < 100) {
-        c3d_text_add(out, "<img alt=\"\" style=\"width:%.4g%%\" src=\"", width);
-        C3D_TRY(c3d_preview_picture(pixels, month, &of->stretch, of->factor, out));
-        c3d_text_add(out, "\">");
-    }
-    if (year->label >= 0 && c3d_outlines_has_year(of->outlines, year->label))
-        c3d_text_add(out, "<svg viewBox=\"0 0 %d %d\"><use href=\"#g%zu-%d\"/></svg>",
-                     shape->size_px, shape->size_px, number, year->label);
-    c3d_text_add(out, "</div><figcaption>%s", has_dates(of) ? c3d_date_text(date, text) : "");
-    if (missing > 0 && missing < 100)
-        c3d_text_add(out, ", %.*f&nbsp;%%", missing < 10 ? 1 : 0, missing);
-    c3d_text_add(out, "</figcaption></figure>\n");
-    return C3D_OK;
+    if (of->is_monthly) (void)snprintf(style, sizeof style, "grid-column:%d", date / 100 % 100);
+    if (has_areas) (void)snprintf(areas, sizeof areas, "g%zu-%d", number, year->label);
+    return c3d_preview_month(
+        &(preview_month){ .pixels = pixels,
+                          .month = month,
+                          .stretch = &of->stretch,
+                          .factor = of->factor,
+                          .style = style,
+                          .areas = areas,
+                          .caption = has_dates(of) ? c3d_date_text(date, text) : "" },
+        out);
 }
 
 static c3d_status add_years(const preview *of, size_t number, const preview_pixels *pixels,

@@ -7,6 +7,8 @@
 #include <strings.h>
 
 enum { SAMPLES_MAX = 40000 }; /* pixels looked at to find the stretch */
+/* What a picture's pixel takes in the page: three bytes that hardly compress, in base64. */
+#define BYTES_A_PIXEL 3.6
 
 /* ---- bands ----------------------------------------------------------------------------------- */
 
@@ -185,9 +187,8 @@ static void find_limits(const sampler *sample, preview_stretch *out)
     }
 }
 
-c3d_status c3d_preview_stretch(const c3d_store *store, const c3d_frames *frames,
-                               const preview_choice *choice, const char *bands,
-                               preview_stretch *out)
+c3d_status c3d_preview_stretch(const c3d_store *store, const preview_list *scenes,
+                               const char *bands, preview_stretch *out)
 {
     const c3d_shard *shard = store->shards[0];
     const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
@@ -196,20 +197,21 @@ c3d_status c3d_preview_stretch(const c3d_store *store, const c3d_frames *frames,
     c3d_status st = C3D_OK;
 
     *out = (preview_stretch){ 0 };
+    out->is_asked = bands != NULL;
     if (bands)
         C3D_TRY(take_bands(shard, bands, out));
     else
         find_natural(shard, out);
-    sample.step = 1 + choice->n * size * size / SAMPLES_MAX;
+    sample.step = 1 + scenes->n * size * size / SAMPLES_MAX;
     sample.series = c3d_calloc((size_t)store->n_months, sizeof(double));
     if (!sample.series) st = C3D_ENOMEM;
     for (int c = 0; c < 3; c++) {
         sample.values[c] = c3d_calloc(SAMPLES_MAX, sizeof(double));
         if (!sample.values[c]) st = C3D_ENOMEM;
     }
-    for (size_t i = 0; st == C3D_OK && i < choice->n; i++) {
+    for (size_t i = 0; st == C3D_OK && i < scenes->n; i++) {
         preview_pixels pixels;
-        st = c3d_preview_read(store, frames->rows[choice->scenes[i].frame].frame_id, &pixels);
+        st = c3d_preview_read(store, scenes->frame_ids[i], &pixels);
         if (st != C3D_OK) break;
         take_samples(&pixels, out, &sample);
         c3d_preview_pixels_free(&pixels);
@@ -272,10 +274,10 @@ static size_t paint(const preview_pixels *pixels, int month, const preview_stret
     return n_missing;
 }
 
-c3d_status c3d_preview_picture(const preview_pixels *pixels, int month,
-                               const preview_stretch *stretch, int factor, c3d_text *out)
+/* As a data: URI. */
+static c3d_status add_picture(const preview_month *of, c3d_text *out)
 {
-    const int side = (pixels->shape.size_px + factor - 1) / factor;
+    const int size = of->pixels->shape.size_px, side = (size + of->factor - 1) / of->factor;
     const size_t n = (size_t)side * (size_t)side;
     uint8_t *picture = c3d_calloc(n, 4);
     int n_bands = 4;
@@ -283,7 +285,7 @@ c3d_status c3d_preview_picture(const preview_pixels *pixels, int month,
     size_t n_bytes;
 
     if (!picture) return C3D_ENOMEM;
-    if (paint(pixels, month, stretch, factor, picture) == 0) {
+    if (paint(of->pixels, of->month, of->stretch, of->factor, picture) == 0) {
         n_bands = 3;
         for (size_t i = 0; i < n; i++) memmove(picture + 3 * i, picture + 4 * i, 3);
     }
@@ -295,4 +297,71 @@ c3d_status c3d_preview_picture(const preview_pixels *pixels, int month,
     free(png);
     free(picture);
     return st;
+}
+
+c3d_status c3d_preview_month(const preview_month *of, c3d_text *out)
+{
+    const int size = of->pixels->shape.size_px, side = (size + of->factor - 1) / of->factor;
+    const double missing = 100 * (double)of->pixels->missing_share[of->month];
+
+    c3d_text_add(out, "<figure");
+    if (of->style[0]) c3d_text_add(out, " style=\"%s\"", of->style);
+    c3d_text_add(out, "><div class=pic>");
+    if (missing < 100) {
+        c3d_text_add(out, "<img alt=\"%s\" style=\"width:%.4g%%\" src=\"", of->caption,
+                     100.0 * side * of->factor / size);
+        C3D_TRY(add_picture(of, out));
+        c3d_text_add(out, "\">");
+    }
+    if (of->areas[0])
+        c3d_text_add(out, "<svg viewBox=\"0 0 %d %d\"><use href=\"#%s\"/></svg>", size, size,
+                     of->areas);
+    c3d_text_add(out, "</div><figcaption>%s", of->caption);
+    if (missing > 0 && missing < 100)
+        c3d_text_add(out, ", %.*f&nbsp;%%", missing < 10 ? 1 : 0, missing);
+    c3d_text_add(out, "</figcaption></figure>\n");
+    return C3D_OK;
+}
+
+int c3d_preview_factor(const c3d_store *store, size_t n, double max_bytes)
+{
+    const int size = c3d_shard_get_shape(store->shards[0])->size_px;
+    const double n_pictures = (double)n * store->n_months;
+    int factor = 1;
+
+    while (factor < size) {
+        const double side = ceil((double)size / factor);
+        if (n_pictures * (side * side * BYTES_A_PIXEL + 600) <= max_bytes) break;
+        factor++;
+    }
+    return factor;
+}
+
+void c3d_preview_key(const c3d_store *store, const preview_stretch *stretch, int factor,
+                     c3d_text *out)
+{
+    static const char *const roles[] = { "red", "green", "blue" };
+
+    c3d_text_add(out, "Colours: ");
+    if (!stretch->is_natural)
+        c3d_text_add(out, stretch->is_asked ? "bands as asked for: "
+                                            : "no bands named red, green and blue, so these: ");
+    for (int c = 0; c < 3 && c < stretch->n_channels; c++) {
+        c3d_text_add(out, "%s%s ", c ? ", " : "", stretch->n_channels == 1 ? "grey" : roles[c]);
+        if (!stretch->is_natural) {
+            c3d_text_add(out, "from ");
+            c3d_text_add_html(out, c3d_shard_bands(store->shards[0])[stretch->bands[c]]);
+            c3d_text_add(out, " ");
+        }
+        c3d_text_add(out, "%.6g to %.6g", stretch->low[c], stretch->high[c]);
+    }
+    c3d_text_add(out,
+                 " (1st and 99th percentile of these scenes, each pixel by its median over the "
+                 "dates; in between, brightness is the share to the power of %g), the same for all "
+                 "pictures. ",
+                 PREVIEW_GAMMA);
+    if (factor > 1)
+        c3d_text_add(out, "One pixel of a picture is the mean of %d x %d. ", factor, factor);
+    c3d_text_add(out, "<span class=gap></span> not observed: training sees filled-in values "
+                      "there.");
 }

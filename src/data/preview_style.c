@@ -1,5 +1,21 @@
-/* How a preview looks and what its filters do; both without anything from the network. */
+/* How pictures of scenes look, and a preview, and what its filters do; all without anything from
+ * the network. */
 #include "preview_page.h"
+
+const char c3d_pictures_style[] =
+    ".months{display:grid;gap:.25rem}\n"
+    ".months figure{margin:0}.months figcaption{font-size:.74rem;color:var(--soft);"
+    "text-align:center;white-space:nowrap;overflow:hidden;text-overflow:ellipsis}\n"
+    ".pic{position:relative;aspect-ratio:1;overflow:hidden}.pic,.gap{background:"
+    "repeating-linear-gradient(45deg,var(--gap) 0 4px,var(--gap2) 4px 8px)}\n"
+    ".pic img{position:absolute;left:0;top:0;image-rendering:pixelated}"
+    ".pic svg{position:absolute;inset:0;width:100%;height:100%}\n"
+    ".gap,.swatch{display:inline-block;width:1.3em;margin-right:.3em}"
+    ".gap{height:.85em;vertical-align:-.1em}"
+    ".swatch{height:.75em;border:2.5px solid;vertical-align:-.05em}\n"
+    ".defs{position:absolute;width:0;height:0}\n"
+    ".defs path{fill:none;vector-effect:non-scaling-stroke;stroke-linecap:square}"
+    ".halo{stroke:#000;stroke-width:3px;stroke-opacity:.55}.line{stroke-width:1.4px}\n";
 
 const char c3d_preview_style[] =
     ":root{--ink:#1d2329;--soft:#5b6670;--line:#d5dbe0;--paper:#fff;--card:#f6f8f9;--zoom:1;"
@@ -36,29 +52,15 @@ const char c3d_preview_style[] =
     ".year{display:flex;gap:.8rem;margin-top:.35rem}.side{flex:none;width:8.6rem;"
     "font-size:.86rem}.side b{font-size:1rem;margin-right:.4em}\n"
     ".scroll{flex:1;min-width:0;overflow-x:auto}\n"
-    ".months{display:grid;gap:.25rem;width:calc(100% * var(--zoom));"
-    "grid-template-columns:repeat(12,minmax(0,1fr))}\n"
+    ".months{width:calc(100% * var(--zoom));grid-template-columns:repeat(12,minmax(0,1fr))}\n"
     ".months.any{grid-template-columns:repeat(auto-fill,minmax(calc(6.5rem * var(--zoom)),1fr));"
     "width:100%}\n"
-    "figure{margin:0}figcaption{font-size:.74rem;color:var(--soft);text-align:center;"
-    "white-space:nowrap;overflow:hidden;text-overflow:ellipsis}\n"
-    ".pic{position:relative;aspect-ratio:1;overflow:hidden;background:repeating-linear-gradient("
-    "45deg,var(--gap) 0 4px,var(--gap2) 4px 8px)}\n"
-    ".pic img{position:absolute;left:0;top:0;image-rendering:pixelated}"
-    ".pic svg{position:absolute;inset:0;width:100%;height:100%}\n"
-    ".defs{position:absolute;width:0;height:0}\n"
-    "path{fill:none;vector-effect:non-scaling-stroke;stroke-linecap:square}"
-    ".halo{stroke:#000;stroke-width:3px;stroke-opacity:.55}.line{stroke-width:1.4px}\n"
     ".single{display:grid;gap:.8rem;grid-template-columns:repeat(auto-fill,minmax(calc(15rem * "
     "var(--zoom)),1fr))}.single article{margin:0}.single .year{flex-direction:column;gap:.2rem}"
     ".single .side{width:auto}.single .place{margin-left:0}"
     ".single .months{grid-template-columns:1fr;width:100%}\n"
     "[hidden]{display:none!important}footer{margin-top:1.5rem;padding-bottom:2rem;"
-    "font-size:.86rem;color:var(--soft)}\n"
-    ".swatch{display:inline-block;width:1.3em;height:.75em;border:2.5px solid;margin-right:.3em;"
-    "vertical-align:-.05em}.gap{display:inline-block;width:1.3em;height:.85em;"
-    "vertical-align:-.1em;background:repeating-linear-gradient(45deg,var(--gap) 0 4px,var(--gap2) "
-    "4px 8px)}\n";
+    "font-size:.86rem;color:var(--soft)}\n";
 
 const char c3d_preview_script[] =
     "const $=(s,r=document)=>[...r.querySelectorAll(s)],all=$('article');\n"

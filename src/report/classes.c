@@ -28,20 +28,21 @@ static void add_run(c3d_text *page, const report_run *run, const c3d_json *evalu
     const c3d_json *confusion = c3d_json_get(evaluation, "confusion");
     const size_t n = c3d_json_length(classes);
     const bool has_matrix = n <= REPORT_CLASSES;
+    c3d_text head = { 0 };
 
     c3d_text_add(page, "<h3>");
     c3d_text_add_html(page, run->label);
-    c3d_text_add(page,
-                 ": each class against the others%s</h3>\n<div class=wide><table><thead><tr>"
-                 "<th scope=col>class</th><th scope=col>samples</th><th scope=col>precision"
-                 "</th><th scope=col>recall</th><th scope=col>F1</th>",
+    c3d_text_add(page, ": each class against the others%s</h3>\n",
                  has_matrix ? ", and what its samples were predicted as" : "");
+    c3d_text_add(&head, "<th scope=col>class</th><th scope=col>samples</th><th scope=col>precision"
+                        "</th><th scope=col>recall</th><th scope=col>F1</th>");
     for (size_t k = 0; has_matrix && k < n; k++) {
-        c3d_text_add(page, "<th scope=col>as ");
-        c3d_text_add_html(page, class_name(c3d_json_at(classes, k)));
-        c3d_text_add(page, "</th>");
+        c3d_text_add(&head, "<th scope=col>as ");
+        c3d_text_add_html(&head, class_name(c3d_json_at(classes, k)));
+        c3d_text_add(&head, "</th>");
     }
-    c3d_text_add(page, "</tr></thead>\n<tbody>");
+    report_begin_table(page, "confusion matrix", head.text);
+    c3d_text_free(&head);
     for (size_t row = 0; row < n; row++) {
         const c3d_json *entry = c3d_json_at(classes, row);
         const c3d_json *metrics = c3d_json_get(entry, "metrics");
@@ -55,34 +56,36 @@ static void add_run(c3d_text *page, const report_run *run, const c3d_json *evalu
             add_count(page, c3d_json_at(c3d_json_at(confusion, row), k));
         c3d_text_add(page, "</tr>\n");
     }
-    c3d_text_add(page, "</tbody></table></div>\n");
+    report_end_table(page);
 }
 
-void report_add_classes(c3d_text *page, const report_run *runs, int n_runs, int split)
+void report_add_classes(report_page *page, int split)
 {
+    c3d_text *out = &page->text;
     bool has_title = false;
 
-    for (int i = 0; i < n_runs; i++) {
-        const c3d_json *evaluation = runs[i].evaluations[split];
+    for (int i = 0; i < page->n_runs; i++) {
+        const c3d_json *evaluation = page->runs[i].evaluations[split];
         const c3d_json *metrics = c3d_json_get(evaluation, "metrics");
         if (!c3d_json_get(evaluation, "confusion")) continue;
-        if (!has_title)
-            c3d_text_add(page, "<h3>The class of the largest score; means over classes</h3>\n"
-                               "<div class=wide><table><thead><tr><th scope=col>run</th>"
-                               "<th scope=col>accuracy</th><th scope=col>mean precision</th>"
-                               "<th scope=col>mean recall</th><th scope=col>mean F1</th></tr>"
-                               "</thead>\n<tbody>");
+        if (!has_title) {
+            c3d_text_add(out, "<h3>The class of the largest score; means over classes</h3>\n");
+            report_begin_table(out, "means over classes",
+                               "<th scope=col>run</th><th scope=col>accuracy</th>"
+                               "<th scope=col>mean precision</th><th scope=col>mean recall</th>"
+                               "<th scope=col>mean F1</th>");
+        }
         has_title = true;
-        report_add_run_cell(page, &runs[i], i);
+        report_add_run_cell(out, &page->runs[i], i);
         for (size_t m = 0; m < C3D_COUNT(metric_names); m++)
-            report_add_estimate(page, c3d_json_get(metrics, metric_names[m]));
-        c3d_text_add(page, "</tr>\n");
+            report_add_estimate(out, c3d_json_get(metrics, metric_names[m]));
+        c3d_text_add(out, "</tr>\n");
     }
     if (!has_title) return;
-    c3d_text_add(page, "</tbody></table></div>\n");
-    for (int i = 0; i < n_runs; i++)
-        if (c3d_json_get(runs[i].evaluations[split], "confusion"))
-            add_run(page, &runs[i], runs[i].evaluations[split]);
+    report_end_table(out);
+    for (int i = 0; i < page->n_runs; i++)
+        if (c3d_json_get(page->runs[i].evaluations[split], "confusion"))
+            add_run(out, &page->runs[i], page->runs[i].evaluations[split]);
 }
 
 void report_add_classes_text(c3d_text *table, const report_run *runs, int n_runs)

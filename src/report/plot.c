@@ -1,8 +1,7 @@
-/* Curves drawn by gnuplot as SVG. It gets a script in a file of its own and no shell sees it. */
+/* Figures drawn by gnuplot as SVG. It gets a script in a file of its own and no shell sees it. */
 #include "report/report.h"
 
 #include <errno.h>
-#include <math.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,57 +16,6 @@ const char *report_color(int run)
     static const char *const colors[] = { "#2f86c8", "#d9640f", "#169e78", "#b763b0",
                                           "#9a7b00", "#7d8590", "#c2475a", "#4c72d9" };
     return colors[(size_t)run % C3D_COUNT(colors)];
-}
-
-static void add_blocks(c3d_text *script, const report_plot *plot, const report_run *runs,
-                       int n_runs)
-{
-    for (int i = 0; i < n_runs; i++) {
-        c3d_text_add(script, "$run%d << EOD\n", i);
-        for (size_t row = 0; runs[i].has_metrics && row < runs[i].metrics.n_rows; row++) {
-            c3d_text_add(script, "%.17g %.17g %.17g\n", report_run_metric(&runs[i], row, "epoch"),
-                         report_run_metric(&runs[i], row, plot->train),
-                         report_run_metric(&runs[i], row, plot->validation));
-        }
-        c3d_text_add(script, "EOD\n");
-    }
-}
-
-/* A column without a single number is not drawn: gnuplot takes it for an error. */
-static bool has_values(const report_run *run, const char *column)
-{
-    for (size_t row = 0; run->has_metrics && row < run->metrics.n_rows; row++) {
-        if (isfinite(report_run_metric(run, row, column))) return true;
-    }
-    return false;
-}
-
-static bool write_script(const report_plot *plot, const report_run *runs, int n_runs,
-                         c3d_text *script)
-{
-    int n_curves = 0;
-
-    c3d_text_add(script, "set term svg size 520,300 dynamic font 'sans-serif,13' noenhanced\n"
-                         "set border 3\nset tics nomirror out\nset xlabel 'epoch'\nunset key\n"
-                         "set xtics autofreq\n");
-    if (plot->is_share)
-        c3d_text_add(script, "set yrange [0:1]\n");
-    else
-        c3d_text_add(script, "set yrange [0:*]\n");
-    add_blocks(script, plot, runs, n_runs);
-    for (int i = 0; i < n_runs; i++) {
-        const char *columns[] = { plot->train, plot->validation };
-        for (int c = 0; c < 2; c++) {
-            if (!has_values(&runs[i], columns[c])) continue;
-            c3d_text_add(script,
-                         "%s $run%d using 1:%d with linespoints pt 7 ps %s lw %s dt %d "
-                         "lc rgb '%s' notitle",
-                         n_curves++ ? "," : "plot", i, c + 2, c ? "0.4" : "0.2", c ? "2" : "1.2",
-                         c ? 1 : 2, report_color(i));
-        }
-    }
-    c3d_text_add(script, "\n");
-    return n_curves > 0;
 }
 
 static bool run_gnuplot(const char *script, const char *out, c3d_text *why)
@@ -95,66 +43,106 @@ static bool run_gnuplot(const char *script, const char *out, c3d_text *why)
     return false;
 }
 
-/* The element alone, its ids made its own: several stand in one page. */
-static void add_svg(c3d_text *page, const char *svg, int number, const char *title)
+/* Behind an element of that name that begins here; NULL: none does. */
+static const char *skip_element(const char *at, const char *name)
+{
+    char end[16];
+    const size_t n = strlen(name);
+
+    if (at[0] != '<' || strncmp(at + 1, name, n) != 0 || at[1 + n] != '>') return NULL;
+    (void)snprintf(end, sizeof end, "</%s>", name);
+    const char *behind = strstr(at, end);
+    return behind ? behind + strlen(end) : NULL;
+}
+
+/* The element alone, its ids made its own, as several stand in one page, and without the titles
+ * that browsers would show beside the pointer ("gnuplot_plot_1"). */
+static void add_svg(report_page *page, const char *svg, const char *alt)
 {
     static const char *const before_id[] = { " id='", " id=\"", "='#", "=\"#", "url(#" };
     const char *p = strstr(svg, "<svg");
 
     if (!p) return;
-    c3d_text_add(page, "<svg role=\"img\" aria-label=\"%s by epoch\"", title);
+    c3d_text_add(&page->text, "<svg role=img aria-label=\"");
+    c3d_text_add_html(&page->text, alt);
+    c3d_text_add(&page->text, "\"");
     p += 4;
     while (*p) {
+        const char *behind = skip_element(p, "title");
         size_t n = 0;
+        if (!behind) behind = skip_element(p, "desc");
+        if (behind) {
+            p = behind;
+            continue;
+        }
         for (size_t i = 0; i < C3D_COUNT(before_id) && !n; i++) {
             if (strncmp(p, before_id[i], strlen(before_id[i])) == 0) n = strlen(before_id[i]);
         }
-        c3d_text_add_bytes(page, p, n ? n : 1);
-        if (n) c3d_text_add(page, "p%d", number);
+        c3d_text_add_bytes(&page->text, p, n ? n : 1);
+        if (n) c3d_text_add(&page->text, "f%d", page->n_figures);
         p += n ? n : 1;
     }
 }
 
-static bool draw(const char *dir, const char *script, c3d_text *svg, c3d_text *why)
+static bool draw_in(const char *dir, const c3d_text *script, char **svg, c3d_text *why)
 {
-    char script_path[C3D_PATH_MAX], svg_path[C3D_PATH_MAX], *bytes;
-    bool is_drawn = false;
+    char script_path[C3D_PATH_MAX], svg_path[C3D_PATH_MAX];
 
+    *svg = NULL;
     (void)snprintf(script_path, sizeof script_path, "%.4000s/plot.gp", dir);
     (void)snprintf(svg_path, sizeof svg_path, "%.4000s/plot.svg", dir);
-    if (c3d_file_write(script_path, script, strlen(script)) == C3D_OK &&
-        run_gnuplot(script_path, svg_path, why) &&
-        c3d_file_read(svg_path, &bytes, NULL) == C3D_OK) {
-        is_drawn = strstr(bytes, "<svg") != NULL;
-        c3d_text_add(svg, "%s", bytes);
-        free(bytes);
+    if (c3d_file_write(script_path, script->text, script->length) == C3D_OK &&
+        run_gnuplot(script_path, svg_path, why) && c3d_file_read(svg_path, svg, NULL) == C3D_OK &&
+        !strstr(*svg, "<svg")) {
+        free(*svg);
+        *svg = NULL;
     }
     (void)unlink(script_path);
     (void)unlink(svg_path);
-    if (!is_drawn && !why->length) c3d_text_add(why, "gnuplot drew nothing");
-    return is_drawn;
+    if (!*svg && !why->length) c3d_text_add(why, "gnuplot drew nothing");
+    return *svg != NULL;
 }
 
-bool report_plot_add(const report_plot *plot, int number, const report_run *runs, int n_runs,
-                     c3d_text *page, c3d_text *why)
+static bool draw(const c3d_text *script, char **svg, c3d_text *why)
 {
     const char *parent = getenv("TMPDIR");
     char dir[C3D_PATH_MAX];
-    c3d_text script = { 0 }, svg = { 0 };
-    bool is_drawn = false;
 
     (void)snprintf(dir, sizeof dir, "%.3900s/c3d-report-XXXXXX",
                    parent && *parent ? parent : "/tmp");
-    if (!write_script(plot, runs, n_runs, &script)) {
-        c3d_text_add(why, "no values");
-    } else if (!mkdtemp(dir)) {
+    if (!mkdtemp(dir)) {
         c3d_text_add(why, "%s: %s", dir, strerror(errno));
-    } else {
-        is_drawn = draw(dir, script.text, &svg, why);
-        (void)rmdir(dir);
+        return false;
     }
-    if (is_drawn) add_svg(page, svg.text, number, plot->title);
-    c3d_text_free(&script);
-    c3d_text_free(&svg);
+    const bool is_drawn = draw_in(dir, script, svg, why);
+    (void)rmdir(dir);
     return is_drawn;
+}
+
+void report_add_figure(report_page *page, const report_figure *figure, const c3d_text *script)
+{
+    c3d_text all = { 0 };
+    char *svg = NULL;
+    const bool is_empty = script->length == 0;
+
+    c3d_text_add(&page->text, "<figure class=plot><figcaption>");
+    c3d_text_add_html(&page->text, figure->title);
+    c3d_text_add(&page->text, "</figcaption>");
+    c3d_text_add(&all,
+                 "set term svg size 400,%d dynamic font 'sans-serif,13' noenhanced\n"
+                 "set border 3\nset tics nomirror out\nunset key\n%s\n",
+                 figure->height ? figure->height : 260, is_empty ? "" : script->text);
+    if (is_empty) {
+        c3d_text_add(&page->text, "<p class=note>no values</p>");
+    } else if (!page->not_drawn.length && draw(&all, &svg, &page->not_drawn)) {
+        add_svg(page, svg, figure->alt);
+    } else {
+        c3d_text_add(&page->text, "<p class=note>not drawn: ");
+        c3d_text_add_html(&page->text, figure->alt);
+        c3d_text_add(&page->text, "</p>");
+    }
+    c3d_text_add(&page->text, "</figure>\n");
+    page->n_figures++;
+    free(svg);
+    c3d_text_free(&all);
 }

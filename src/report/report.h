@@ -26,6 +26,7 @@ typedef struct report_run {
     bool has_metrics;
     c3d_csv metrics;
     c3d_json *evaluations[REPORT_SPLITS]; /* NULL: not evaluated */
+    c3d_json *cost;                       /* cost.json; NULL: none */
     int n_settings;
     setting *settings;
     char store[C3D_PATH_MAX]; /* "" when config.yaml does not say */
@@ -39,36 +40,85 @@ extern const char *const report_split_names[REPORT_SPLITS];
 C3D_CHECKED c3d_status report_run_read(const char *path, report_run *out);
 void report_run_free(report_run *run);
 const char *report_run_setting(const report_run *run, const char *key); /* NULL: none */
+/* A setting that is an integer; `standard` when it is absent or none. */
+long long report_run_int(const report_run *run, const char *key, long long standard);
 /* A cell of metrics.csv; NaN when empty, absent or not a number. */
 double report_run_metric(const report_run *run, size_t row, const char *column);
+/* Of several runs on one dataset the first shows it. */
+bool report_run_is_first_on_store(const report_run *runs, int run);
 
 extern const char report_style[];
 const char *report_color(int run); /* "#2f86c8" */
 
-/* ---- curves ---------------------------------------------------------------------------------- */
+/* ---- the page -------------------------------------------------------------------------------- */
 
-typedef struct report_plot {
-    const char *title;              /* "loss" */
-    const char *train, *validation; /* columns */
-    bool is_share;                  /* values in 0..1 */
-} report_plot;
-/* Appends an SVG element; false when gnuplot is absent or failed, and `why` says it. */
-bool report_plot_add(const report_plot *plot, int number, const report_run *runs, int n_runs,
-                     c3d_text *page, c3d_text *why);
+/* Sections append to text; what they cannot show they say there. */
+typedef struct report_page {
+    c3d_text text;
+    const report_run *runs; /* [n_runs], borrowed */
+    int n_runs;
+    const char *comparison_dir; /* NULL: none was asked for */
+    c3d_json *comparison;       /* owned; NULL likewise */
+    int n_figures;              /* so far, for the ids in them */
+    c3d_text not_drawn;         /* why gnuplot drew nothing; empty: it did */
+} report_page;
 
-/* ---- parts of the page ----------------------------------------------------------------------- */
+/* <section> with a heading; ids make the links of the page's head. */
+void report_begin_section(report_page *page, const char *id, const char *title);
+void report_end_section(report_page *page);
+/* A table that scrolls sideways where it does not fit; then rows, <tr> to </tr>. head: the cells of
+ * its first row. */
+void report_begin_table(c3d_text *page, const char *label, const char *head);
+void report_end_table(c3d_text *page);
+/* <p class=warn>, plain text. */
+void report_add_warning(c3d_text *page, const char *text);
+
+/* A figure: title above it (plain text) and the drawing of `script`, commands of gnuplot without
+ * terminal and output, 400 x height px. `alt` tells it to who does not see it. An empty script or a
+ * gnuplot that fails leave a figure that says so. */
+typedef struct report_figure {
+    const char *title, *alt;
+    int height; /* 0: 260 */
+} report_figure;
+void report_add_figure(report_page *page, const report_figure *figure, const c3d_text *script);
+
+/* ---- cells ----------------------------------------------------------------------------------- */
 
 /* A cell: value and interval, or "undefined". */
 void report_add_estimate(c3d_text *page, const c3d_json *estimate);
-/* The cell that names a run, with its colour. */
+/* A cell: an integer of an object, or "?". */
+void report_add_count(c3d_text *page, const c3d_json *object, const char *key);
+/* The beginning of a row: the cell that names a run, with its colour. */
 void report_add_run_cell(c3d_text *page, const report_run *run, int number);
+/* Colours and names, as <li>; within <ul class=legend>. */
+void report_add_run_keys(const report_page *page, c3d_text *out);
+
+/* ---- sections -------------------------------------------------------------------------------- */
+
+void report_add_summary(report_page *page);
+void report_add_comparison(report_page *page);
+void report_add_scores(report_page *page);
 /* Scores of those runs that tell K classes apart; nothing when there is none. */
-void report_add_classes(c3d_text *page, const report_run *runs, int n_runs, int split);
+void report_add_classes(report_page *page, int split);
+/* Of one output: confusion, curves, calibration; nothing where a split has none of it. */
+void report_add_quality(report_page *page, int split);
+/* By region, year, size of mine, missing pixels, and by area. */
+void report_add_groups(report_page *page, int split);
+void report_add_curves(report_page *page);
+void report_add_gallery(report_page *page);
+/* Scores month by month; of runs that have history-SPLIT.csv. Nothing when none has. */
+void report_add_history(report_page *page);
+void report_add_datasets(report_page *page);
+/* Of a run's dataset: where the frames of each split lie. */
+void report_add_map(report_page *page, const report_run *run);
+void report_add_cost(report_page *page);
+/* A figure: samples a second by epoch. */
+void report_add_throughput(report_page *page);
+void report_add_configuration(report_page *page);
+
+/* ---- for a terminal -------------------------------------------------------------------------- */
+
 void report_add_classes_text(c3d_text *table, const report_run *runs, int n_runs);
-void report_add_scores(c3d_text *page, const report_run *runs, int n_runs);
 void report_add_scores_text(c3d_text *table, const report_run *runs, int n_runs);
-void report_add_curves(c3d_text *page, const report_run *runs, int n_runs);
-void report_add_configuration(c3d_text *page, const report_run *runs, int n_runs);
-void report_add_datasets(c3d_text *page, const report_run *runs, int n_runs);
 
 #endif

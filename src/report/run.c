@@ -1,6 +1,8 @@
 /* Reading the files of a run. */
 #include "report/report.h"
 
+#include "c3d/data.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,37 +69,39 @@ static split_count *split_of(report_run *run, const char *name)
     for (int i = 0; i < run->n_splits; i++) {
         if (strcmp(run->splits[i].name, name) == 0) return &run->splits[i];
     }
-    if (run->n_splits == (int)C3D_COUNT(run->splits)) return NULL;
     split_count *split = &run->splits[run->n_splits++];
     (void)snprintf(split->name, sizeof split->name, "%.31s", name);
     return split;
 }
 
+long long report_run_int(const report_run *run, const char *key, long long standard)
+{
+    const char *text = report_run_setting(run, key);
+    long long value;
+
+    return text && c3d_parse_int(text, &value) ? value : standard;
+}
+
+/* As the run saw them: of a fold, its splits. */
 static c3d_status count_samples(report_run *run, const char *path)
 {
-    c3d_csv csv;
-    c3d_status st = C3D_OK;
+    const int fold = (int)report_run_int(run, "data.fold", -1);
+    c3d_samples samples;
 
-    C3D_TRY(c3d_csv_read(path, &csv));
-    const int split_column = c3d_csv_column(&csv, "split"),
-              label_column = c3d_csv_column(&csv, "label");
-    if (split_column < 0 || label_column < 0) {
-        st = C3D_FAIL(C3D_EDATA, "%s: no columns split and label", path);
-    }
-    for (size_t row = 0; st == C3D_OK && row < csv.n_rows; row++) {
-        long long label;
-        st = c3d_csv_int(&csv, row, label_column, &label);
-        if (st != C3D_OK) break;
-        split_count *split = split_of(run, c3d_csv_field(&csv, row, split_column));
-        if (!split || label < 0) continue;
-        if (label >= REPORT_CLASSES) {
+    C3D_TRY(c3d_samples_read(path, &samples));
+    const c3d_status st =
+        c3d_samples_choose_fold(&samples, fold, (int)report_run_int(run, "data.folds", 0));
+    for (size_t i = 0; st == C3D_OK && i < samples.n; i++) {
+        const c3d_sample *sample = &samples.rows[i];
+        split_count *split = split_of(run, c3d_split_name(sample->split));
+        if (sample->label >= REPORT_CLASSES) {
             split->n_more++;
             continue;
         }
-        split->n[label]++;
-        if (label >= split->n_classes) split->n_classes = (int)label + 1;
+        split->n[sample->label]++;
+        if (sample->label >= split->n_classes) split->n_classes = sample->label + 1;
     }
-    c3d_csv_free(&csv);
+    c3d_samples_free(&samples);
     return st;
 }
 
@@ -108,6 +112,13 @@ static void unquote(const char *value, char out[C3D_PATH_MAX])
     const bool quoted = n >= 2 && value[0] == '"' && value[n - 1] == '"';
 
     (void)snprintf(out, C3D_PATH_MAX, "%.*s", (int)(quoted ? n - 2 : n), value + (quoted ? 1 : 0));
+}
+
+bool report_run_is_first_on_store(const report_run *runs, int run)
+{
+    for (int i = 0; i < run; i++)
+        if (strcmp(runs[i].store, runs[run].store) == 0) return false;
+    return true;
 }
 
 static c3d_status read_dataset(report_run *run)
@@ -129,13 +140,21 @@ static c3d_status read_dataset(report_run *run)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-static c3d_status read_files(report_run *run)
+static c3d_status read_json(const report_run *run, const char *name, c3d_json **out)
 {
-    char path[C3D_PATH_MAX], name[64], *text;
+    char path[C3D_PATH_MAX];
+
+    C3D_TRY(c3d_path_join(path, run->path, name));
+    return c3d_path_exists(path) ? c3d_json_read(path, out) : C3D_OK;
+}
+
+static c3d_status read_training(report_run *run, bool *is_there)
+{
+    char path[C3D_PATH_MAX], *text;
 
     C3D_TRY(c3d_path_join(path, run->path, "config.yaml"));
-    const bool has_config = c3d_path_exists(path);
-    if (has_config) {
+    if (c3d_path_exists(path)) {
+        *is_there = true;
         C3D_TRY(c3d_file_read(path, &text, NULL));
         const c3d_status st = read_settings(run, text);
         free(text);
@@ -144,17 +163,27 @@ static c3d_status read_files(report_run *run)
     C3D_TRY(c3d_path_join(path, run->path, "metrics.csv"));
     if (c3d_path_exists(path)) {
         C3D_TRY(c3d_csv_read(path, &run->metrics));
-        run->has_metrics = true;
+        run->has_metrics = *is_there = true;
     }
-    if (!has_config && !run->has_metrics) {
+    return C3D_OK;
+}
+
+static c3d_status read_files(report_run *run)
+{
+    bool is_there = false;
+    char name[64];
+
+    C3D_TRY(read_training(run, &is_there));
+    for (int i = 0; i < REPORT_SPLITS; i++) {
+        (void)snprintf(name, sizeof name, "evaluation-%s.json", report_split_names[i]);
+        C3D_TRY(read_json(run, name, &run->evaluations[i]));
+        is_there = is_there || run->evaluations[i];
+    }
+    if (!is_there) {
         return C3D_FAIL(C3D_EIO, "%s: no config.yaml and no metrics.csv; is it a run directory?",
                         run->path);
     }
-    for (int i = 0; i < REPORT_SPLITS; i++) {
-        (void)snprintf(name, sizeof name, "evaluation-%s.json", report_split_names[i]);
-        C3D_TRY(c3d_path_join(path, run->path, name));
-        if (c3d_path_exists(path)) C3D_TRY(c3d_json_read(path, &run->evaluations[i]));
-    }
+    C3D_TRY(read_json(run, "cost.json", &run->cost));
     return read_dataset(run);
 }
 
@@ -176,5 +205,6 @@ void report_run_free(report_run *run)
     }
     free(run->settings);
     c3d_json_free(run->dataset);
+    c3d_json_free(run->cost);
     *run = (report_run){ 0 };
 }

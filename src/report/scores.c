@@ -5,13 +5,21 @@
 #include <string.h>
 
 static const char *const metric_names[] = { "accuracy", "precision", "recall", "f1" };
+static const char *const count_names[] = { "tp", "fp", "tn", "fn" };
+
+#define SCORE_COLUMNS                                                                              \
+    "<th scope=col>accuracy</th><th scope=col>precision</th><th scope=col>recall</th>"             \
+    "<th scope=col>F1</th><th scope=col class=num><abbr title=\"true positives\">tp</abbr></th>"   \
+    "<th scope=col class=num><abbr title=\"false positives\">fp</abbr></th>"                       \
+    "<th scope=col class=num><abbr title=\"true negatives\">tn</abbr></th>"                        \
+    "<th scope=col class=num><abbr title=\"false negatives\">fn</abbr></th>"
 
 void report_add_estimate(c3d_text *page, const c3d_json *estimate)
 {
     double value, low, high;
 
     if (!c3d_json_get_real(estimate, "value", &value)) {
-        c3d_text_add(page, "<td class=num>undefined</td>");
+        c3d_text_add(page, "<td class=num>%s</td>", estimate ? "undefined" : "&#8211;");
         return;
     }
     c3d_text_add(page, "<td class=num><b>%.3f</b>", value);
@@ -29,71 +37,149 @@ void report_add_run_cell(c3d_text *page, const report_run *run, int number)
     c3d_text_add(page, "</th>");
 }
 
-static void add_row(c3d_text *page, const report_run *run, int color, const c3d_json *at)
+void report_add_count(c3d_text *page, const c3d_json *object, const char *key)
 {
-    static const char *const counts[] = { "tp", "fp", "tn", "fn" };
-    const c3d_json *metrics = c3d_json_get(at, "metrics");
+    long long n;
 
-    report_add_run_cell(page, run, color);
-    for (size_t i = 0; i < C3D_COUNT(metric_names); i++) {
+    if (c3d_json_get_int(object, key, &n))
+        c3d_text_add(page, "<td class=num>%lld</td>", n);
+    else
+        c3d_text_add(page, "<td class=num>?</td>");
+}
+
+/* Shares and counts of {metrics, counts}. */
+static void add_scores(c3d_text *page, const c3d_json *at)
+{
+    const c3d_json *metrics = c3d_json_get(at, "metrics"), *counts = c3d_json_get(at, "counts");
+
+    for (size_t i = 0; i < C3D_COUNT(metric_names); i++)
         report_add_estimate(page, c3d_json_get(metrics, metric_names[i]));
-    }
-    for (size_t i = 0; i < C3D_COUNT(counts); i++) {
-        long long n;
-        if (c3d_json_get_int(c3d_json_get(at, "counts"), counts[i], &n)) {
-            c3d_text_add(page, "<td class=num>%lld</td>", n);
-        } else {
-            c3d_text_add(page, "<td class=num>?</td>");
-        }
-    }
+    for (size_t i = 0; i < C3D_COUNT(count_names); i++)
+        report_add_count(page, counts, count_names[i]);
     c3d_text_add(page, "</tr>\n");
 }
 
 /* Some run has one output, so that a threshold decides. */
-static bool has_thresholds(const report_run *runs, int n_runs, int split)
+static bool has_thresholds(const report_page *page, int split)
 {
-    for (int i = 0; i < n_runs; i++)
-        if (c3d_json_get(runs[i].evaluations[split], "at")) return true;
+    for (int i = 0; i < page->n_runs; i++)
+        if (c3d_json_get(page->runs[i].evaluations[split], "at")) return true;
     return false;
 }
 
-static void add_table(c3d_text *page, const report_run *runs, int n_runs, int split,
-                      const char *threshold)
+static void add_at(report_page *page, int split, const char *threshold)
 {
-    c3d_text_add(
-        page,
-        "<h3>Positive when the score is above %s</h3>\n<div class=wide><table>"
-        "<thead><tr><th scope=col>run</th><th scope=col>accuracy</th>"
-        "<th scope=col>precision</th><th scope=col>recall</th><th scope=col>F1</th>"
-        "<th scope=col><abbr title=\"true positives\">tp</abbr></th>"
-        "<th scope=col><abbr title=\"false positives\">fp</abbr></th>"
-        "<th scope=col><abbr title=\"true negatives\">tn</abbr></th>"
-        "<th scope=col><abbr title=\"false negatives\">fn</abbr></th></tr></thead>\n<tbody>",
-        threshold);
-    for (int i = 0; i < n_runs; i++) {
+    c3d_text *out = &page->text;
+
+    c3d_text_add(out, "<h3>Positive when the score is above %s</h3>\n", threshold);
+    report_begin_table(out, "scores at a threshold", "<th scope=col>run</th>" SCORE_COLUMNS);
+    for (int i = 0; i < page->n_runs; i++) {
         const c3d_json *at =
-            c3d_json_get(c3d_json_get(runs[i].evaluations[split], "at"), threshold);
-        if (at) add_row(page, &runs[i], i, at);
+            c3d_json_get(c3d_json_get(page->runs[i].evaluations[split], "at"), threshold);
+        if (!at) continue;
+        report_add_run_cell(out, &page->runs[i], i);
+        add_scores(out, at);
     }
-    c3d_text_add(page, "</tbody></table></div>\n");
+    report_end_table(out);
 }
 
-/* Area under the curve and loss, which no threshold changes. */
-static void add_independent(c3d_text *page, const report_run *runs, int n_runs, int split)
+/* ---- thresholds chosen on the validation split ----------------------------------------------- */
+
+static void add_rule(c3d_text *out, const char *rule)
 {
-    c3d_text_add(page, "<div class=wide><table><thead><tr><th scope=col>run</th>"
-                       "<th scope=col>area under the ROC curve</th><th scope=col>mean loss</th>"
-                       "</tr></thead>\n<tbody>");
-    for (int i = 0; i < n_runs; i++) {
-        const c3d_json *metrics = c3d_json_get(runs[i].evaluations[split], "metrics");
-        if (!metrics) continue;
-        report_add_run_cell(page, &runs[i], i);
-        report_add_estimate(page, c3d_json_get(metrics, "auc"));
-        report_add_estimate(page, c3d_json_get(metrics, "loss"));
-        c3d_text_add(page, "</tr>\n");
+    if (strcmp(rule, "f1") == 0) {
+        c3d_text_add(out, "largest F1");
+        return;
     }
-    c3d_text_add(page, "</tbody></table></div>\n");
+    c3d_text_add(out, "<code>");
+    c3d_text_add_html(out, rule);
+    c3d_text_add(out, "</code>");
 }
+
+static const c3d_json *chosen_of(const report_page *page, int run, int split)
+{
+    return c3d_json_get(page->runs[run].evaluations[split], "chosen");
+}
+
+static void add_chosen_row(report_page *page, int split, int i, const char *rule)
+{
+    const c3d_json *at = c3d_json_get(chosen_of(page, i, split), rule);
+    double threshold;
+
+    if (!at) return;
+    report_add_run_cell(&page->text, &page->runs[i], i);
+    if (c3d_json_get_real(at, "threshold", &threshold))
+        c3d_text_add(&page->text, "<td class=num>%.4g</td>", threshold);
+    else
+        c3d_text_add(&page->text, "<td class=num>none</td>");
+    add_scores(&page->text, at);
+}
+
+static bool is_first_with(const report_page *page, int split, int run, const char *rule)
+{
+    for (int i = 0; i < run; i++)
+        if (c3d_json_get(chosen_of(page, i, split), rule)) return false;
+    return true;
+}
+
+static void add_chosen(report_page *page, int split)
+{
+    c3d_text *out = &page->text;
+    bool is_there = false;
+
+    for (int i = 0; i < page->n_runs; i++) {
+        const char *rule = NULL;
+        while ((rule = c3d_json_next_key(chosen_of(page, i, split), rule))) {
+            is_there = true;
+            if (!is_first_with(page, split, i, rule)) continue;
+            c3d_text_add(out, "<h3>Threshold chosen on the validation split: ");
+            add_rule(out, rule);
+            c3d_text_add(out, "</h3>\n");
+            report_begin_table(out, "scores at a chosen threshold",
+                               "<th scope=col>run</th><th scope=col>above</th>" SCORE_COLUMNS);
+            for (int j = i; j < page->n_runs; j++) add_chosen_row(page, split, j, rule);
+            report_end_table(out);
+        }
+    }
+    if (!is_there)
+        c3d_text_add(out, "<p class=note>No threshold was chosen on the validation split.</p>\n");
+}
+
+/* ---- other measures -------------------------------------------------------------------------- */
+
+static void add_others(report_page *page, int split)
+{
+    static const struct {
+        const char *key, *name;
+    } shown[] = {
+        { "auc", "area under the ROC curve" },
+        { "average_precision", "average precision" },
+        { "balanced_accuracy", "balanced accuracy" },
+        { "specificity", "specificity" },
+        { "f0.5", "F0.5" },
+        { "brier", "Brier score" },
+        { "loss", "mean loss" },
+    };
+    c3d_text head = { 0 }, *out = &page->text;
+
+    c3d_text_add(&head, "<th scope=col>run</th>");
+    for (size_t m = 0; m < C3D_COUNT(shown); m++)
+        c3d_text_add(&head, "<th scope=col>%s</th>", shown[m].name);
+    c3d_text_add(out, "<h3>Other measures</h3>\n");
+    report_begin_table(out, "other measures", head.text);
+    for (int i = 0; i < page->n_runs; i++) {
+        const c3d_json *metrics = c3d_json_get(page->runs[i].evaluations[split], "metrics");
+        if (!metrics) continue;
+        report_add_run_cell(out, &page->runs[i], i);
+        for (size_t m = 0; m < C3D_COUNT(shown); m++)
+            report_add_estimate(out, c3d_json_get(metrics, shown[m].key));
+        c3d_text_add(out, "</tr>\n");
+    }
+    report_end_table(out);
+    c3d_text_free(&head);
+}
+
+/* ---- a split --------------------------------------------------------------------------------- */
 
 static const char *list_hash(const report_run *run, int split)
 {
@@ -103,65 +189,94 @@ static const char *list_hash(const report_run *run, int split)
     return hash;
 }
 
-static void add_list_note(c3d_text *page, const report_run *runs, int n_runs, int split)
+static void add_list_note(report_page *page, int split)
 {
     const report_run *first = NULL;
     bool is_same = true;
-    long long n = 0;
+    long long n = 0, n_blocks;
     int n_evaluated = 0;
 
-    for (int i = 0; i < n_runs; i++) {
-        if (!runs[i].evaluations[split]) continue;
-        if (!first) first = &runs[i];
+    for (int i = 0; i < page->n_runs; i++) {
+        const report_run *run = &page->runs[i];
+        if (!run->evaluations[split]) continue;
+        if (!first) first = run;
         n_evaluated++;
-        is_same = is_same && strcmp(list_hash(first, split), list_hash(&runs[i], split)) == 0;
+        is_same = is_same && strcmp(list_hash(first, split), list_hash(run, split)) == 0;
     }
     (void)c3d_json_get_int(first->evaluations[split], "n", &n);
     if (!is_same) {
-        c3d_text_add(page, "<p class=warn>These runs were scored on different lists of samples: "
-                           "their figures must not be compared.</p>\n");
-    } else if (n_evaluated > 1) {
-        c3d_text_add(page, "<p>All on the same list of %lld samples (<code>", n);
-        c3d_text_add_html(page, list_hash(first, split));
-        c3d_text_add(page, "</code>).</p>\n");
-    } else {
-        c3d_text_add(page, "<p>%lld samples.</p>\n", n);
+        report_add_warning(&page->text, "These runs were scored on different lists of samples: "
+                                        "their figures must not be compared.");
+        return;
     }
+    c3d_text_add(&page->text, "<p>%s%lld samples",
+                 n_evaluated > 1 ? "All on the same list of " : "", n);
+    if (c3d_json_get_int(first->evaluations[split], "n_blocks", &n_blocks))
+        c3d_text_add(&page->text, " in %lld spatial block%s", n_blocks, n_blocks == 1 ? "" : "s");
+    if (n_evaluated > 1) {
+        c3d_text_add(&page->text, " (<code>");
+        c3d_text_add_html(&page->text, list_hash(first, split));
+        c3d_text_add(&page->text, "</code>)");
+    }
+    c3d_text_add(&page->text, ".</p>\n");
 }
 
-void report_add_scores(c3d_text *page, const report_run *runs, int n_runs)
+static void add_split(report_page *page, int split)
 {
+    add_list_note(page, split);
+    if (has_thresholds(page, split)) {
+        add_at(page, split, "0.9");
+        add_at(page, split, "0.5");
+        add_chosen(page, split);
+    }
+    report_add_classes(page, split);
+    add_others(page, split);
+    report_add_quality(page, split);
+    report_add_groups(page, split);
+}
+
+static bool is_evaluated(const report_page *page, int split)
+{
+    for (int i = 0; i < page->n_runs; i++)
+        if (page->runs[i].evaluations[split]) return true;
+    return false;
+}
+
+static void add_interval_note(c3d_text *out)
+{
+    c3d_text_add(out, "<p class=note>Ranges are 95 %% intervals: where the list has enough spatial "
+                      "blocks, of a bootstrap that draws whole blocks; else Wilson's for shares, "
+                      "which takes neighbours for independent. They stand for the sampling of the "
+                      "test list alone, not for another region or another training run.</p>\n");
+}
+
+void report_add_scores(report_page *page)
+{
+    c3d_text *out = &page->text;
     int n_splits = 0;
 
-    c3d_text_add(page, "<section><h2>Scores</h2>\n");
+    report_begin_section(page, "scores", "Scores");
     for (int split = 0; split < REPORT_SPLITS; split++) {
-        bool is_there = false;
-        for (int i = 0; i < n_runs; i++) is_there = is_there || runs[i].evaluations[split];
-        if (!is_there) continue;
+        if (!is_evaluated(page, split)) continue;
+        /* the first is what counts; the others are there to look at */
+        c3d_text_add(out,
+                     n_splits ? "<details><summary>Split: %s</summary>\n"
+                              : "<h3 class=split>Split: %s</h3>\n",
+                     report_split_names[split]);
+        add_split(page, split);
+        if (n_splits) c3d_text_add(out, "</details>\n");
         n_splits++;
-        c3d_text_add(page, "<h3 class=split>Split: %s</h3>\n", report_split_names[split]);
-        add_list_note(page, runs, n_runs, split);
-        if (has_thresholds(runs, n_runs, split)) {
-            add_table(page, runs, n_runs, split, "0.9");
-            add_table(page, runs, n_runs, split, "0.5");
-        }
-        report_add_classes(page, runs, n_runs, split);
-        add_independent(page, runs, n_runs, split);
     }
-    for (int i = 0; i < n_runs; i++) {
-        if (runs[i].evaluations[0]) continue;
-        c3d_text_add(page, "<p class=warn>");
-        c3d_text_add_html(page, runs[i].label);
-        c3d_text_add(page, " has not been scored on the test split: <code>c3d-evaluate ");
-        c3d_text_add_html(page, runs[i].path);
-        c3d_text_add(page, "</code></p>\n");
+    for (int i = 0; i < page->n_runs; i++) {
+        if (page->runs[i].evaluations[0]) continue;
+        c3d_text_add(out, "<p class=warn>");
+        c3d_text_add_html(out, page->runs[i].label);
+        c3d_text_add(out, " has not been scored on the test split: <code>c3d-evaluate ");
+        c3d_text_add_html(out, page->runs[i].path);
+        c3d_text_add(out, "</code></p>\n");
     }
-    if (n_splits) {
-        c3d_text_add(page, "<p class=note>Ranges are 95 %% intervals (Wilson's for shares). They "
-                           "stand for the sampling of the test list alone, not for another region "
-                           "or another training run.</p>\n");
-    }
-    c3d_text_add(page, "</section>\n");
+    if (n_splits) add_interval_note(out);
+    report_end_section(page);
 }
 
 /* ---- the same for a terminal ----------------------------------------------------------------- */
