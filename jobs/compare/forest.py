@@ -141,7 +141,6 @@ def main():
         "schema": 1,
         "network": "random forest",
         "parameters": sum(tree.tree_.node_count for tree in forest.estimators_),
-        "multiply_adds": 0,
         "bytes_a_sample": store.read(training[0]).nbytes,
         "samples_seen": len(training),
         "device": "cpu",
