@@ -235,6 +235,16 @@ typedef struct c3d_view_desc {
  * there. Close it as any other. */
 C3D_CHECKED c3d_status c3d_dataset_view(const c3d_view_desc *desc, c3d_dataset **out);
 
+/* The months that a sample shows: out [n_months of it], ascending. */
+void c3d_dataset_shown_months(const c3d_dataset *dataset, uint32_t index, c3d_date *out);
+
+/* out [n_frames]: the first year of which frames.gpkg says that a frame holds a class; 0: none, or
+ * no years. has_years_out: whether there is a frames.gpkg that says so of years. C3D_EDATA when it
+ * cannot be understood. Needs c3d_raster_start(). */
+C3D_CHECKED c3d_status c3d_dataset_first_label_years(const c3d_dataset *dataset,
+                                                     const int64_t *frame_ids, size_t n_frames,
+                                                     int *out, bool *has_years_out);
+
 /* out [n_frames, c3d_dataset_n_months]: share of a frame's pixels observed in each month; NaN where
  * it has no scene. */
 C3D_CHECKED c3d_status c3d_dataset_valid_shares(const c3d_dataset *dataset,

@@ -97,6 +97,48 @@ void c3d_evaluation_print(const c3d_evaluation *evaluation, double threshold, c3
 C3D_CHECKED c3d_status c3d_evaluation_print_classes(const c3d_evaluation *evaluation,
                                                     const c3d_dataset_info *info, c3d_text *out);
 
+/* ---- progress in time ---------------------------------------------------------------------------
+ */
+
+/* When a place's scores say that it became positive, and for how long. Months that nothing was seen
+ * in (valid share 0) repeat what was seen before: they are passed over, neither counted nor ending
+ * a row. Months are indices into the arrays; -1: none. */
+typedef struct c3d_detection {
+    int first, first_run; /* first month above the threshold, and how many in a row from it */
+    /* first month of the first row of n_lasting or more, and how many */
+    int lasting, lasting_run;
+    bool is_first_seen; /* `first` is the first month seen: it may have begun before */
+    bool is_to_end;     /* the lasting row goes on to the last month seen */
+    int n_above, n_seen;
+} c3d_detection;
+typedef struct c3d_detect_input {
+    int n;
+    const float *scores, *valid_shares; /* [n] in the order of time */
+    double threshold;
+    int n_lasting;
+} c3d_detect_input;
+void c3d_detect(const c3d_detect_input *in, c3d_detection *out); /* local */
+/* Months from January of a year to a date (negative: before it). */
+int c3d_months_since(int year, c3d_date date);
+
+/* `c3d-evaluate --history` (docs/evaluation.md): the frames of a list in all their stored months,
+ * and what single months weigh in some of its samples. Files are written by rank 0:
+ * DIR/history-SPLIT.csv, detections-SPLIT.csv, occlusion-SPLIT.csv; the same bytes on any number of
+ * ranks. The score is that of label 1, or of K classes that of any but class 0. C3D_ESTOPPED on all
+ * ranks when one was asked to stop. */
+typedef struct c3d_history_desc {
+    const c3d_evaluator_desc *evaluator; /* that the list's samples were scored with */
+    c3d_tensor_file *file;               /* its parameters */
+    const c3d_evaluation *evaluation;    /* what came out, on rank 0 */
+    const char *dir, *split;
+    double threshold;
+    int n_lasting; /* months */
+    /* samples of each kind that single months are taken from: surest hits, misses and false alarms;
+     * -1: every sample of the list */
+    int n_each;
+} c3d_history_desc;
+C3D_CHECKED c3d_status c3d_history_run(const c3d_history_desc *desc);
+
 /* ---- the state of a run ------------------------------------------------------------------------
  */
 

@@ -1,4 +1,5 @@
 /* c3d-evaluate: scores of a trained network on a split. */
+#include "cli/evaluate_history.h"
 #include "cli/program.h"
 
 #include "c3d/train.h"
@@ -55,6 +56,30 @@ static const c3d_option options[] = {
       .value = "run|fp32|tf32|bf16|fp16",
       .standard = "run",
       .help = "of the arithmetic; run: as it was trained" },
+    { .name = "--history",
+      .type = C3D_OPTION_FLAG,
+      .help = "also the score of each place month by month, by a window that ends there, and what "
+              "single months weigh: history-, detections- and occlusion-SPLIT.csv" },
+    { .name = "--frames",
+      .type = C3D_OPTION_TEXT,
+      .value = "ID,ID,...",
+      .help = "with --history: of these frames alone, all of whose samples are looked at month by "
+              "month; no file of scores is written then" },
+    { .name = "--lasting",
+      .type = C3D_OPTION_INT,
+      .value = "N",
+      .standard = "3",
+      .min = 1,
+      .max = 1000,
+      .help = "with --history: months in a row above the threshold that make a lasting detection" },
+    { .name = "--occlude",
+      .type = C3D_OPTION_INT,
+      .value = "N",
+      .standard = "5",
+      .min = 0,
+      .max = 1000000,
+      .help = "with --history, without --frames: take single months from this many of the surest "
+              "hits, misses and false alarms each; 0: none" },
     { .name = "--out",
       .type = C3D_OPTION_TEXT,
       .value = "DIR",
@@ -141,6 +166,7 @@ static c3d_status open_data(subject *s, const c3d_args *args)
         c3d_list_make(s->dataset, s->split, c3d_args_int(args, "--max-per-class"), 0, &s->list));
     if (s->list.n == 0)
         return C3D_FAIL(C3D_EDATA, "%s: no sample is in split %s", dir, c3d_split_name(s->split));
+    C3D_TRY(evaluate_choose_frames(args, s->dataset, &s->list));
     return c3d_check_labels(s->dataset, dir, &s->list, s->network.model.outputs);
 }
 
@@ -148,6 +174,7 @@ static c3d_status open_subject(subject *s, const c3d_args *args)
 {
     const char *out = c3d_args_text(args, "--out");
 
+    C3D_TRY(evaluate_check_history(args));
     C3D_TRY(find_checkpoint(args->operands[0], c3d_args_text(args, "--checkpoint"), s->checkpoint));
     C3D_TRY(c3d_path_join(s->out_dir, NULL, out ? out : args->operands[0]));
     C3D_TRY(c3d_make_dirs(s->out_dir));
@@ -156,7 +183,8 @@ static c3d_status open_subject(subject *s, const c3d_args *args)
     C3D_TRY(c3d_checkpoint_network(s->file, &s->config, &s->network));
     C3D_TRY(open_data(s, args));
     C3D_TRY(c3d_checkpoint_check_input(s->file, s->dataset, !c3d_args_text(args, "--data")));
-    if (s->network.model.outputs > 1 && c3d_args_given(args, "--threshold"))
+    if (s->network.model.outputs > 1 && c3d_args_given(args, "--threshold") &&
+        !c3d_args_flag(args, "--history"))
         return C3D_FAIL(C3D_ECONFIG,
                         "--threshold: %s tells %d classes apart by the largest of their scores",
                         s->checkpoint, s->network.model.outputs);
@@ -222,10 +250,9 @@ static bool is_device_of_run(const c3d_args *args)
     return strcmp(c3d_args_text(args, "--device"), "run") == 0;
 }
 
-static c3d_status open_evaluator(c3d_comm *comm, const c3d_args *args, const subject *s,
-                                 c3d_evaluator **out)
+static c3d_evaluator_desc describe(c3d_comm *comm, const c3d_args *args, const subject *s)
 {
-    const c3d_evaluator_desc desc = {
+    return (c3d_evaluator_desc){
         .comm = comm,
         .dataset = s->dataset,
         .list = &s->list,
@@ -239,19 +266,39 @@ static c3d_status open_evaluator(c3d_comm *comm, const c3d_args *args, const sub
         .batch = s->config.evaluation.batch,
         .n_readers = s->config.data.readers,
     };
-    const c3d_status st = c3d_evaluator_create(&desc, out);
+}
+
+static c3d_status open_evaluator(const c3d_evaluator_desc *desc, const c3d_args *args,
+                                 const subject *s, c3d_evaluator **out)
+{
+    const c3d_status st = c3d_evaluator_create(desc, out);
 
     if (st != C3D_EUNSUPPORTED) return st;
     if (is_device_of_run(args) && s->config.run.device == C3D_CONFIG_DEVICE_CUDA)
         return c3d_error_while("opening the device it was trained on; --device cpu scores without");
-    if (desc.options.precision != C3D_PRECISION_FP32)
+    if (desc->options.precision != C3D_PRECISION_FP32)
         return c3d_error_while("opening the device; --precision fp32 scores in float32");
+    return st;
+}
+
+/* The samples of the list, and on rank 0 their files. */
+static c3d_status score(const c3d_evaluator_desc *desc, const c3d_args *args, const subject *s,
+                        double threshold, c3d_evaluation *ev)
+{
+    c3d_comm *comm = desc->comm;
+    c3d_evaluator *evaluator = NULL;
+    c3d_status st = c3d_comm_agree_status(comm, open_evaluator(desc, args, s, &evaluator));
+
+    if (st == C3D_OK) st = c3d_comm_agree_status(comm, c3d_evaluator_read(evaluator, s->file));
+    if (st == C3D_OK) st = c3d_evaluator_run(evaluator, c3d_split_name(s->split), ev);
+    if (st == C3D_OK && !c3d_args_text(args, "--frames"))
+        st = c3d_comm_agree_status(comm, comm->rank == 0 ? report(s, ev, threshold) : C3D_OK);
+    c3d_evaluator_destroy(evaluator);
     return st;
 }
 
 static c3d_status evaluate(c3d_comm *comm, const c3d_args *args, subject *s)
 {
-    c3d_evaluator *evaluator = NULL;
     c3d_evaluation ev = { 0 };
     c3d_place place;
     c3d_status st = c3d_comm_agree_status(comm, open_subject(s, args));
@@ -261,14 +308,17 @@ static c3d_status evaluate(c3d_comm *comm, const c3d_args *args, subject *s)
     const double threshold = c3d_args_given(args, "--threshold")
                                  ? c3d_args_real(args, "--threshold")
                                  : s->config.evaluation.threshold;
+    const c3d_evaluator_desc desc = describe(comm, args, s);
     st = c3d_place_take(comm, s->config.evaluation.threads, NULL, &place);
-    if (st == C3D_OK) st = c3d_comm_agree_status(comm, open_evaluator(comm, args, s, &evaluator));
-    if (st == C3D_OK) st = c3d_comm_agree_status(comm, c3d_evaluator_read(evaluator, s->file));
-    if (st == C3D_OK) st = c3d_evaluator_run(evaluator, c3d_split_name(s->split), &ev);
-    if (st == C3D_OK)
-        st = c3d_comm_agree_status(comm, comm->rank == 0 ? report(s, &ev, threshold) : C3D_OK);
+    if (st == C3D_OK) st = score(&desc, args, s, threshold, &ev);
+    if (st == C3D_OK && c3d_args_flag(args, "--history"))
+        st = evaluate_history(args, &(c3d_history_desc){ .evaluator = &desc,
+                                                         .file = s->file,
+                                                         .evaluation = &ev,
+                                                         .dir = s->out_dir,
+                                                         .split = c3d_split_name(s->split),
+                                                         .threshold = threshold });
     c3d_evaluation_free(&ev);
-    c3d_evaluator_destroy(evaluator);
     return st;
 }
 

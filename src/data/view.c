@@ -22,6 +22,15 @@ c3d_date c3d_dataset_month(const c3d_dataset_info *info, int month)
     return info->periods[p].months[month];
 }
 
+void c3d_dataset_shown_months(const c3d_dataset *dataset, uint32_t index, c3d_date *out)
+{
+    for (size_t s = dataset->first_segment[index]; s < dataset->first_segment[index + 1]; s++) {
+        const c3d_segment *part = &dataset->segments[s];
+        const c3d_date *months = c3d_shard_months(dataset->shards[part->shard]);
+        for (int m = 0; m < part->n; m++) *out++ = months[part->first + m];
+    }
+}
+
 /* A copy of n > 0 elements; NULL when memory is exhausted. */
 static void *copy_of(const void *from, size_t n, size_t size)
 {

@@ -7,6 +7,7 @@ c3d_test(test_forecast LABELS unit LINKS c3d_train)
 c3d_test(test_cut LABELS unit LINKS c3d_train)
 c3d_test(test_stage LABELS unit LINKS c3d_train)
 c3d_test(test_run_files LABELS unit LINKS c3d_train)
+c3d_test(test_detect LABELS unit LINKS c3d_train)
 c3d_test(test_ordered LABELS unit LINKS c3d_train)
 foreach(n 2 4 8)
   add_test(NAME test_ordered_${n} COMMAND ${MPIEXEC_EXECUTABLE} -n ${n} $<TARGET_FILE:test_ordered>)
@@ -32,6 +33,9 @@ endif()
 add_executable(relabel relabel.c)
 c3d_compile_options(relabel)
 target_link_libraries(relabel PRIVATE c3d_data c3d_base)
+add_executable(plant_openings plant_openings.c)
+c3d_compile_options(plant_openings)
+target_link_libraries(plant_openings PRIVATE c3d_data c3d_base)
 add_executable(plant_infinity plant_infinity.c)
 c3d_compile_options(plant_infinity)
 target_link_libraries(plant_infinity PRIVATE c3d_data c3d_base)
@@ -39,7 +43,7 @@ target_link_libraries(plant_infinity PRIVATE c3d_data c3d_base)
 foreach(name train_store train_bf16 train_resume train_ranks train_errors train_practice
              train_diverged train_readers train_classes train_plan plan_memory train_debug
              train_syscalls train_save train_elastic train_norm train_check train_state train_ordered
-             evaluate_ranks train_stage train_fold watch)
+             evaluate_ranks evaluate_history train_stage train_fold watch)
   c3d_script_test(${name} LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
     "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
@@ -50,7 +54,7 @@ foreach(name train_store train_bf16 train_resume train_ranks train_errors train_
     set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED train_store)
   endif()
 endforeach()
-set_tests_properties(plan_memory train_syscalls train_elastic evaluate_ranks train_practice train_stage
+set_tests_properties(plan_memory train_syscalls train_elastic evaluate_ranks evaluate_history train_practice train_stage
   train_fold train_ranks train_bf16
   PROPERTIES LABELS "slow;mpi")
 

@@ -1,0 +1,175 @@
+/* plant_openings open SHARD SAMPLES: the positive frames of a series get a month that they become
+ * positive in: before it they show the months of a negative frame. Prints "frame_id month" of each.
+ * plant_openings hide SHARD FRAME MONTH: the month was not observed in the frame, whose gaps are
+ * filled as data.gaps: previous says, pixel by pixel. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "c3d/data.h"
+
+typedef struct buffers {
+    uint16_t *values;
+    uint8_t *valid;
+    float *missing_share;
+    int64_t *sum, *sum_squares;
+} buffers;
+
+static c3d_status read_scene(c3d_shard *shard, int row, buffers *b)
+{
+    const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
+    const size_t n_months = (size_t)shape->n_months, n_sums = n_months * (size_t)shape->n_bands;
+
+    b->values = c3d_calloc(c3d_scene_bytes(shape), 1);
+    b->valid = c3d_calloc(c3d_valid_bytes(shape), 1);
+    b->missing_share = c3d_calloc(n_months, sizeof(float));
+    b->sum = c3d_calloc(n_sums, sizeof(int64_t));
+    b->sum_squares = c3d_calloc(n_sums, sizeof(int64_t));
+    if (!b->values || !b->valid || !b->missing_share || !b->sum || !b->sum_squares)
+        return C3D_ENOMEM;
+    return c3d_shard_read_scene(
+        shard, row, &(c3d_scene){ b->values, b->valid, b->missing_share, b->sum, b->sum_squares });
+}
+
+static void free_buffers(buffers *b)
+{
+    free(b->values);
+    free(b->valid);
+    free(b->missing_share);
+    free(b->sum);
+    free(b->sum_squares);
+}
+
+static c3d_status write_scene(c3d_shard *shard, int row, const buffers *b)
+{
+    const c3d_scene scene = { b->values, b->valid, b->missing_share, b->sum, b->sum_squares };
+
+    C3D_TRY(c3d_shard_write(shard, row, &scene));
+    return c3d_shard_mark(shard, row, C3D_SCENE_PRESENT,
+                          c3d_scene_checksum(c3d_shard_get_shape(shard), &scene));
+}
+
+static int row_of(const c3d_shard *shard, int64_t frame_id)
+{
+    const int n = c3d_shard_get_shape(shard)->n_scenes;
+    int row = 0;
+
+    while (row < n && c3d_shard_frame_ids(shard)[row] != frame_id) row++;
+    return row < n ? row : -1;
+}
+
+/* ---- open ------------------------------------------------------------------------------------ */
+
+static void copy_months(const c3d_shard_shape *shape, const buffers *from, int n, buffers *to)
+{
+    const size_t k = (size_t)n, n_bands = (size_t)shape->n_bands,
+                 n_months = (size_t)shape->n_months;
+
+    memcpy(to->values, from->values, c3d_scene_bytes(shape) / n_months * k);
+    memcpy(to->valid, from->valid, c3d_valid_bytes(shape) / n_months * k);
+    memcpy(to->missing_share, from->missing_share, k * sizeof(float));
+    memcpy(to->sum, from->sum, k * n_bands * sizeof(int64_t));
+    memcpy(to->sum_squares, from->sum_squares, k * n_bands * sizeof(int64_t));
+}
+
+static c3d_status open_frame(c3d_shard *shard, int64_t frame_id, int64_t negative_id)
+{
+    const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
+    const int row = row_of(shard, frame_id), month = 4 + (int)(frame_id % 8);
+    buffers own = { 0 }, other = { 0 };
+    char text[12];
+    c3d_status st = read_scene(shard, row, &own);
+
+    if (st == C3D_OK) st = read_scene(shard, row_of(shard, negative_id), &other);
+    if (st == C3D_OK) {
+        copy_months(shape, &other, month, &own);
+        st = write_scene(shard, row, &own);
+        printf("%" PRId64 " %s\n", frame_id, c3d_date_text(c3d_shard_months(shard)[month], text));
+    }
+    free_buffers(&own);
+    free_buffers(&other);
+    return st;
+}
+
+static c3d_status open_all(c3d_shard *shard, const char *path)
+{
+    c3d_samples samples;
+    c3d_status st = C3D_OK;
+    int64_t negative_id = -1;
+
+    C3D_TRY(c3d_samples_read(path, &samples));
+    for (size_t i = 0; i < samples.n && negative_id < 0; i++)
+        if (samples.rows[i].label == 0) negative_id = samples.rows[i].frame_id;
+    for (size_t i = 0; i < samples.n && st == C3D_OK; i++)
+        if (samples.rows[i].label > 0)
+            st = open_frame(shard, samples.rows[i].frame_id, negative_id);
+    c3d_samples_free(&samples);
+    return st;
+}
+
+/* ---- hide ------------------------------------------------------------------------------------ */
+
+static bool is_valid(const c3d_shard_shape *shape, const buffers *b, int month, int pixel)
+{
+    const int size = shape->size_px, y = pixel / size, x = pixel % size;
+    const int at = (month * size + y) * ((size + 7) / 8) + x / 8;
+
+    return b->valid[at] >> (7 - x % 8) & 1;
+}
+
+/* The month whose value a pixel shows in `month`: the last observed one, or else the next. */
+static int shown_month(const c3d_shard_shape *shape, const buffers *b, int month, int pixel)
+{
+    int m = month;
+
+    while (m >= 0 && !is_valid(shape, b, m, pixel)) m--;
+    if (m >= 0) return m;
+    for (m = month; m < shape->n_months && !is_valid(shape, b, m, pixel);) m++;
+    return m;
+}
+
+static c3d_status hide(c3d_shard *shard, int64_t frame_id, const char *text)
+{
+    const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
+    const int n_pixels = shape->size_px * shape->size_px, row = row_of(shard, frame_id);
+    const size_t n_bits = c3d_valid_bytes(shape) / (size_t)shape->n_months;
+    buffers old = { 0 }, b = { 0 };
+    c3d_date date;
+    int month = 0;
+
+    if (row < 0 || !c3d_date_parse(text, &date))
+        return C3D_FAIL(C3D_EINVAL, "frame %" PRId64 ", month %s", frame_id, text);
+    while (c3d_shard_months(shard)[month] != date) month++;
+    c3d_status st = read_scene(shard, row, &old);
+    if (st == C3D_OK) st = read_scene(shard, row, &b);
+    if (st == C3D_OK) memset(b.valid + (size_t)month * n_bits, 0, n_bits);
+    for (int m = 0; st == C3D_OK && m < shape->n_months; m++)
+        for (int i = 0; i < n_pixels; i++)
+            for (int band = 0; band < shape->n_bands; band++) {
+                const int from = shown_month(shape, &b, m, i);
+                b.values[(m * shape->n_bands + band) * n_pixels + i] =
+                    from == shape->n_months
+                        ? 0
+                        : old.values[(from * shape->n_bands + band) * n_pixels + i];
+            }
+    if (st == C3D_OK) st = write_scene(shard, row, &b);
+    free_buffers(&old);
+    free_buffers(&b);
+    return st;
+}
+
+int main(int argc, char **argv)
+{
+    const bool opens = argc == 4 && strcmp(argv[1], "open") == 0;
+    const bool hides = argc == 5 && strcmp(argv[1], "hide") == 0;
+    c3d_shard *shard = NULL;
+
+    if (!opens && !hides) return 2;
+    c3d_status st = c3d_shard_open(argv[2], true, &shard);
+    if (st == C3D_OK && opens) st = open_all(shard, argv[3]);
+    if (st == C3D_OK && hides) st = hide(shard, strtoll(argv[3], NULL, 10), argv[4]);
+    c3d_shard_close(shard);
+    if (st == C3D_OK) return 0;
+    fprintf(stderr, "plant_openings: %s\n", c3d_error_last()->message);
+    return 1;
+}
