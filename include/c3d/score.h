@@ -130,6 +130,134 @@ void c3d_percentiles(double *values, size_t n, double *low, double *high);
 #define C3D_REPLICATES     1000
 #define C3D_BOOTSTRAP_SEED 1
 
+/* ---- the figures of one evaluation -------------------------------------------------------------
+ */
+
+/* A figure with the interval to be told, and beside it the one of a formula that takes samples as
+ * independent (NaN: none). method: "block-bootstrap" (percentiles of C3D_REPLICATES replicates)
+ * where there are C3D_BLOCKS_MIN blocks or more, else the formula's. */
+typedef struct c3d_figure {
+    double value, low, high;
+    const char *method; /* static storage */
+    double formula_low, formula_high;
+    const char *formula; /* "wilson", ..., "none" */
+} c3d_figure;
+
+#define C3D_CURVE_MAX 200
+/* Points of a curve with y's interval at each x (pointwise). */
+typedef struct c3d_curve {
+    int n;
+    double x[C3D_CURVE_MAX], y[C3D_CURVE_MAX], low[C3D_CURVE_MAX], high[C3D_CURVE_MAX];
+} c3d_curve;
+
+typedef struct c3d_class_figures {
+    c3d_counts counts; /* against all others */
+    c3d_figure metrics[C3D_N_METRICS], auc, average_precision;
+} c3d_class_figures;
+
+#define C3D_THRESHOLDS_MAX    8
+#define C3D_SHEET_CLASSES_MAX 20 /* more: no intervals by blocks but of the means by counts */
+typedef struct c3d_sheet_desc {
+    const float *scores;   /* [n, n_outputs] */
+    const int32_t *labels; /* [n] */
+    const float *losses;   /* [n], or NULL */
+    size_t n;
+    int n_outputs;
+    const int64_t *blocks; /* [n] names; or NULL: every sample is one */
+    int n_thresholds;      /* of one output */
+    double thresholds[C3D_THRESHOLDS_MAX];
+    bool with_curves; /* of one output */
+} c3d_sheet_desc;
+typedef struct c3d_sheet {
+    size_t n, n_blocks;
+    /* Brier (1950): mean of (p - y)^2; of K classes of their sum. loss: mean, NaN without losses.
+     * Of K classes auc and average_precision are means over the classes against the rest. */
+    c3d_figure auc, average_precision, brier, loss;
+    /* one output: at each threshold */
+    int n_thresholds;
+    double thresholds[C3D_THRESHOLDS_MAX];
+    c3d_counts counts[C3D_THRESHOLDS_MAX];
+    c3d_figure at[C3D_THRESHOLDS_MAX][C3D_N_METRICS];
+    /* x false positive rate, y recall (the highest at that rate), from (0, 0) on; x recall, y
+     * precision (the highest at that recall). Points of the curves of all distinct scores. */
+    c3d_curve roc, precision_recall;
+    /* K classes */
+    int n_classes;
+    c3d_figure metrics[C3D_N_METRICS]; /* accuracy, and means over classes */
+    c3d_class_figures *classes;        /* [n_classes] */
+    int64_t *confusion;                /* [n_classes, n_classes] */
+    c3d_figure *confusion_shares;      /* the same: shares of the row; NULL for many classes */
+} c3d_sheet;
+/* C3D_ENOMEM. Time: C3D_REPLICATES times a few passes over the samples. */
+C3D_CHECKED c3d_status c3d_sheet_make(const c3d_sheet_desc *desc, c3d_sheet *out);
+void c3d_sheet_free(c3d_sheet *sheet); /* a zeroed one is fine */
+
+/* Percentile intervals of any figures: compute fills values [n_figures] for blocks counted times
+ * [n_blocks]; NULL: each once. low, high [n_figures]. Same draws for the same seed and number of
+ * blocks. C3D_ENOMEM. */
+typedef struct c3d_bootstrap_desc {
+    size_t n_blocks, n_figures, n_replicates;
+    uint64_t seed;
+    void (*compute)(void *context, const uint32_t *times, double *values);
+    void *context;
+} c3d_bootstrap_desc;
+C3D_CHECKED c3d_status c3d_bootstrap(const c3d_bootstrap_desc *desc, double *low, double *high);
+
+/* ---- calibration -------------------------------------------------------------------------------
+ */
+
+#define C3D_CALIBRATION_BINS 10
+typedef struct c3d_calibration_bin {
+    double from, to; /* scores in (from, to], the first one's from 0 on */
+    int64_t n, positives;
+    double mean_score; /* NaN without samples */
+} c3d_calibration_bin;
+/* Bins of equal width; returns the expected calibration error: the mean over samples of
+ * |share of positives - mean score| of their bin (Naeini et al. 2015). NaN for n = 0. */
+double c3d_calibration(const float *scores, const int32_t *labels, size_t n,
+                       c3d_calibration_bin out[C3D_CALIBRATION_BINS]);
+
+/* ---- choosing a threshold ----------------------------------------------------------------------
+ */
+
+typedef enum c3d_choose_by { C3D_CHOOSE_F, C3D_CHOOSE_RECALL, C3D_CHOOSE_PRECISION } c3d_choose_by;
+typedef struct c3d_choice {
+    c3d_choose_by by;
+    double value;  /* beta; or the recall or precision that is wanted at least */
+    char name[32]; /* "f1", "f0.5", "recall>=0.9" */
+} c3d_choice;
+/* "f1", "f0.5", "f2", "recall=0.9", "precision=0.95"; false for anything else. */
+bool c3d_choice_parse(const char *text, c3d_choice *out);
+/* Largest F-beta; or largest precision with at least that recall; or largest recall with at least
+ * that precision. Of equals the highest threshold. Thresholds are tried half way between
+ * neighbouring distinct scores, and half the lowest. NaN where no threshold gives what is wanted.
+ * C3D_ENOMEM. */
+C3D_CHECKED c3d_status c3d_choose_threshold(const c3d_choice *choice, const float *scores,
+                                            const int32_t *labels, size_t n, double *out);
+
+/* ---- area-weighted figures of a stratified sample ----------------------------------------------
+ * Estimators of Olofsson et al. (2014, Remote Sensing of Environment 148), in the form of Stehman
+ * (2014, International Journal of Remote Sensing 35) for strata that need not be the predicted
+ * classes. Samples of a stratum are taken as drawn at random and independent. */
+
+typedef struct c3d_strata {
+    int n;                 /* strata */
+    int n_classes;         /* 2 for one output */
+    const double *weights; /* [n] shares of the area, or sizes; above 0 */
+    const int64_t
+        *counts; /* [n, n_classes, n_classes] samples by label (row) and predicted class */
+} c3d_strata;
+typedef struct c3d_weighted {
+    c3d_figure accuracy;
+    c3d_figure *precision, *recall; /* [n_classes] user's and producer's accuracy */
+    c3d_figure *area;               /* [n_classes] share of the area that has the label */
+} c3d_weighted;
+/* 95 %: +-1.96 standard errors, cut to 0..1; method "stratified"; no interval where a stratum has
+ * fewer than 2 samples. Strata without samples are left out and their weight is not counted.
+ * C3D_ENOMEM. */
+C3D_CHECKED c3d_status c3d_weighted_make(const c3d_strata *strata, c3d_weighted *out);
+void c3d_weighted_free(c3d_weighted *weighted); /* a zeroed one is fine */
+
 /* ---- scores-SPLIT.csv --------------------------------------------------------------------------
  */
 
