@@ -275,6 +275,41 @@ C3D_CHECKED c3d_status c3d_class_weights(const c3d_dataset *dataset, const c3d_l
 C3D_CHECKED c3d_status c3d_statistics(const c3d_dataset *dataset, const c3d_list *list,
                                       double *mean_out, double *deviation_out);
 
+/* ---- what samples are of, for scores -----------------------------------------------------------
+ */
+
+typedef struct c3d_sample_facts {
+    int64_t block;   /* samples of one are not independent: the lowest frame_id in it */
+    int region;      /* index of c3d_list_facts.regions; -1: in none */
+    int year;        /* of the label, or of the last month; 0: not known */
+    double missing;  /* share of the pixels of its months that were not observed */
+    double class_ha; /* hectares that its label's class covers in the frame; NaN: not known */
+} c3d_sample_facts;
+typedef struct c3d_list_facts {
+    size_t n;
+    c3d_sample_facts *rows; /* [n] in list order */
+    double block_km;        /* side of the blocks' squares; 0: groups, files or single frames */
+    bool has_frames;        /* else there is no frames.gpkg, and only block, year, missing */
+    int n_regions;
+    char (*regions)[32]; /* [n_regions] sorted */
+    /* How many units a list could have been drawn from, by label: frames of the list's splits that
+     * have a label, times the label years that the list has (series: frames). */
+    int n_labels;
+    int64_t *population; /* [n_labels]; all 0 without frames */
+} c3d_list_facts;
+typedef struct c3d_regions_desc {
+    const char *path;  /* vector file of polygons; NULL: no regions */
+    const char *field; /* that names them; a layer without it gives its name */
+} c3d_regions_desc;
+/* Blocks are what frames.gpkg says, whatever the split rule was: of a grid of frames the square of
+ * data.block_km (of 10 km in files that do not tell) that holds the frame's centre; of an imported
+ * list the frame's group, else the square of its lon, lat, else its file. Without frames.gpkg each
+ * frame is one, and the log says so. A sample is in the region that its frame's centre is in.
+ * C3D_EDATA for a frames.gpkg or regions that cannot be understood. */
+C3D_CHECKED c3d_status c3d_list_facts_find(const c3d_dataset *dataset, const c3d_list *list,
+                                           const c3d_regions_desc *regions, c3d_list_facts *out);
+void c3d_list_facts_free(c3d_list_facts *facts); /* a zeroed one is fine */
+
 /* ---- loader
  * ------------------------------------------------------------------------------------------ */
 

@@ -191,6 +191,7 @@ typedef struct c3d_frames {
     int *years; /* label years, ascending */
     int n_classes;
     char **classes;          /* label classes as configured */
+    int positive;            /* the class that labels are of; -1: none, or by_class */
     bool by_class;           /* class c is label c + 1; else positive is the only class of labels */
     c3d_frame_label *labels; /* [n, n_years] */
     uint8_t *hard;           /* [n, n_years] 1: holds what hard negatives hold; NULL: not asked */
@@ -200,6 +201,8 @@ typedef struct c3d_frames {
     double transform[6];
     int width_px, height_px;
     int size_px;
+    int block_px[2]; /* sides of squares of data.block_km whatever the split, whole strides; 0: in
+                        older files */
     /* as read from a file */
     size_t n_deleted; /* rows that were made and are gone */
     size_t n_edits;

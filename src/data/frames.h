@@ -31,6 +31,8 @@ typedef struct block_grid {
 /* Metres of a pixel along x and y; geographic grids are measured at the latitude of their middle.
  */
 void c3d_frames_pixel_m(const c3d_frames *frames, double out[2]);
+/* Sides of squares of data.block_km, at least a frame's. */
+void c3d_frames_block_px(const c3d_dataset_desc *desc, const c3d_frames *frames, int out[2]);
 C3D_CHECKED c3d_status c3d_frames_blocks(const c3d_dataset_desc *desc, const c3d_frames *frames,
                                          block_grid *out);
 

@@ -203,6 +203,7 @@ static c3d_status write_settings(c3d_vector_writer *writer, const c3d_frames *fr
 {
     const c3d_field_desc fields[] = { { "key", C3D_FIELD_TEXT }, { "value", C3D_FIELD_TEXT } };
     char key[32], value[TEXT_MAX];
+    int block_px[2];
 
     C3D_TRY(c3d_vector_writer_layer(writer, "settings", NULL, fields, 2));
     C3D_TRY(write_setting(writer, "crs_wkt", frames->crs_wkt));
@@ -217,6 +218,11 @@ static c3d_status write_settings(c3d_vector_writer *writer, const c3d_frames *fr
     C3D_TRY(write_setting(writer, "height_px", value));
     (void)snprintf(value, sizeof value, "%d", frames->size_px);
     C3D_TRY(write_setting(writer, "frame_size_px", value));
+    c3d_frames_block_px(desc, frames, block_px);
+    (void)snprintf(value, sizeof value, "%d", block_px[0]);
+    C3D_TRY(write_setting(writer, "block_width_px", value));
+    (void)snprintf(value, sizeof value, "%d", block_px[1]);
+    C3D_TRY(write_setting(writer, "block_height_px", value));
     (void)snprintf(value, sizeof value, "%zu", frames->n);
     C3D_TRY(write_setting(writer, "n_frames", value));
     (void)snprintf(value, sizeof value, "%016" PRIx64, fingerprint);

@@ -59,6 +59,10 @@ static c3d_status read_grid(const char *path, const c3d_vector *settings, c3d_fr
     }
     C3D_TRY(int_setting(path, settings, "width_px", 0, &frames->width_px));
     C3D_TRY(int_setting(path, settings, "height_px", 0, &frames->height_px));
+    if (setting(settings, "block_width_px", 0) != NULL) {
+        C3D_TRY(int_setting(path, settings, "block_width_px", 0, &frames->block_px[0]));
+        C3D_TRY(int_setting(path, settings, "block_height_px", 0, &frames->block_px[1]));
+    }
     return int_setting(path, settings, "frame_size_px", 0, &frames->size_px);
 }
 
@@ -67,6 +71,7 @@ static c3d_status read_labelling(const char *path, const c3d_vector *settings, c
     const int n_years = count_setting(settings, "label_year");
     const int n_classes = count_setting(settings, "class");
     const char *labels = setting(settings, "labels", 0);
+    const char *positive = setting(settings, "positive", 0);
 
     frames->years = c3d_calloc((size_t)n_years + 1, sizeof *frames->years);
     frames->classes = c3d_calloc((size_t)n_classes + 1, sizeof *frames->classes);
@@ -74,8 +79,11 @@ static c3d_status read_labelling(const char *path, const c3d_vector *settings, c
     frames->by_class = labels != NULL && strcmp(labels, "by class") == 0;
     for (int k = 0; k < n_years; k++)
         C3D_TRY(int_setting(path, settings, "label_year", k, &frames->years[frames->n_years++]));
-    for (int c = 0; c < n_classes; c++)
+    frames->positive = -1;
+    for (int c = 0; c < n_classes; c++) {
         frames->classes[frames->n_classes++] = c3d_strdup(setting(settings, "class", c));
+        if (positive != NULL && strcmp(frames->classes[c], positive) == 0) frames->positive = c;
+    }
     return C3D_OK;
 }
 

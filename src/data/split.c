@@ -6,20 +6,18 @@
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
-/* A block's side in pixels: whole strides, so that blocks do not cut the grid of frames askew. */
-static c3d_status block_side(const c3d_dataset_desc *desc, double pixel_m, int *out)
+/* Blocks are whole strides, so that they do not cut the grid of frames askew. */
+void c3d_frames_block_px(const c3d_dataset_desc *desc, const c3d_frames *frames, int out[2])
 {
-    const double wanted = desc->block_km * 1000 / pixel_m;
-    double side;
+    const int stride = desc->stride_px > 0 ? desc->stride_px : frames->size_px;
+    double pixel_m[2];
 
-    if (!(wanted >= desc->frame_size_px))
-        return C3D_FAIL(C3D_ECONFIG,
-                        "data.block_km: %g km are %.1f px, less than one frame of %d px",
-                        desc->block_km, wanted, desc->frame_size_px);
-    side = rint(wanted / desc->stride_px) * desc->stride_px;
-    if (side < desc->frame_size_px) side = desc->frame_size_px;
-    *out = side > INT32_MAX / 2 ? INT32_MAX / 2 : (int)side;
-    return C3D_OK;
+    c3d_frames_pixel_m(frames, pixel_m);
+    for (int axis = 0; axis < 2; axis++) {
+        const double wanted = desc->block_km * 1000 / pixel_m[axis];
+        const double side = fmax(rint(wanted / stride) * stride, frames->size_px);
+        out[axis] = side > INT32_MAX / 2 ? INT32_MAX / 2 : (int)side;
+    }
 }
 
 c3d_status c3d_frames_blocks(const c3d_dataset_desc *desc, const c3d_frames *frames,
@@ -27,11 +25,18 @@ c3d_status c3d_frames_blocks(const c3d_dataset_desc *desc, const c3d_frames *fra
 {
     block_grid blocks = { frames->width_px, frames->height_px, 1, 1 };
     double pixel_m[2];
+    int side[2];
 
     if (desc->split == C3D_SPLIT_BLOCKS || (desc->split == C3D_SPLIT_POLYGONS && desc->folds > 1)) {
         c3d_frames_pixel_m(frames, pixel_m);
-        C3D_TRY(block_side(desc, pixel_m[0], &blocks.width_px));
-        C3D_TRY(block_side(desc, pixel_m[1], &blocks.height_px));
+        for (int axis = 0; axis < 2; axis++)
+            if (!(desc->block_km * 1000 / pixel_m[axis] >= desc->frame_size_px))
+                return C3D_FAIL(
+                    C3D_ECONFIG, "data.block_km: %g km are %.1f px, less than one frame of %d px",
+                    desc->block_km, desc->block_km * 1000 / pixel_m[axis], desc->frame_size_px);
+        c3d_frames_block_px(desc, frames, side);
+        blocks.width_px = side[0];
+        blocks.height_px = side[1];
         blocks.n_x = (frames->width_px - 1) / blocks.width_px + 1;
         blocks.n_y = (frames->height_px - 1) / blocks.height_px + 1;
     }

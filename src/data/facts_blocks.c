@@ -1,0 +1,104 @@
+/* Which frames are not independent of each other. */
+#include "facts.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define USUAL_KM 10.0 /* the standard of data.block_km */
+
+/* What tells blocks apart; frames of one grid have kind SQUARE and source 0. */
+typedef struct place_key {
+    enum { SQUARE, GROUP, PLACE, SOURCE } kind;
+    int64_t a, b;
+    int64_t frame_id;
+    size_t row;
+} place_key;
+
+static int by_key(const void *x, const void *y)
+{
+    const place_key *p = x, *q = y;
+
+    if (p->kind != q->kind) return p->kind < q->kind ? -1 : 1;
+    if (p->a != q->a) return p->a < q->a ? -1 : 1;
+    if (p->b != q->b) return p->b < q->b ? -1 : 1;
+    return (p->frame_id > q->frame_id) - (p->frame_id < q->frame_id);
+}
+
+/* Squares of degrees that are equally wide in metres on each row of them. */
+static place_key key_of_lon_lat(const c3d_frame *frame, double degrees)
+{
+    const double row = floor(frame->lat / degrees);
+    const double shrink = cos((row + 0.5) * degrees * acos(-1.0) / 180);
+
+    return (place_key){ .kind = PLACE,
+                        .a = (int64_t)row,
+                        .b = (int64_t)floor(frame->lon * fmax(shrink, 0) / degrees) };
+}
+
+static place_key key_of(const c3d_frames *frames, const int side[2], size_t i)
+{
+    const c3d_frame *frame = &frames->rows[i];
+    const int64_t middle = frames->size_px / 2;
+    place_key key;
+
+    if (frame->group != 0)
+        key = (place_key){ .kind = GROUP, .a = frame->group };
+    else if (frame->source == 0)
+        key = (place_key){ .kind = SQUARE,
+                           .a = (frame->y + middle) / side[1],
+                           .b = (frame->x + middle) / side[0] };
+    else if (!isnan(frame->lon) && !isnan(frame->lat))
+        key = key_of_lon_lat(frame, side[1] * fabs(frames->transform[5]));
+    else
+        key = (place_key){ .kind = SOURCE, .a = frame->source };
+    key.frame_id = frame->frame_id;
+    key.row = i;
+    return key;
+}
+
+static void find_side(const fact_finder *in, int side[2])
+{
+    double pixel_m[2];
+
+    c3d_frames_pixel_m(in->frames, pixel_m);
+    for (int axis = 0; axis < 2; axis++) {
+        side[axis] = in->frames->block_px[axis];
+        if (side[axis] > 0) continue;
+        const double px = rint(USUAL_KM * 1000 / pixel_m[axis]);
+        side[axis] = px > 1 && px < INT32_MAX / 2 ? (int)px : 1;
+    }
+    if (in->frames->block_px[0] == 0)
+        c3d_log_run("%s: does not tell data.block_km: blocks of %g km", in->gpkg, USUAL_KM);
+    in->facts->block_km = side[1] * pixel_m[1] / 1000;
+}
+
+c3d_status c3d_facts_blocks(const fact_finder *in)
+{
+    const size_t n = in->frames->n;
+    place_key *keys = c3d_calloc(n + 1, sizeof *keys);
+    int64_t *blocks = c3d_calloc(n + 1, sizeof *blocks);
+    bool has_squares = false;
+    int side[2];
+
+    if (!keys || !blocks) {
+        free(keys);
+        free(blocks);
+        return C3D_ENOMEM;
+    }
+    find_side(in, side);
+    for (size_t i = 0; i < n; i++) keys[i] = key_of(in->frames, side, i);
+    qsort(keys, n, sizeof *keys, by_key);
+    for (size_t i = 0, first = 0; i < n; i++) {
+        const place_key *start = &keys[first];
+        if (keys[i].kind != start->kind || keys[i].a != start->a || keys[i].b != start->b)
+            first = i;
+        blocks[keys[i].row] = keys[first].frame_id;
+        has_squares = has_squares || keys[i].kind == SQUARE || keys[i].kind == PLACE;
+    }
+    if (!has_squares) in->facts->block_km = 0;
+    for (size_t i = 0; i < in->list->n; i++)
+        if (in->frame[i] != (size_t)-1) in->facts->rows[i].block = blocks[in->frame[i]];
+    free(keys);
+    free(blocks);
+    return C3D_OK;
+}
