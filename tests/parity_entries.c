@@ -167,6 +167,7 @@ static void check_input(void)
     fill(gain, C3D_COUNT(gain), 20);
     fill(offset, C3D_COUNT(offset), 21);
     for (int k = 0; k < 2; k++) {
+        const c3d_shape stacked = { 9, shapes[k].c * shapes[k].d, 1, shapes[k].h, shapes[k].w };
         for (int i = 0; i < 8 * shapes[k].d; i++) month_from[i] = (int16_t)(i / 3 % shapes[k].d);
         for (int dtype = 0; dtype < C3D_DTYPES; dtype++) {
             c3d_input input = { .values = values,
@@ -188,6 +189,9 @@ static void check_input(void)
             load(&other, shapes[k], &input, got);
             round_all(precision, expected, c3d_shape_count(shapes[k]));
             expect_same("augmented input", got, expected, c3d_shape_count(shapes[k]));
+            input.n_stacked = shapes[k].d; /* lies in memory as before */
+            load(&other, stacked, &input, got);
+            expect_same("stacked input", got, expected, c3d_shape_count(shapes[k]));
         }
     }
     free(got);

@@ -577,8 +577,8 @@ static void input_is_normalised_and_turned(void **state)
     }
 }
 
-/* Two bands of three months of 2 x 2 pixels: the same turn, gain and offset for all months of a
- * band, and each month's values from where month_from says. */
+/* Two bands of three months of 2 x 2 pixels, as such and stacked: the same turn, gain and offset
+ * for all months of a band, and each month's values from where month_from says. */
 static void months_of_a_row_change_together(void **state)
 {
     const uint8_t values[24] = { 1,  2,  3,  4,  11, 12, 13, 14, 21, 22, 23, 24,
@@ -600,14 +600,22 @@ static void months_of_a_row_change_together(void **state)
                         .month_from = month_from };
 
     (void)state;
-    assert_int_equal(ref.ops->input_create(&ref, (c3d_shape){ 1, 2, 3, 2, 2 }, &x), C3D_OK);
-    assert_int_equal(ref.ops->input_load(&ref, x, &input), C3D_OK);
-    assert_int_equal(ref.ops->activation_read(&ref, x, false, out), C3D_OK);
-    assert_floats(out,
-                  (const float[]){ 22.25F, 20.25F, 26.25F, 24.25F, 22.25F, 20.25F, 26.25F, 24.25F,
-                                   2.25F,  0.25F,  6.25F,  4.25F,  -89,    -90,    -87,    -88,
-                                   -89,    -90,    -87,    -88,    -99,    -100,   -97,    -98 },
-                  24);
+    for (int n_stacked = 0; n_stacked <= 3; n_stacked += 3) {
+        const c3d_shape shape = { 1, n_stacked ? 6 : 2, n_stacked ? 1 : 3, 2, 2 };
+        input.n_stacked = n_stacked;
+        assert_int_equal(ref.ops->input_create(&ref, shape, &x), C3D_OK);
+        assert_int_equal(ref.ops->input_load(&ref, x, &input), C3D_OK);
+        assert_int_equal(ref.ops->activation_read(&ref, x, false, out), C3D_OK);
+        if (n_stacked == 0) ref.ops->activation_free(&ref, x);
+        assert_floats(out, (const float[]){ 22.25F, 20.25F, 26.25F, 24.25F, 22.25F, 20.25F,
+                                            26.25F, 24.25F, 2.25F,  0.25F,  6.25F,  4.25F,
+                                            -89,    -90,    -87,    -88,    -89,    -90,
+                                            -87,    -88,    -99,    -100,   -97,    -98 },
+                      24);
+    }
+    input.n_stacked = 4; /* which does not divide 6 */
+    assert_int_equal(ref.ops->input_load(&ref, x, &input), C3D_EINVAL);
+    input.n_stacked = 3;
     month_from[2] = 3;
     assert_int_equal(ref.ops->input_load(&ref, x, &input), C3D_EINVAL);
     month_from[2] = -1;

@@ -129,15 +129,19 @@ static float *input_of_ref(const input_case *c, const input_arrays *a, c3d_dtype
     return out;
 }
 
+/* Of a shape as the case has it, or with its months stacked: in plain order they are the same. */
 static void check_input(const input_case *c, const input_arrays *a, c3d_dtype dtype,
-                        c3d_cuda_type type, const float *expected)
+                        c3d_cuda_type type, bool is_stacked, const float *expected)
 {
-    const size_t n_bytes = lanes_count(c->shape) * lanes_element(type);
+    const c3d_shape s = c->shape, stacked = { s.n, s.c * s.d, 1, s.h, s.w };
+    const c3d_shape shape = is_stacked ? stacked : s;
+    const size_t n_bytes = lanes_count(shape) * lanes_element(type);
     const c3d_cuda_input input = { .values = a->values,
                                    .dtype = dtype,
-                                   .shape = c->shape,
+                                   .shape = shape,
+                                   .n_stacked = is_stacked ? s.d : 0,
                                    .n_samples = c->n_samples,
-                                   .n_lanes = lanes_rounded(c->shape.c),
+                                   .n_lanes = lanes_rounded(shape.c),
                                    .mean = a->mean,
                                    .scale = a->scale,
                                    .symmetry = c->symmetry ? a->symmetry : NULL,
@@ -147,8 +151,8 @@ static void check_input(const input_case *c, const input_arrays *a, c3d_dtype dt
                                    .x = lanes_garbage(n_bytes),
                                    .type = type };
     LAUNCHED(c3d_cuda_input_load(NULL, &input));
-    float *const got = lanes_to(c->shape, type, input.x);
-    for (size_t i = 0; i < c3d_shape_count(c->shape); i++)
+    float *const got = lanes_to(shape, type, input.x);
+    for (size_t i = 0; i < c3d_shape_count(shape); i++)
         if (!is_same(got[i], lanes_nearest(type, expected[i])))
             fail_msg("%s, %s to %s: x[%zu] is %.9g, expected %.9g", c->name, c3d_dtype_name(dtype),
                      lanes_type_names[type], i, (double)got[i], (double)expected[i]);
@@ -167,7 +171,8 @@ static void input_is_that_of_ref(void **state)
             float *const expected = input_of_ref(&input_cases[i], a, dtype);
             for (c3d_cuda_type type = C3D_CUDA_F32; type <= C3D_CUDA_F16; type++) {
                 lanes_order((uint64_t)dtype); /* 0: in order */
-                check_input(&input_cases[i], a, dtype, type, expected);
+                check_input(&input_cases[i], a, dtype, type, false, expected);
+                check_input(&input_cases[i], a, dtype, type, true, expected);
             }
             lanes_free(expected);
             lanes_free(a->values);

@@ -124,6 +124,9 @@ typedef struct c3d_input {
     /* Month d shows the values of month month_from[row, d], in 0..D-1 (C3D_EINVAL otherwise); host
      * memory like the others. */
     const int16_t *month_from; /* [n_samples, D] or NULL: each month its own */
+    /* D > 0: the activation is one slice deep and has C D channels, channel c D + d for month d of
+     * channel c; all above is as if it were [N, C, D, H, W]. 0: it is that. */
+    int n_stacked;
 } c3d_input;
 
 /* Loss on the last activation, [N, K, 1, 1, 1]: K = 1 sigmoid and binary cross entropy on labels

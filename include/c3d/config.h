@@ -70,8 +70,13 @@ typedef enum c3d_config_slice {
     C3D_CONFIG_SLICE_MIDDLE,
     C3D_CONFIG_SLICE_LAST,
     C3D_CONFIG_SLICE_RANDOM,
-    C3D_CONFIG_SLICE_MEDIAN
+    C3D_CONFIG_SLICE_MEDIAN,
+    C3D_CONFIG_SLICE_EVERY
 } c3d_config_slice;
+typedef enum c3d_config_month_order {
+    C3D_CONFIG_MONTH_ORDER_NATURAL,
+    C3D_CONFIG_MONTH_ORDER_SHUFFLED
+} c3d_config_month_order;
 typedef enum c3d_config_stage {
     C3D_CONFIG_STAGE_NONE,
     C3D_CONFIG_STAGE_NODE,
@@ -80,8 +85,12 @@ typedef enum c3d_config_stage {
 typedef enum c3d_config_network {
     C3D_CONFIG_NETWORK_C3D,
     C3D_CONFIG_NETWORK_CNN2D,
-    C3D_CONFIG_NETWORK_TCNN
+    C3D_CONFIG_NETWORK_TCNN,
+    C3D_CONFIG_NETWORK_CNN2D_STACK,
+    C3D_CONFIG_NETWORK_C2PLUS1D
 } c3d_config_network;
+/* None, or 1 + one of c3d_config_network. */
+typedef enum c3d_config_match { C3D_CONFIG_MATCH_NONE } c3d_config_match;
 typedef enum c3d_config_normalization {
     C3D_CONFIG_NORMALIZATION_NONE,
     C3D_CONFIG_NORMALIZATION_BATCH
@@ -214,6 +223,7 @@ typedef struct c3d_config {
         c3d_config_time time;
         int time_months; /* 0: all */
         c3d_config_slice slice;
+        c3d_config_month_order month_order;
         struct {
             bool symmetry;
             double jitter, month_dropout;
@@ -227,6 +237,7 @@ typedef struct c3d_config {
     struct {
         c3d_config_network network;
         int width, fc;
+        c3d_config_match match_parameters;
         double dropout;
         c3d_config_normalization normalization;
         int outputs;

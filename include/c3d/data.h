@@ -318,6 +318,7 @@ typedef enum c3d_slice {
     C3D_SLICE_MIDDLE, /* month n / 2 */
     C3D_SLICE_LAST,
     C3D_SLICE_RANDOM, /* drawn by (seed, epoch, sample) */
+    C3D_SLICE_EVERY,  /* in epoch e month e, of a shorter sample e mod its months */
     C3D_SLICE_MEDIAN  /* of each pixel and band over the months, gap-filled values too; of an even
                          number the lower of the two in the middle */
 } c3d_slice;
@@ -366,6 +367,7 @@ typedef struct c3d_loader_desc {
     bool augment_symmetry; /* flips and quarter turns, drawn by (seed, epoch, sample) */
     double jitter;         /* c3d_input.gain in 1 +- jitter, offset in +- jitter, of each band */
     double month_dropout;  /* each month with this probability; see c3d_batch.month_from */
+    bool months_shuffled;  /* months change places, drawn by (seed, epoch, sample); likewise */
     const float *class_weights; /* by label, of all labels in the list; or NULL; borrowed */
     uint64_t seed;
     int global_batch, micro_batch;
@@ -394,7 +396,8 @@ typedef struct c3d_batch {
     /* [n, bands] c3d_input.gain and offset, uniform; NULL without jitter. */
     const float *gain, *offset;
     /* [n, months] c3d_input.month_from: of a dropped month the last kept one before it, or the
-     * first kept one; one month, drawn, stays if all are dropped. NULL without month_dropout. */
+     * first kept one; one month, drawn, stays if all are dropped. Then their places are drawn with
+     * months_shuffled. NULL without both. */
     const int16_t *month_from;
 } c3d_batch;
 

@@ -23,8 +23,9 @@
  * block). Meant for frames of 16 or 32 px. */
 typedef enum c3d_demo_kind {
     C3D_DEMO_LANDSCAPE,
-    /* Positive: one random pattern that stays. Negative: a new draw from the same distribution each
-     * month. A single month carries no information about the class (a median over months does). */
+    /* Two random patterns and 14 steps between them, once round in 16 months. Positive: in this
+     * order. Negative: in leaps of 5 or 7 steps. Where it begins is drawn, so that a single month
+     * says nothing of the class, and neither does the set of all months: only their order does. */
     C3D_DEMO_TIME_ONLY,
     /* Positive: bare soil and turbid water. Negative: forest and grass. Every month tells. */
     C3D_DEMO_ONE_FRAME,

@@ -11,20 +11,28 @@
 
 typedef enum c3d_layer_kind { C3D_LAYER_CONV, C3D_LAYER_POOL, C3D_LAYER_LINEAR } c3d_layer_kind;
 
+/* A convolution in two, as Tran et al. 2018 have it ("A closer look at spatiotemporal convolutions
+ * for action recognition"): over rows and columns, then over months. Of C channels to K filters
+ * with a kernel of t x d x d the first has M = floor(t d^2 C K / (d^2 C + t K)) filters, so that
+ * both together have at most as many weights as the whole. */
+typedef enum c3d_factor { C3D_FACTOR_WHOLE, C3D_FACTOR_SPACE, C3D_FACTOR_TIME } c3d_factor;
+
 /* Width and fc are multiples of the configured ones, so that one row serves every size. */
 typedef struct c3d_layer_desc {
     c3d_layer_kind kind;
-    const char *name; /* "conv3a"; names the tensors of a checkpoint: conv3a.weight, conv3a.bias */
-    int width_factor; /* conv: K = width_factor * width; linear: K = fc (1) or outputs (0) */
-    int pool[3];      /* pool: window = stride, d h w */
-    bool pad_space;   /* pool: the published 1 px of space before the last pool (pool5_padding) */
+    const char *name;  /* "conv3a"; names the tensors of a checkpoint: conv3a.weight, conv3a.bias */
+    int width_factor;  /* conv: K = width_factor * width; linear: K = fc (1) or outputs (0) */
+    c3d_factor factor; /* conv: which part of one; both parts have the whole's width_factor */
+    int pool[3];       /* pool: window = stride, d h w */
+    bool pad_space;    /* pool: the published 1 px of space before the last pool (pool5_padding) */
     bool relu, dropout; /* after it */
 } c3d_layer_desc;
 
 typedef struct c3d_net {
-    const char *name; /* "c3d", "cnn2d", "tcnn" */
+    const char *name; /* "c3d", "cnn2d", "tcnn", "cnn2d_stack", "c2plus1d" */
     const char *help;
     bool one_slice; /* sees one month */
+    bool stacks;    /* sees all months as one slice deep: channel band * months + month */
     int kernel[3];  /* of every convolution; stride 1, padded by kernel / 2 */
     int n_layers;
     const c3d_layer_desc *layers;
@@ -37,7 +45,7 @@ const c3d_net *c3d_net_at(size_t index);
 
 typedef struct c3d_model_desc {
     const char *network;
-    c3d_shape x; /* n = micro-batch; d = months shown (1 for one_slice) */
+    c3d_shape x; /* as loaded: n = micro-batch, c = bands, d = months (1 for one_slice) */
     int width, fc, outputs;
     double dropout;
     bool pool5_padding;
@@ -66,11 +74,14 @@ typedef struct c3d_shape_table {
 
 /* Walks the table of the network. An axis shorter than a pool's window is not halved (nor padded)
  * there and the note says so ("time is 1: not halved"); where it fits the published layout stays.
+ * A network that stacks begins with the sample's channels and months as channels.
  * Layers marked dropout are followed by one when desc->dropout > 0.
  * Convolutions are followed by a norm with desc->batch_norm (no multiply-adds are counted for it).
  * C3D_ECONFIG with the reason for sizes that make no network. Multiply-adds count every kernel
  * position, padding included, and no biases: the convention of the published figures. */
 C3D_CHECKED c3d_status c3d_shape_table_make(const c3d_model_desc *desc, c3d_shape_table *out);
+/* The width with which desc's network comes nearest to n_params parameters (of two the smaller). */
+C3D_CHECKED c3d_status c3d_width_for(const c3d_model_desc *desc, uint64_t n_params, int *width_out);
 /* One line a layer and a total, as printed at start. */
 void c3d_shape_table_print(const c3d_shape_table *table, c3d_text *out);
 
@@ -98,6 +109,7 @@ typedef struct c3d_model {
     c3d_backend *backend; /* borrowed */
     c3d_shape_table table;
     c3d_activation *input;
+    int n_stacked;                   /* months among the input's channels, 0: none; c3d_input */
     c3d_plan *plans[C3D_MAX_LAYERS]; /* one a layer of the table */
     int n_params;
     c3d_param params[2 * C3D_MAX_LAYERS]; /* forward order */
@@ -135,6 +147,7 @@ size_t c3d_model_largest_param(const c3d_model *model);
  * Adam, as by a broadcast; nothing to do with a precision of 32 bits. */
 C3D_CHECKED c3d_status c3d_model_to_low(c3d_model *model, size_t begin, size_t n);
 
+/* Samples as desc->x has them; input->n_stacked is not looked at. */
 C3D_CHECKED c3d_status c3d_model_load(c3d_model *model, const c3d_input *input);
 /* Runs all layers on the loaded input. */
 C3D_CHECKED c3d_status c3d_model_forward(c3d_model *model, const c3d_pass *pass);

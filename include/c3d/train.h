@@ -26,8 +26,10 @@ C3D_CHECKED c3d_status c3d_check_labels(const c3d_dataset *dataset, const char *
 
 /* What a trained network needs to see: from a run's configuration and a checkpoint. */
 typedef struct c3d_network_desc {
-    c3d_model_desc model; /* x.n is set by the user of it */
-    c3d_slice slice;
+    c3d_model_desc model;     /* x.n is set by the user of it */
+    uint64_t n_params_wanted; /* model.width was chosen to come nearest to it; 0: it was given */
+    c3d_slice slice;          /* C3D_SLICE_EVERY: scored on every month of a sample, and averaged */
+    bool months_shuffled;
     uint64_t seed;
     float focal_gamma;         /* of the loss; 0: cross entropy */
     float mean[64], scale[64]; /* [bands]; input = (value - mean) * scale */
@@ -71,8 +73,8 @@ C3D_CHECKED c3d_status c3d_evaluator_read(c3d_evaluator *evaluator, c3d_tensor_f
 typedef struct c3d_evaluation {
     size_t n;
     int n_outputs;
-    float *scores;   /* [n, n_outputs] */
-    float *losses;   /* [n], of the function that was trained with, not weighted */
+    float *scores;   /* [n, n_outputs]; over several months of a sample their mean */
+    float *losses;   /* [n], of the function that was trained with, not weighted; likewise */
     int32_t *labels; /* [n] */
     double loss;     /* mean, summed in list order */
 } c3d_evaluation;

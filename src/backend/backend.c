@@ -187,8 +187,22 @@ c3d_status c3d_pass_check(const c3d_plan *plan, const c3d_pass *pass, bool backw
     return C3D_OK;
 }
 
+c3d_shape c3d_input_shape(const c3d_input *input, c3d_shape shape)
+{
+    if (input->n_stacked > 0) {
+        shape.d = input->n_stacked;
+        shape.c /= shape.d;
+    }
+    return shape;
+}
+
 c3d_status c3d_input_check(const c3d_input *input, c3d_shape shape)
 {
+    if (input->n_stacked < 0 ||
+        (input->n_stacked > 0 && (shape.d != 1 || shape.c % input->n_stacked != 0)))
+        return C3D_FAIL(C3D_EINVAL, "input: %d months stacked in %d channels of %d slices",
+                        input->n_stacked, shape.c, shape.d);
+    shape = c3d_input_shape(input, shape);
     if (input->n_samples < 0 || input->n_samples > shape.n)
         return C3D_FAIL(C3D_EINVAL, "input: %d samples, planned for %d", input->n_samples, shape.n);
     if (!input->gain != !input->offset)

@@ -28,6 +28,8 @@ C3D_CHECKED c3d_status c3d_host_options_check(const c3d_backend *backend);
 /* Refuses an input shape with an empty axis, and an input that does not fit the shape. */
 C3D_CHECKED c3d_status c3d_shape_check(c3d_shape shape);
 C3D_CHECKED c3d_status c3d_input_check(const c3d_input *input, c3d_shape shape);
+/* [N, C, D, H, W] of values that are loaded into an activation of that shape. */
+c3d_shape c3d_input_shape(const c3d_input *input, c3d_shape shape);
 
 /* Whether the cuda backend is in this build and has a device: what "auto" asks. */
 bool c3d_cuda_is_there(void);

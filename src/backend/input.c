@@ -64,6 +64,7 @@ c3d_status c3d_host_input(float *x, c3d_shape s, const c3d_input *input)
     const size_t used = (size_t)input->n_samples * n_images;
 
     C3D_TRY(c3d_input_check(input, s));
+    s = c3d_input_shape(input, s);
     memset(x + used * n_image, 0, (c3d_shape_count(s) - used * n_image) * sizeof *x);
 #pragma omp parallel for schedule(static)
     for (size_t m = 0; m < used; m++) { /* m: row, channel, month */

@@ -272,6 +272,13 @@ static bool months_to_drop(const c3d_config *c, char what[256])
     return c->data.augment.month_dropout == 0 || c->model.network != C3D_CONFIG_NETWORK_CNN2D;
 }
 
+static bool months_to_order(const c3d_config *c, char what[256])
+{
+    (void)snprintf(what, 256, "shuffled, but cnn2d sees one month only");
+    return c->data.month_order == C3D_CONFIG_MONTH_ORDER_NATURAL ||
+           c->model.network != C3D_CONFIG_NETWORK_CNN2D;
+}
+
 static bool groups_natural(const c3d_config *c, char what[256])
 {
     (void)snprintf(what, 256,
@@ -325,6 +332,7 @@ static const rule rules[] = {
     { { "data.stage_groups", "data.sampling" }, groups_natural },
     { { "data.stage_groups", "train.micro_batch", "train.global_batch" }, groups_fit },
     { { "data.augment.month_dropout", "model.network" }, months_to_drop },
+    { { "data.month_order", "model.network" }, months_to_order },
     { { "train.focal_gamma", "train.loss" }, gamma_used },
     { { "train.micro_batch", "train.global_batch" }, micro_fits },
     { { "data.negative_share", "data.positive_share" }, shares_ordered },

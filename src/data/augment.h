@@ -21,5 +21,7 @@ void c3d_augment_jitter(const c3d_showing *showing, double j, int n_bands, float
  * kept. */
 void c3d_augment_months(const c3d_showing *showing, double probability, int n_months,
                         int16_t *from);
+/* from [n_months] in another order, all of which are alike likely. */
+void c3d_augment_order(const c3d_showing *showing, int n_months, int16_t *from);
 
 #endif

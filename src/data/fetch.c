@@ -173,7 +173,8 @@ static int slice_month(c3d_slice slice, int n_months, int chosen)
     case C3D_SLICE_FIRST: return 0;
     case C3D_SLICE_MIDDLE: return n_months / 2;
     case C3D_SLICE_LAST: return n_months - 1;
-    case C3D_SLICE_RANDOM: return chosen;
+    case C3D_SLICE_RANDOM:
+    case C3D_SLICE_EVERY: return chosen;
     case C3D_SLICE_MEDIAN: break;
     }
     return 0;
@@ -181,8 +182,9 @@ static int slice_month(c3d_slice slice, int n_months, int chosen)
 
 void c3d_fetch_range(const c3d_fetch_desc *desc, int n_months, int *first_out, int *n_out)
 {
-    const bool is_fixed =
-        desc->one_slice && desc->slice != C3D_SLICE_MEDIAN && desc->slice != C3D_SLICE_RANDOM;
+    const c3d_slice slice = desc->slice;
+    const bool is_fixed = desc->one_slice && slice != C3D_SLICE_MEDIAN &&
+                          slice != C3D_SLICE_RANDOM && slice != C3D_SLICE_EVERY;
 
     *first_out = is_fixed ? slice_month(desc->slice, n_months, 0) : 0;
     *n_out = is_fixed ? 1 : n_months;

@@ -112,12 +112,23 @@ static void augment(const c3d_loader *loader, micro_batch *batch, int row,
     const int n_bands = loader->shape.c, n_months = loader->shape.d;
     float *gain = batch->gain + (size_t)row * (size_t)n_bands;
     float *offset = batch->offset + (size_t)row * (size_t)n_bands;
+    int16_t *from = batch->month_from + (size_t)row * (size_t)n_months;
 
     if (desc->augment_symmetry) batch->symmetry[row] = c3d_augment_symmetry(showing);
     if (desc->jitter > 0) c3d_augment_jitter(showing, desc->jitter, n_bands, gain, offset);
-    if (desc->month_dropout > 0)
-        c3d_augment_months(showing, desc->month_dropout, n_months,
-                           batch->month_from + (size_t)row * (size_t)n_months);
+    if (desc->month_dropout > 0) c3d_augment_months(showing, desc->month_dropout, n_months, from);
+    for (int m = 0; desc->month_dropout <= 0 && m < n_months; m++) from[m] = (int16_t)m;
+    if (desc->months_shuffled) c3d_augment_order(showing, n_months, from);
+}
+
+/* The month of a network that sees one, where it changes. */
+static int chosen_month(const c3d_loader *loader, uint64_t key, c3d_place place)
+{
+    const int n_months = loader->fetch.dataset->samples.rows[place.index].n_months;
+
+    if (loader->desc.slice == C3D_SLICE_EVERY) return (int)(loader->epoch % n_months);
+    return (int)c3d_random_below(loader->desc.seed, C3D_STREAM(C3D_PURPOSE_SLICE, place.turn), key,
+                                 (uint64_t)n_months);
 }
 
 static c3d_status fill_row(c3d_loader *loader, int reader, micro_batch *batch, int row,
@@ -128,15 +139,14 @@ static c3d_status fill_row(c3d_loader *loader, int reader, micro_batch *batch, i
     const c3d_sample *sample = &loader->fetch.dataset->samples.rows[index];
     const uint32_t *drawn_as = loader->fetch.dataset->drawn_as;
     const uint64_t key = (uint64_t)loader->epoch << 32 | (drawn_as ? drawn_as[index] : index);
-    const int chosen = (int)c3d_random_below(desc->seed, C3D_STREAM(C3D_PURPOSE_SLICE, place.turn),
-                                             key, (uint64_t)sample->n_months);
 
     batch->index[row] = index;
     batch->labels[row] = sample->label;
     if (desc->class_weights) batch->weights[row] = desc->class_weights[sample->label];
     batch->row_keys[row] = row_key(key, place.turn);
     augment(loader, batch, row, &(c3d_showing){ desc->seed, key, place.turn });
-    return c3d_fetch_sample(&loader->fetch, index, chosen, loader->scratch[reader],
+    return c3d_fetch_sample(&loader->fetch, index, chosen_month(loader, key, place),
+                            loader->scratch[reader],
                             batch->values + (size_t)row * loader->sample_bytes);
 }
 
@@ -211,8 +221,8 @@ static c3d_status check_desc(const c3d_loader_desc *desc)
         !(desc->month_dropout >= 0 && desc->month_dropout <= 1))
         return C3D_FAIL(C3D_EINVAL, "loader: jitter %g, month dropout %g, expected 0 to 1",
                         desc->jitter, desc->month_dropout);
-    if (desc->month_dropout > 0 && desc->one_slice)
-        return C3D_FAIL(C3D_EINVAL, "loader: month dropout of one month");
+    if ((desc->month_dropout > 0 || desc->months_shuffled) && desc->one_slice)
+        return C3D_FAIL(C3D_EINVAL, "loader: month dropout, or another order, of one month");
     if (desc->list->n == 0) return C3D_FAIL(C3D_EINVAL, "loader: an empty list of samples");
     return C3D_OK;
 }
@@ -411,6 +421,11 @@ c3d_status c3d_loader_start(c3d_loader *loader, int64_t epoch, int64_t first_ste
     return C3D_OK;
 }
 
+static bool moves_months(const c3d_loader_desc *desc)
+{
+    return desc->month_dropout > 0 || desc->months_shuffled;
+}
+
 int64_t c3d_loader_next_sample(const c3d_loader *loader)
 {
     if (loader->n_given >= loader->n_items) return -1;
@@ -441,7 +456,7 @@ c3d_status c3d_loader_next(c3d_loader *loader, c3d_batch *out)
                         .symmetry = loader->desc.augment_symmetry ? slot->symmetry : NULL,
                         .gain = loader->desc.jitter > 0 ? slot->gain : NULL,
                         .offset = loader->desc.jitter > 0 ? slot->offset : NULL,
-                        .month_from = loader->desc.month_dropout > 0 ? slot->month_from : NULL };
+                        .month_from = moves_months(&loader->desc) ? slot->month_from : NULL };
     return C3D_OK;
 }
 

@@ -6,13 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLANET_PIXELS  8388608 /* around the equator: 256 x 2^15 */
-#define PLANET_HALF_M  20037508.342789244
-#define ORIGIN_X       2877440 /* near 56.5 W, 6.5 S, where the Tapajos is; multiples of 1024 */
-#define ORIGIN_Y       4345856
-#define N_MONTHS       45
-#define N_MONTHS_TESTS 16
-#define SCHEMA         1
+#define PLANET_PIXELS 8388608 /* around the equator: 256 x 2^15 */
+#define PLANET_HALF_M 20037508.342789244
+#define ORIGIN_X      2877440 /* near 56.5 W, 6.5 S, where the Tapajos is; multiples of 1024 */
+#define ORIGIN_Y      4345856
+#define N_MONTHS      45
+#define SCHEMA        1
 
 static const char *const kind_names[C3D_DEMO_KINDS] = { "landscape", "time_only", "one_frame" };
 static const char *const size_names[C3D_DEMO_SIZES] = { "small", "medium", "large", "tiny" };
@@ -354,7 +353,7 @@ c3d_status c3d_demo_make(const c3d_demo_desc *desc)
         a.n_ranks = desc->sharing->n_ranks;
     }
     a.layout = is_landscape(&a) ? landscape_layouts[desc->size] : pattern_layouts[desc->size];
-    a.n_months = is_landscape(&a) ? N_MONTHS : N_MONTHS_TESTS;
+    a.n_months = is_landscape(&a) ? N_MONTHS : DEMO_TURN_MONTHS;
     C3D_TRY(agree(&a, a.rank == 0 ? prepare(&a) : C3D_OK));
     C3D_TRY(agree(&a, a.rank == 0 ? C3D_OK : state_read(&a)));
     if (a.is_complete) {

@@ -17,10 +17,24 @@ bool demo_pattern_is_positive(uint64_t seed, int x, int y)
     return (ways[way] >> square & 1) != 0;
 }
 
-/* Both draws of the pattern have one distribution; they differ in what they are keyed by. */
-static demo_spectrum time_spectrum(bool is_positive, float kept, float drawn_anew)
+/* All steps are odd, so that 16 months show all phases. A square that begins anywhere shows any
+ * phase in any month alike often, whichever its steps are. */
+int demo_pattern_phase(uint64_t seed, int x, int y, int month)
 {
-    const float noise = is_positive ? kept : drawn_anew;
+    static const int leaps[4] = { 5, 7, 9, 11 };
+    const int column = (int)floor((double)x / SQUARE_PX), row = (int)floor((double)y / SQUARE_PX);
+    const uint64_t square = demo_index(column, row);
+    const int first = (int)c3d_random_below(seed, demo_stream_of(DEMO_PATTERN, 1), square, 16);
+    const int way = (int)c3d_random_below(seed, demo_stream_of(DEMO_PATTERN, 2), square, 4);
+    const int step = demo_pattern_is_positive(seed, x, y) ? 1 : leaps[way];
+
+    return (first + step * month) % DEMO_TURN_MONTHS;
+}
+
+static demo_spectrum time_spectrum(int phase, float first, float second)
+{
+    const double angle = 2 * DEMO_PI * phase / DEMO_TURN_MONTHS;
+    const float noise = (float)cos(angle) * first + (float)sin(angle) * second;
     return demo_spectrum_mix(demo_forest(0, 0, 0.5f), demo_soil(0, 0),
                              demo_step(-0.4f, 0.4f, noise));
 }
@@ -36,20 +50,22 @@ c3d_status demo_pattern_render(uint64_t seed, bool time_only, int month, demo_wi
                                float *ground)
 {
     const size_t n = demo_window_pixels(window);
-    const demo_noise keeps = { seed, DEMO_NOISE_PATTERN, 0, 7.0f, 2, 0.5f };
-    const demo_noise anew = { seed, DEMO_NOISE_PATTERN, 1 + month, 7.0f, 2, 0.5f };
+    const demo_noise first = { seed, DEMO_NOISE_PATTERN, 0, 7.0f, 2, 0.5f };
+    const demo_noise second = {
+        seed, DEMO_NOISE_PATTERN, 1 + (time_only ? 0 : month), 7.0f, 2, 0.5f
+    };
     c3d_status st;
     float *noise = c3d_calloc(2 * n, sizeof(*noise));
     if (noise == NULL) return c3d_error_last()->status;
-    C3D_TRY_TO(end, demo_noise_fill(&keeps, window, noise));
-    C3D_TRY_TO(end, demo_noise_fill(&anew, window, noise + n));
+    C3D_TRY_TO(end, demo_noise_fill(&first, window, noise));
+    C3D_TRY_TO(end, demo_noise_fill(&second, window, noise + n));
     for (size_t i = 0; i < n; i++) {
         const int x = window.x + (int)(i % (size_t)window.width);
         const int y = window.y + (int)(i / (size_t)window.width);
-        const bool is_positive = demo_pattern_is_positive(seed, x, y);
         demo_put(ground, n, i,
-                 time_only ? time_spectrum(is_positive, noise[i], noise[n + i])
-                           : frame_spectrum(is_positive, noise[n + i]));
+                 time_only
+                     ? time_spectrum(demo_pattern_phase(seed, x, y, month), noise[i], noise[n + i])
+                     : frame_spectrum(demo_pattern_is_positive(seed, x, y), noise[n + i]));
     }
 end:
     free(noise);

@@ -288,6 +288,10 @@ C3D_CHECKED c3d_status demo_map_write(const demo_map *map, const char *directory
 /* ---- test sets ------------------------------------------------------------------------------- */
 
 bool demo_pattern_is_positive(uint64_t seed, int x, int y);
+#define DEMO_TURN_MONTHS 16 /* of a test set; once round */
+/* time_only: the steps round that the square of a pixel has gone in a month, below
+ * DEMO_TURN_MONTHS. */
+int demo_pattern_phase(uint64_t seed, int x, int y, int month);
 /* time_only: the class shows in time only; else in every month. ground: [band, y, x]. */
 C3D_CHECKED c3d_status demo_pattern_render(uint64_t seed, bool time_only, int month,
                                            demo_window window, float *ground);

@@ -133,9 +133,10 @@ c3d_status c3d_model_create(c3d_model *model, c3d_backend *backend, const c3d_mo
 
     *model = (c3d_model){ .backend = backend };
     C3D_TRY_TO(fail, c3d_shape_table_make(desc, &model->table));
-    C3D_TRY_TO(fail, backend->ops->input_create(backend, desc->x, &model->input));
+    C3D_TRY_TO(fail, backend->ops->input_create(backend, model->table.layers[0].x, &model->input));
     C3D_TRY_TO(fail, plan_layers(model));
     list_params(model, c3d_net_find(desc->network)->kernel[0] > 1);
+    if (c3d_net_find(desc->network)->stacks) model->n_stacked = desc->x.d;
     lay_out_arena(model);
     list_running(model);
     C3D_TRY_TO(fail, allocate_all(model, desc->training));
@@ -194,7 +195,10 @@ c3d_status c3d_model_export(c3d_model *model, int p, const float *arena, float *
 
 c3d_status c3d_model_load(c3d_model *model, const c3d_input *input)
 {
-    return ops_of(model)->input_load(model->backend, model->input, input);
+    c3d_input stacked = *input;
+
+    stacked.n_stacked = model->n_stacked;
+    return ops_of(model)->input_load(model->backend, model->input, &stacked);
 }
 
 /* A layer's range of an arena and pointers to its weight and bias there; empty without any. */

@@ -4,6 +4,8 @@
 #include <limits.h>
 #include <string.h>
 
+#define WIDEST (1 << 20) /* keeps every product below in 64 bits */
+
 static int *axis_of(c3d_shape *shape, int axis)
 {
     return axis == 0 ? &shape->d : axis == 1 ? &shape->h : &shape->w;
@@ -12,7 +14,7 @@ static int *axis_of(c3d_shape *shape, int axis)
 static c3d_status check_numbers(const c3d_net *net, const c3d_model_desc *desc)
 {
     const c3d_shape x = desc->x;
-    const int widest = 1 << 20; /* keeps every product below in 64 bits */
+    const int widest = WIDEST;
 
     if (x.n < 1 || x.c < 1 || x.d < 1 || x.h < 1 || x.w < 1 || x.c > widest || x.d > widest ||
         x.h > widest || x.w > widest) {
@@ -23,6 +25,10 @@ static c3d_status check_numbers(const c3d_net *net, const c3d_model_desc *desc)
     if (net->one_slice && x.d != 1)
         return C3D_FAIL(C3D_ECONFIG, "model.network %s: sees one month, was given %d", net->name,
                         x.d);
+    if (net->stacks && (int64_t)x.c * x.d > widest)
+        return C3D_FAIL(C3D_ECONFIG,
+                        "model.network %s: %d bands of %d months are too many channels", net->name,
+                        x.c, x.d);
     if (net->kernel[1] == 1 && x.d < 2)
         return C3D_FAIL(C3D_ECONFIG, "model.network %s: looks along time alone, was given 1 month",
                         net->name);
@@ -41,17 +47,30 @@ static c3d_status check_numbers(const c3d_net *net, const c3d_model_desc *desc)
     return C3D_OK;
 }
 
-static void conv_op(const c3d_net *net, const c3d_layer_desc *layer, const c3d_model_desc *desc,
-                    c3d_op_desc *op)
+/* Between the parts of a convolution from n_channels to n_filters; see c3d_factor. */
+static int n_between(const c3d_net *net, int n_channels, int n_filters)
 {
+    const int64_t in_time = net->kernel[0], in_space = (int64_t)net->kernel[1] * net->kernel[2];
+
+    return (int)(in_time * in_space * n_channels * n_filters /
+                 (in_space * n_channels + in_time * n_filters));
+}
+
+static void conv_op(const c3d_net *net, const c3d_layer_desc *layer, const c3d_model_desc *desc,
+                    c3d_layer_info *info)
+{
+    c3d_op_desc *op = &info->op;
+
     op->op = C3D_OP_CONV;
     op->n_filters = layer->width_factor * desc->width;
+    if (layer->factor == C3D_FACTOR_SPACE) op->n_filters = n_between(net, info->x.c, op->n_filters);
     op->no_bias = desc->batch_norm; /* beta takes its place */
     op->relu = layer->relu && !desc->batch_norm;
     for (int axis = 0; axis < 3; axis++) {
-        op->kernel[axis] = net->kernel[axis];
+        const bool is_other = layer->factor == (axis == 0 ? C3D_FACTOR_SPACE : C3D_FACTOR_TIME);
+        op->kernel[axis] = is_other ? 1 : net->kernel[axis];
         op->stride[axis] = 1;
-        op->pad_before[axis] = op->pad_after[axis] = net->kernel[axis] / 2;
+        op->pad_before[axis] = op->pad_after[axis] = op->kernel[axis] / 2;
     }
 }
 
@@ -171,6 +190,7 @@ c3d_status c3d_shape_table_make(const c3d_model_desc *desc, c3d_shape_table *out
 
     if (!net) return C3D_FAIL(C3D_ECONFIG, "model.network: no network \"%s\"", desc->network);
     C3D_TRY(check_numbers(net, desc));
+    if (net->stacks) x.c *= x.d, x.d = 1;
     *out = (c3d_shape_table){ 0 };
     for (int i = 0; i < net->n_layers; i++) {
         const c3d_layer_desc *layer = &net->layers[i];
@@ -179,7 +199,7 @@ c3d_status c3d_shape_table_make(const c3d_model_desc *desc, c3d_shape_table *out
         info.op.needs_x_grad = i > 0;
         (void)snprintf(info.name, sizeof info.name, "%s", layer->name);
         switch (layer->kind) {
-        case C3D_LAYER_CONV: conv_op(net, layer, desc, &info.op); break;
+        case C3D_LAYER_CONV: conv_op(net, layer, desc, &info); break;
         case C3D_LAYER_POOL: pool_op(layer, desc->pool5_padding, &info); break;
         case C3D_LAYER_LINEAR: linear_op(layer, desc, &info.op); break;
         }
@@ -188,6 +208,34 @@ c3d_status c3d_shape_table_make(const c3d_model_desc *desc, c3d_shape_table *out
         if (layer->dropout && desc->dropout > 0)
             C3D_TRY(append_dropout(out, layer, desc->dropout, &x));
     }
+    return C3D_OK;
+}
+
+static uint64_t distance(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+/* More filters make more parameters, so that a search by halves finds the last width that does not
+ * exceed n_params; a width that makes no network any more does. */
+c3d_status c3d_width_for(const c3d_model_desc *desc, uint64_t n_params, int *width_out)
+{
+    c3d_model_desc tried = *desc;
+    c3d_shape_table table;
+    int low = 1, high = WIDEST + 1;
+
+    tried.width = low;
+    C3D_TRY(c3d_shape_table_make(&tried, &table));
+    uint64_t n_low = table.n_params, n_high = UINT64_MAX;
+    while (high - low > 1) {
+        tried.width = low + (high - low) / 2;
+        const bool fits = c3d_shape_table_make(&tried, &table) == C3D_OK;
+        if (fits && table.n_params <= n_params)
+            low = tried.width, n_low = table.n_params;
+        else
+            high = tried.width, n_high = fits ? table.n_params : UINT64_MAX;
+    }
+    *width_out = distance(n_high, n_params) < distance(n_low, n_params) ? high : low;
     return C3D_OK;
 }
 

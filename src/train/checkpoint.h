@@ -46,8 +46,15 @@ C3D_CHECKED c3d_status c3d_checkpoint_remove_parts(const char *dir);
  * those whose step it divides. */
 C3D_CHECKED c3d_status c3d_checkpoint_prune(const char *dir, int keep_last, int64_t every_steps);
 
-/* What a configuration says of the network; statistics and input shape are added by others. */
+/* What a configuration says of the network; the others add statistics and input shape, */
 void c3d_network_from_config(const c3d_config *config, c3d_network_desc *out);
+/* the samples that a loader delivers and, with model.match_parameters, the width. C3D_ECONFIG when
+ * the sizes make no network. */
+C3D_CHECKED c3d_status c3d_network_set_input(const c3d_config *config, const c3d_loader_size *input,
+                                             c3d_network_desc *network);
+/* A line about that width, n_params being the network's own; nothing where it was given. */
+void c3d_network_say_width(const c3d_config *config, const c3d_network_desc *network,
+                           uint64_t n_params, c3d_text *out);
 void c3d_network_set_statistics(c3d_network_desc *network, int band, double mean, double deviation);
 
 #endif

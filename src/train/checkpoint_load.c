@@ -350,6 +350,21 @@ static c3d_status read_input(c3d_tensor_file *file, c3d_shape *out)
     return st;
 }
 
+/* Of files of versions that could only be given one, the configuration's. */
+static c3d_status read_width(c3d_tensor_file *file, const c3d_config *config, int *out)
+{
+    const char *text;
+    long long width;
+
+    if (config->model.match_parameters == C3D_CONFIG_MATCH_NONE) return C3D_OK;
+    C3D_TRY(need(file, "width", &text));
+    if (!c3d_parse_int(text, &width) || width < 1 || width > INT32_MAX)
+        return C3D_FAIL(C3D_EDATA, "%s: its width is no number of filters",
+                        c3d_tensor_file_path(file));
+    *out = (int)width;
+    return C3D_OK;
+}
+
 c3d_status c3d_checkpoint_network(c3d_tensor_file *file, c3d_config *config_out,
                                   c3d_network_desc *out)
 {
@@ -357,6 +372,7 @@ c3d_status c3d_checkpoint_network(c3d_tensor_file *file, c3d_config *config_out,
     c3d_network_from_config(config_out, out);
     c3d_status st = read_input(file, &out->model.x);
     if (st == C3D_OK) st = read_statistics(file, out);
+    if (st == C3D_OK) st = read_width(file, config_out, &out->model.width);
     if (st != C3D_OK) c3d_config_free(config_out);
     return st;
 }

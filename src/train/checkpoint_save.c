@@ -55,7 +55,7 @@ static c3d_json *statistics_json(const c3d_run *run, const c3d_dataset_info *inf
 
 static c3d_json *input_json(const c3d_run *run)
 {
-    const c3d_shape x = run->model.table.layers[0].x;
+    const c3d_shape x = run->network.model.x;
     c3d_json *json = c3d_json_object();
 
     c3d_json_set(json, "bands", c3d_json_int(x.c));
@@ -149,6 +149,7 @@ static c3d_status put_metadata(c3d_run *run, writer *w, const char *kind)
     C3D_TRY(put_hash(w, "train_list_hash", run->train_list.hash));
     C3D_TRY(put_json(w, "statistics", statistics_json(run, info)));
     C3D_TRY(put_json(w, "input", input_json(run)));
+    C3D_TRY(put_int(w, "width", run->network.model.width));
     C3D_TRY(put_json(w, "position", position_json(run)));
     C3D_TRY(put_int(w, "n_steps", c3d_run_n_steps(run)));
     C3D_TRY(put_json(w, "early_stop", early_stop_json(&run->patience)));

@@ -81,6 +81,7 @@ static c3d_status say_start(c3d_run *run, const c3d_batch *batch, const char *ch
     c3d_text text = { 0 };
     char device[256];
 
+    c3d_network_say_width(run->config, &run->network, run->model.table.n_params, &text);
     c3d_text_add(&text, "%s on %s; parameters %s%s; samples (label):", run->network.model.network,
                  run->backend.ops->describe(&run->backend, device),
                  from[0] ? "of " : "as initialised", from);
@@ -105,7 +106,8 @@ static c3d_status debug_batch(c3d_run *run, const char *checkpoint, c3d_debug_de
                                .dtype = c3d_dataset_get_info(run->dataset)->dtype,
                                .n_samples = batch.n,
                                .mean = run->network.mean,
-                               .scale = run->network.scale };
+                               .scale = run->network.scale,
+                               .month_from = batch.month_from };
     desc->labels = batch.labels;
     desc->row_keys = batch.row_keys;
     desc->seed = (uint64_t)run->config->data.seed;

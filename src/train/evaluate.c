@@ -8,6 +8,7 @@ struct c3d_evaluator {
     c3d_backend backend;
     c3d_model model;
     c3d_loader *loader;
+    int n_passes;     /* over the list, each of another month: 1, or with C3D_SLICE_EVERY many */
     float *canonical; /* one parameter on its way */
 };
 
@@ -23,6 +24,7 @@ static c3d_loader_desc loader_of(const c3d_evaluator_desc *d)
         .list = d->list,
         .one_slice = net && net->one_slice,
         .slice = d->network.slice,
+        .months_shuffled = d->network.months_shuffled,
         .seed = d->network.seed,
         .micro_batch = d->batch,
         .global_batch = d->batch * d->comm->n_ranks, /* so that block i is rank i mod n_ranks's */
@@ -39,8 +41,11 @@ static c3d_status build(c3d_evaluator *e)
     const c3d_evaluator_desc *d = &e->desc;
     const c3d_loader_desc loader = loader_of(d);
     c3d_model_desc model = d->network.model;
+    c3d_loader_size size;
 
+    C3D_TRY(c3d_loader_size_of(&loader, &size));
     C3D_TRY(c3d_loader_create(&loader, &e->loader));
+    e->n_passes = loader.one_slice && loader.slice == C3D_SLICE_EVERY ? size.n_months : 1;
     model.x = c3d_loader_shape(e->loader);
     if (model.x.d != d->network.model.x.d)
         return C3D_FAIL(C3D_EDATA, "the network was trained on %d months, these samples have %d",
@@ -126,7 +131,30 @@ c3d_status c3d_evaluator_read(c3d_evaluator *evaluator, c3d_tensor_file *file)
 typedef struct results {
     float *losses, *scores; /* [n], [n, outputs] */
     size_t n;
+    double *sums;    /* over several passes: [n, outputs + 1], losses first; else NULL */
+    uint32_t *index; /* [n] rows of samples.csv; likewise */
 } results;
+
+static c3d_status results_create(const c3d_evaluator *e, results *out)
+{
+    const size_t n = e->desc.list->n, n_outputs = (size_t)e->desc.network.model.outputs;
+
+    *out = (results){ .losses = c3d_calloc(n, sizeof(float)),
+                      .scores = c3d_calloc(n * n_outputs, sizeof(float)) };
+    if (!out->losses || !out->scores) return C3D_ENOMEM;
+    if (e->n_passes == 1) return C3D_OK;
+    out->sums = c3d_calloc(n * (n_outputs + 1), sizeof(double));
+    out->index = c3d_calloc(n, sizeof(uint32_t));
+    return out->sums && out->index ? C3D_OK : C3D_ENOMEM;
+}
+
+static void results_free(results *r)
+{
+    free(r->losses);
+    free(r->scores);
+    free(r->sums);
+    free(r->index);
+}
 
 /* Enqueues the next block; its results are filled later. */
 static c3d_status run_block(c3d_evaluator *e, int64_t step, results *mine)
@@ -144,6 +172,7 @@ static c3d_status run_block(c3d_evaluator *e, int64_t step, results *mine)
         .n_samples = batch.n,
         .mean = e->desc.network.mean,
         .scale = e->desc.network.scale,
+        .month_from = batch.month_from,
     };
     const c3d_pass pass = { .n_samples = batch.n, .row_keys = batch.row_keys };
     const c3d_loss loss = { .n_samples = batch.n,
@@ -154,33 +183,83 @@ static c3d_status run_block(c3d_evaluator *e, int64_t step, results *mine)
     C3D_TRY(c3d_model_load(&e->model, &input));
     C3D_TRY(c3d_model_forward(&e->model, &pass));
     C3D_TRY(c3d_model_loss(&e->model, &loss));
+    if (mine->index)
+        memcpy(mine->index + mine->n, batch.index, (size_t)batch.n * sizeof *batch.index);
     mine->n += (size_t)batch.n;
     return e->backend.ops->mark(&e->backend, mark);
 }
 
 /* This rank's blocks, one after the other; a device with a queue is given the next ones while it
  * works. */
-static c3d_status run_blocks(c3d_evaluator *e, const char *label, results *mine)
+static c3d_status run_pass(c3d_evaluator *e, int pass, c3d_progress *progress, results *mine)
 {
     const int64_t n_steps = c3d_loader_n_steps(e->loader);
-    c3d_progress progress;
-    c3d_status st = c3d_loader_start(e->loader, 0, 0);
+    c3d_status st = c3d_loader_start(e->loader, pass, 0);
 
-    c3d_progress_begin(&progress, label, (double)e->desc.list->n, "scenes");
+    mine->n = 0;
     for (int64_t step = 0; st == C3D_OK && step < n_steps; step++) {
         if (c3d_stop_requested()) {
-            st =
-                C3D_FAIL(C3D_ESTOPPED, "%s: stopped on request; run the same command again", label);
+            st = C3D_FAIL(C3D_ESTOPPED, "%s: stopped on request; run the same command again",
+                          progress->label);
             break;
         }
         if (c3d_loader_n_micro(e->loader, step) == 0) continue; /* the last, short step */
         if (step > HELD) st = c3d_backend_await(&e->backend, (int)(step % (HELD + 1)));
         if (st == C3D_OK) st = run_block(e, step, mine);
-        c3d_progress_update(&progress, (double)(step + 1) / (double)n_steps * progress.total);
+        const double n_done = pass + (double)(step + 1) / (double)n_steps;
+        c3d_progress_update(progress, n_done / e->n_passes * progress->total);
     }
     const c3d_status synced = e->backend.ops->sync(&e->backend);
-    c3d_progress_end(&progress);
     return st == C3D_OK ? synced : st;
+}
+
+static int n_months_of(const c3d_evaluator *e, uint32_t index)
+{
+    return c3d_dataset_get_samples(e->desc.dataset)->rows[index].n_months;
+}
+
+/* A pass beyond a sample's last month showed one of its months again. */
+static void add_pass(const c3d_evaluator *e, int pass, results *mine)
+{
+    const size_t n_outputs = (size_t)e->desc.network.model.outputs;
+
+    for (size_t i = 0; i < mine->n; i++) {
+        double *sums = mine->sums + i * (n_outputs + 1);
+
+        if (pass >= n_months_of(e, mine->index[i])) continue;
+        sums[0] += (double)mine->losses[i];
+        for (size_t k = 0; k < n_outputs; k++)
+            sums[1 + k] += (double)mine->scores[i * n_outputs + k];
+    }
+}
+
+static void take_means(const c3d_evaluator *e, results *mine)
+{
+    const size_t n_outputs = (size_t)e->desc.network.model.outputs;
+
+    for (size_t i = 0; i < mine->n; i++) {
+        const double *sums = mine->sums + i * (n_outputs + 1);
+        const double n = n_months_of(e, mine->index[i]);
+
+        mine->losses[i] = (float)(sums[0] / n);
+        for (size_t k = 0; k < n_outputs; k++)
+            mine->scores[i * n_outputs + k] = (float)(sums[1 + k] / n);
+    }
+}
+
+static c3d_status run_passes(c3d_evaluator *e, const char *label, results *mine)
+{
+    c3d_progress progress;
+    c3d_status st = C3D_OK;
+
+    c3d_progress_begin(&progress, label, (double)e->desc.list->n, "scenes");
+    for (int pass = 0; st == C3D_OK && pass < e->n_passes; pass++) {
+        st = run_pass(e, pass, &progress, mine);
+        if (st == C3D_OK && mine->sums) add_pass(e, pass, mine);
+    }
+    c3d_progress_end(&progress);
+    if (st == C3D_OK && mine->sums) take_means(e, mine);
+    return st;
 }
 
 /* Rank 0: blocks back into list order. all: every rank's values of its blocks, rank after rank, of
@@ -243,12 +322,12 @@ static c3d_status complete(const c3d_evaluator *e, c3d_evaluation *out)
 c3d_status c3d_evaluator_run(c3d_evaluator *evaluator, const char *label, c3d_evaluation *out)
 {
     c3d_comm *comm = evaluator->desc.comm;
-    const size_t n = evaluator->desc.list->n;
     const size_t n_outputs = (size_t)evaluator->desc.network.model.outputs;
     c3d_evaluation result = { 0 };
-    results mine = { .losses = c3d_calloc(n, sizeof(float)),
-                     .scores = c3d_calloc(n * n_outputs, sizeof(float)) };
-    c3d_status st = mine.losses && mine.scores ? run_blocks(evaluator, label, &mine) : C3D_ENOMEM;
+    results mine;
+    c3d_status st = results_create(evaluator, &mine);
+
+    if (st == C3D_OK) st = run_passes(evaluator, label, &mine);
 
     c3d_phase_set(C3D_PHASE_SCORING, 0, 0);
     /* what one rank cannot read ends all now, not after their last blocks (c3d_comm_abort) */
@@ -257,8 +336,7 @@ c3d_status c3d_evaluator_run(c3d_evaluator *evaluator, const char *label, c3d_ev
     if (st == C3D_OK) st = collect(evaluator, mine.scores, mine.n, n_outputs, &result.scores);
     if (st == C3D_OK)
         st = c3d_comm_agree_status(comm, comm->rank == 0 ? complete(evaluator, &result) : C3D_OK);
-    free(mine.losses);
-    free(mine.scores);
+    results_free(&mine);
     if (st != C3D_OK) {
         c3d_evaluation_free(&result);
         return st;

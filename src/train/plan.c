@@ -1,6 +1,7 @@
 /* --plan: refuse what cannot fit, say what fits, try it shortly, say how long it will take. */
 #include "train/plan.h"
 
+#include "train/checkpoint.h"
 #include "train/run.h"
 
 #include <stdlib.h>
@@ -34,8 +35,7 @@ static c3d_status input_from_config(c3d_run *run)
                                                .w = config->data.frame_size_px },
                                     .dtype = C3D_U16,
                                     .n_months = n_months };
-    run->network.model.x = run->input.shape;
-    return C3D_OK;
+    return c3d_network_set_input(config, &run->input, &run->network);
 }
 
 c3d_status c3d_run_find_input(c3d_run *run)

@@ -1,5 +1,6 @@
 #include "train/plan.h"
 
+#include "train/checkpoint.h"
 #include "train/run.h"
 
 #include <math.h>
@@ -54,6 +55,7 @@ void c3d_plan_print_network(const c3d_run *run, const c3d_forecast *forecast, c3
     char n[3][32];
 
     c3d_shape_table_print(table, out);
+    c3d_network_say_width(run->config, &run->network, table->n_params, out);
     c3d_text_add(out,
                  "\n%s parameters, %s multiply-adds (%sFLOP) a sample forward; training takes "
                  "about three times that\n",
@@ -166,7 +168,8 @@ static rate rate_on(const c3d_run *run, const c3d_forecast *f, const c3d_probe *
     r.reading_limits = r.read_bytes_per_s > c3d_feed_speed(run, &p->feed);
     r.epoch_s = rounded_up(n_samples, global) * r.step_s;
     if (r.reading_limits) r.epoch_s = n_samples * sample_bytes / c3d_feed_speed(run, &p->feed);
-    r.epoch_s += rounded_up(n_blocks, n) * p->block_s;
+    const int n_passes = run->network.slice == C3D_SLICE_EVERY ? run->input.n_months : 1;
+    r.epoch_s += rounded_up(n_blocks, n) * n_passes * p->block_s;
     return r;
 }
 

@@ -125,7 +125,7 @@ c3d_status c3d_run_open_data(c3d_run *run)
     C3D_TRY(weigh_classes(run));
     const c3d_loader_desc loader = c3d_run_loader_desc(run);
     C3D_TRY(c3d_loader_size_of(&loader, &run->input));
-    run->network.model.x = run->input.shape;
+    C3D_TRY(c3d_network_set_input(config, &run->input, &run->network));
     return c3d_run_measure_stage(run);
 }
 
@@ -153,10 +153,11 @@ c3d_loader_desc c3d_run_loader_desc(const c3d_run *run)
         .shuffle = true,
         .balanced = config->data.sampling == C3D_CONFIG_SAMPLING_BALANCED,
         .one_slice = net && net->one_slice,
-        .slice = run->network.slice,
+        .slice = run->network.slice == C3D_SLICE_EVERY ? C3D_SLICE_RANDOM : run->network.slice,
         .augment_symmetry = config->data.augment.symmetry,
         .jitter = config->data.augment.jitter,
         .month_dropout = config->data.augment.month_dropout,
+        .months_shuffled = run->network.months_shuffled,
         .class_weights = run->class_weights,
         .seed = (uint64_t)config->data.seed,
         .global_batch = config->train.global_batch,
@@ -270,6 +271,7 @@ static c3d_status open_network(c3d_run *run)
     C3D_TRY(build_network(run));
     C3D_TRY(check_norms(run));
     c3d_shape_table_print(&run->model.table, &table);
+    c3d_network_say_width(run->config, &run->network, run->model.table.n_params, &table);
     if (table.length && table.text[table.length - 1] == '\n') table.text[table.length - 1] = '\0';
     c3d_log_run("%s", table.text);
     c3d_text_free(&table);

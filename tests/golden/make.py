@@ -6,10 +6,14 @@
     python3 tests/golden/make.py classes tests/golden/classes.safetensors
     python3 tests/golden/make.py tcnn tests/golden/tcnn.safetensors
     python3 tests/golden/make.py norm tests/golden/norm.safetensors
+    python3 tests/golden/make.py stack tests/golden/stack.safetensors
+    python3 tests/golden/make.py c2plus1d tests/golden/c2plus1d.safetensors
 
 "classes" is cnn2d with three outputs, softmax and cross entropy; "norm" is c3d with batch
 normalisation, whose running statistics after the three steps are stored, and the logits that they
-give in evaluation ("eval_logits").
+give in evaluation ("eval_logits"). "stack" is cnn2d with each month of each band as a channel;
+"c2plus1d" has two convolutions for each of c3d, 1x3x3 and 3x1x1, with a ReLU after both and between
+them the number of channels of Tran et al. 2018, section 3.5.
 
 A small network of the published structure is run forward and backward and three Adam steps are
 taken on the same batch, in float64; what is stored is rounded to float32. The same is done in
@@ -41,6 +45,9 @@ NETWORKS = {
     "classes": dict(name="cnn2d", samples=4, months=1, kernel=(1, 3, 3), pools_time=False,
                     outputs=3),
     "tcnn": dict(samples=2, months=16, kernel=(3, 1, 1), pools_time=True),
+    "stack": dict(name="cnn2d_stack", samples=4, months=5, kernel=(1, 3, 3), pools_time=False,
+                  stacks=True),
+    "c2plus1d": dict(samples=2, months=8, kernel=(3, 3, 3), pools_time=True, parts=True),
     "norm": dict(name="c3d", samples=3, months=16, kernel=(3, 3, 3), pools_time=True, norm=True),
 }
 
@@ -54,6 +61,20 @@ def input_of(net, seed):
     scale = torch.tensor([1.0, 2.0, 0.5, 1.0], dtype=torch.float64) / 1024
     labels = torch.arange(net["samples"]) % max(2, net.get("outputs", 1))
     return raw, mean, scale, labels
+
+
+def convolutions_of(net):
+    """Name, filters, input channels and kernel of each, in order."""
+    channels = BANDS * net["months"] if net.get("stacks") else BANDS
+    for name, factor in CONVS:
+        filters, (t, d, _) = factor * WIDTH, net["kernel"]
+        if net.get("parts"):
+            middle = t * d * d * channels * filters // (d * d * channels + t * filters)
+            yield name + "_s", middle, channels, (1, d, d)
+            yield name + "_t", filters, middle, (t, 1, 1)
+        else:
+            yield name, filters, channels, net["kernel"]
+        channels = filters
 
 
 def norm_of(conv):
@@ -72,17 +93,16 @@ def running_of(net, dtype):
 def parameters_of(net, seed):
     """Float32 values, so that every precision starts from the same numbers."""
     draw = torch.Generator().manual_seed(seed + 1000)
-    params, channels = {}, BANDS
-    for name, factor in CONVS:
-        shape = (factor * WIDTH, channels) + net["kernel"]
-        fan_in = channels * net["kernel"][0] * net["kernel"][1] * net["kernel"][2]
+    params = {}
+    for name, filters, channels, kernel in convolutions_of(net):
+        shape = (filters, channels) + kernel
+        fan_in = channels * kernel[0] * kernel[1] * kernel[2]
         params[name + ".weight"] = torch.randn(shape, generator=draw) * (2.0 / fan_in) ** 0.5
         if net.get("norm"):
             params[norm_of(name) + ".weight"] = 1 + torch.randn(shape[0], generator=draw) * 0.2
             name = norm_of(name)
         params[name + ".bias"] = torch.randn(shape[0], generator=draw) * 0.05
-        channels = factor * WIDTH
-    features = channels * 2 * 2
+    features = filters * 2 * 2
     for name in LINEARS:
         outputs = net.get("outputs", 1) if name == "fc8" else FC
         params[name + ".weight"] = (torch.randn((outputs, features), generator=draw)
@@ -117,15 +137,17 @@ def normalise(x, params, running, name, training):
 
 
 def forward(net, params, running, x, margins, training=True):
-    padding = tuple(k // 2 for k in net["kernel"])
-    for name, _ in CONVS:
+    if net.get("stacks"):
+        x = x.flatten(1, 2).unsqueeze(2)
+    for name, _, _, kernel in convolutions_of(net):
+        padding = tuple(k // 2 for k in kernel)
         x = F.conv3d(x, params[name + ".weight"], params.get(name + ".bias"), padding=padding)
         if running:
             x = normalise(x, params, running, norm_of(name), training)
         margins.see_relu(x)
         x = F.relu(x)
-        if name in POOLED:
-            number = POOLED[name]
+        if name.removesuffix("_t") in POOLED:
+            number = POOLED[name.removesuffix("_t")]
             kernel = (2 if net["pools_time"] and number > 1 else 1, 2, 2)
             pad = 1 if number == 5 else 0
             margins.see_pool(x, kernel, pad)
@@ -187,7 +209,7 @@ def fixture(net, seed):
     if exact[0]["logits"].shape[1] > 1:
         tensors["scores"] = F.softmax(exact[0]["logits"], dim=1)
     for name, value in start.items():
-        if net["months"] == 1 and value.dim() == 5:
+        if net["kernel"][0] == 1 and value.dim() == 5:
             shape = (value.shape[0], value.shape[1], 3, 3)
         else:
             shape = value.shape

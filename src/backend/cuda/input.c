@@ -39,7 +39,8 @@ void c3d_cuda_staging_free(cuda *c, cuda_staging *s)
     free(s);
 }
 
-/* Arrays that come with the values, each on a boundary of its own. */
+/* Arrays that come with the values, each on a boundary of its own. Of stacked months there are no
+ * more: fewer of each channel, and for each month of a row 2 bytes. */
 static size_t parcel_bytes(c3d_shape s)
 {
     const size_t n = (size_t)s.n, n_channels = (size_t)s.c;
@@ -70,12 +71,14 @@ c3d_status c3d_cuda_input_create(c3d_backend *self, c3d_shape shape, c3d_activat
 static c3d_cuda_input pack(const cuda *c, cuda_parcel *parcel, const c3d_activation *x,
                            const c3d_input *input)
 {
-    const size_t n = (size_t)input->n_samples, n_channels = (size_t)x->shape.c;
+    const c3d_shape s = c3d_input_shape(input, x->shape);
+    const size_t n = (size_t)input->n_samples, n_channels = (size_t)s.c;
     const size_t per_row = n * n_channels * sizeof(float);
 
     return (c3d_cuda_input){
         .dtype = input->dtype,
         .shape = x->shape,
+        .n_stacked = input->n_stacked,
         .n_samples = input->n_samples,
         .n_lanes = x->n_lanes,
         .mean = c3d_cuda_parcel_put(c, parcel, input->mean, n_channels * sizeof(float)),
@@ -83,8 +86,8 @@ static c3d_cuda_input pack(const cuda *c, cuda_parcel *parcel, const c3d_activat
         .symmetry = c3d_cuda_parcel_put(c, parcel, input->symmetry, n),
         .gain = c3d_cuda_parcel_put(c, parcel, input->gain, per_row),
         .offset = c3d_cuda_parcel_put(c, parcel, input->offset, per_row),
-        .month_from = c3d_cuda_parcel_put(c, parcel, input->month_from,
-                                          n * (size_t)x->shape.d * sizeof(int16_t)),
+        .month_from =
+            c3d_cuda_parcel_put(c, parcel, input->month_from, n * (size_t)s.d * sizeof(int16_t)),
         .x = x->value,
         .type = x->type,
     };

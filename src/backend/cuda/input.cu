@@ -22,8 +22,9 @@ template <typename From> __device__ inline float value_of(From v)
 /* The order of operations, each rounded, is that of c3d_input. */
 __device__ inline float normalised(const c3d_cuda_input &a, int n, int c, float value)
 {
-    const float x = __fmul_rn(__fsub_rn(value, a.mean[c]), a.scale[c]);
-    const size_t i = (size_t)n * a.shape.c + c;
+    const int n_stacked = a.n_stacked > 0 ? a.n_stacked : 1, band = c / n_stacked;
+    const float x = __fmul_rn(__fsub_rn(value, a.mean[band]), a.scale[band]);
+    const size_t i = (size_t)n * (a.shape.c / n_stacked) + band;
 
     if (!a.gain) return __fadd_rn(x, 0);
     return __fadd_rn(__fmul_rn(x, a.gain[i]), a.offset[i]);
@@ -39,6 +40,15 @@ __device__ inline int source_of(const c3d_cuda_input &a, int n, int y, int x)
            (symmetry & 1 ? a.shape.w - 1 - column : column);
 }
 
+/* The plane of values that channel c of x shows; months that are stacked may change places. */
+__device__ inline size_t plane_of(const c3d_cuda_input &a, int n, int c)
+{
+    if (a.n_stacked == 0 || !a.month_from) return (size_t)c;
+    const int month = c % a.n_stacked;
+
+    return (size_t)(c - month + a.month_from[(size_t)n * a.n_stacked + month]);
+}
+
 /* Channels first.. of a pixel; from: of channel 0, channels are step apart. */
 template <typename From, typename T>
 __device__ inline piece pixel_piece(const c3d_cuda_input &a, int n, int first,
@@ -50,7 +60,7 @@ __device__ inline piece pixel_piece(const c3d_cuda_input &a, int n, int first,
 
 #pragma unroll
     for (int l = 0; l < count; l++)
-        values[l] = first + l < a.shape.c ? from[(size_t)(first + l) * step] : From(0);
+        values[l] = first + l < a.shape.c ? from[plane_of(a, n, first + l) * step] : From(0);
 #pragma unroll
     for (int l = 0; l < count; l++)
         out.at[l] = first + l < a.shape.c ? normalised(a, n, first + l, value_of(values[l])) : 0;
@@ -75,7 +85,8 @@ __global__ void __launch_bounds__(side *side)
         for (int p = 0; p < n_pieces; p++) to[p] = piece{};
         return;
     }
-    const int shown = a.month_from ? a.month_from[(size_t)n * s.d + month] : month;
+    const bool is_moved = a.month_from && a.n_stacked == 0;
+    const int shown = is_moved ? a.month_from[(size_t)n * s.d + month] : month;
     const From *const from =
         (const From *)a.values + ((size_t)n * s.c * s.d + shown) * n_image + source_of(a, n, y, x);
 

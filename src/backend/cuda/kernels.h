@@ -31,6 +31,7 @@ typedef struct c3d_cuda_input {
     const void *values; /* [n_samples, C, D, H, W] */
     c3d_dtype dtype;
     c3d_shape shape; /* of x, N included */
+    int n_stacked;   /* as c3d_input's: C and D below are of what it is loaded from */
     int n_samples, n_lanes;
     const float *mean, *scale;  /* [C] */
     const uint8_t *symmetry;    /* [n_samples] or NULL */

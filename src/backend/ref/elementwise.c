@@ -62,11 +62,11 @@ static size_t source_of(uint8_t symmetry, c3d_shape s, int y, int x)
 
 c3d_status c3d_ref_input_load(c3d_backend *self, c3d_activation *x, const c3d_input *input)
 {
-    const c3d_shape s = x->shape;
+    const c3d_shape s = c3d_input_shape(input, x->shape);
     const size_t n_image = (size_t)s.h * (size_t)s.w, n_images = (size_t)s.c * (size_t)s.d;
 
     (void)self;
-    C3D_TRY(c3d_input_check(input, s));
+    C3D_TRY(c3d_input_check(input, x->shape));
     memset(x->value, 0, c3d_shape_count(s) * sizeof *x->value);
     for (size_t m = 0; m < (size_t)input->n_samples * n_images; m++) { /* m: row, channel, month */
         const size_t n = m / n_images, c = m % n_images / (size_t)s.d, d = m % (size_t)s.d;
