@@ -1,4 +1,4 @@
-/* A small c3d, cnn2d and tcnn against PyTorch, cnn2d also with three classes, c3d also with batch
+/* A small network of each kind against PyTorch, cnn2d also with three classes, c3d also with batch
  * normalisation: outputs, all gradients, parameters after three Adam steps, running statistics and
  * what they give in evaluation (tests/golden/make.py says what the fixtures hold), on every backend
  * in this build.
@@ -12,7 +12,7 @@
  * On the way to the logits each layer rounds weights and output, independent errors of at most the
  * precision's unit. In the gradients rounding also turns some ReLUs and exchanges some winners of
  * pools, and a share s of switched ways moves a gradient by sqrt(2 s); wrong ones are off by 1 and
- * more, so 1/2 is demanded. The gradients of biases in the small tcnn and norm networks are sums
+ * more, so 1/2 is demanded. The gradients of biases in the other small networks are sums
  * that nearly cancel, of which no such bound holds: they run in float32 alone.
  */
 #include <math.h>
@@ -28,7 +28,7 @@
 #define HALF_ULP         0x1p-24
 #define MAX_VALUES       100000
 #define MAX_LOGITS       16
-#define N_WHOLE_FIXTURES 3 /* the first ones */
+#define N_WHOLE_FIXTURES 4 /* the first ones */
 
 static int n_failures;
 static c3d_precision precision = C3D_PRECISION_FP32;
@@ -413,8 +413,9 @@ static void check_fixture(const char *path, const char *backend_name)
 /* golden_test DIR [--precision P] BACKEND... */
 int main(int argc, char **argv)
 {
-    static const char *const fixtures[] = { "c3d.safetensors", "cnn2d.safetensors",
-                                            "classes.safetensors", "tcnn.safetensors",
+    static const char *const fixtures[] = { "c3d.safetensors",      "cnn2d.safetensors",
+                                            "classes.safetensors",  "stack.safetensors",
+                                            "c2plus1d.safetensors", "tcnn.safetensors",
                                             "norm.safetensors" };
     char path[C3D_PATH_MAX];
 

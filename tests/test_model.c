@@ -190,6 +190,8 @@ static void test_gradients(void **state)
     check_gradients(tiny("c3d", 3, 3));
     check_gradients(tiny("cnn2d", 3, 1));
     check_gradients(tiny("tcnn", 3, 1));
+    check_gradients(tiny("c2plus1d", 3, 1));
+    check_gradients(tiny("cnn2d_stack", 3, 1));
 }
 
 /* What float sums of up to 4 rows x 4 x 16 x 16 products may differ by in another order, their
@@ -527,6 +529,95 @@ static void test_params(void **state)
     c3d_model_destroy(&model); /* twice is fine */
 }
 
+/* Parts of a convolution have a time axis each, a network that stacks has none. */
+static void test_params_of_others(void **state)
+{
+    const c3d_model_desc parts = tiny("c2plus1d", 1, 1), stack = tiny("cnn2d_stack", 1, 1);
+    const int64_t in_space[5] = { 9 * 2 * 4 / (3 * 2 + 4), 2, 1, 3, 3 };
+    const int64_t in_time[5] = { 4, in_space[0], 3, 1, 1 }, conv1[4] = { 2, 2 * 4, 3, 3 };
+    c3d_model model;
+
+    (void)state;
+    OK(c3d_model_create(&model, &backend, &parts));
+    assert_string_equal(model.params[4].name, "conv2_s.weight");
+    assert_string_equal(model.params[7].name, "conv2_t.bias");
+    assert_int_equal(model.params[4].rank, 5);
+    assert_memory_equal(model.params[4].shape, in_space, sizeof in_space);
+    assert_memory_equal(model.params[6].shape, in_time, sizeof in_time);
+    assert_int_equal(model.params[6].fan_in, 3 * in_space[0]);
+    c3d_model_destroy(&model);
+    OK(c3d_model_create(&model, &backend, &stack));
+    assert_int_equal(model.params[0].rank, 4);
+    assert_memory_equal(model.params[0].shape, conv1, sizeof conv1);
+    c3d_model_destroy(&model);
+}
+
+static result run_stacked(const c3d_model_desc *desc, const c3d_input *input)
+{
+    const c3d_pass pass = { .training = true, .n_samples = 2, .seed = 3, .row_keys = row_keys };
+    result r = { .sum = 0 };
+    c3d_model model;
+
+    OK(c3d_model_create(&model, &backend, desc));
+    OK(c3d_model_init(&model, 1));
+    OK(c3d_model_load(&model, input));
+    OK(c3d_model_forward(&model, &pass));
+    OK(c3d_model_loss(&model, &(c3d_loss){ .n_samples = 2,
+                                           .labels = (const int32_t[]){ 0, 1 },
+                                           .losses = r.losses,
+                                           .scores = r.scores }));
+    OK(backend.ops->sync(&backend));
+    c3d_model_destroy(&model);
+    return r;
+}
+
+/* More than 64 channels: months stacked are what cnn2d makes of one month with as many bands, with
+ * each band's normalisation and changes repeated for its months, and months where they show. */
+static void test_stack(void **state)
+{
+    enum { BANDS = 3, MONTHS = 23, CHANNELS = BANDS * MONTHS, PX = 4 * 4 };
+    c3d_model_desc stack = tiny("cnn2d_stack", 2, 1), flat = tiny("cnn2d", 2, 1);
+    static uint16_t values[2][CHANNELS][PX], shown[2][CHANNELS][PX];
+    float mean[CHANNELS], scale[CHANNELS], gain[2][CHANNELS], offset[2][CHANNELS];
+    float gain_of_band[2][BANDS], offset_of_band[2][BANDS];
+    const float means[BANDS] = { 10, 30000, 2 }, scales[BANDS] = { 1e-4F, 2e-4F, 5e-5F };
+    int16_t month_from[2][MONTHS];
+
+    (void)state;
+    for (int n = 0; n < 2; n++) {
+        for (int m = 0; m < MONTHS; m++) month_from[n][m] = (int16_t)((m * 7 + n) % MONTHS);
+        for (int c = 0; c < CHANNELS; c++) {
+            const int band = c / MONTHS, from = band * MONTHS + month_from[n][c % MONTHS];
+            for (int p = 0; p < PX; p++) {
+                values[n][c][p] = (uint16_t)(2654435761U * (unsigned)((n * 97 + c) * PX + p) >> 16);
+                shown[n][c][p] =
+                    (uint16_t)(2654435761U * (unsigned)((n * 97 + from) * PX + p) >> 16);
+            }
+            mean[c] = means[band], scale[c] = scales[band];
+            gain[n][c] = gain_of_band[n][band] = 1 + 0.1F * (float)(n + band);
+            offset[n][c] = offset_of_band[n][band] = 0.1F * (float)(n - band);
+        }
+    }
+    stack.x = (c3d_shape){ 2, BANDS, MONTHS, 4, 4 };
+    flat.x = (c3d_shape){ 2, CHANNELS, 1, 4, 4 };
+    c3d_input input = { .values = values,
+                        .dtype = C3D_U16,
+                        .n_samples = 2,
+                        .mean = means,
+                        .scale = scales,
+                        .gain = gain_of_band[0],
+                        .offset = offset_of_band[0],
+                        .month_from = month_from[0] };
+    const result found = run_stacked(&stack, &input);
+    input.mean = mean, input.scale = scale, input.gain = gain[0], input.offset = offset[0];
+    input.values = shown, input.month_from = NULL;
+    const result expected = run_stacked(&flat, &input);
+    assert_memory_equal(found.losses, expected.losses, 2 * sizeof(float));
+    input.values = values;
+    const result unmoved = run_stacked(&flat, &input);
+    assert_memory_not_equal(found.losses, unmoved.losses, 2 * sizeof(float));
+}
+
 static void test_forward_only(void **state)
 {
     c3d_model_desc desc = tiny("c3d", 2, 1);
@@ -647,7 +738,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_init),        cmocka_unit_test(test_init_threads),
         cmocka_unit_test(test_params),      cmocka_unit_test(test_forward_only),
         cmocka_unit_test(test_running),     cmocka_unit_test(test_running_is_used),
-        cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_dry_run),     cmocka_unit_test(test_params_of_others),
+        cmocka_unit_test(test_stack),
     };
     const struct CMUnitTest differences[] = { cmocka_unit_test(test_gradients) };
     int n_failed = 0;

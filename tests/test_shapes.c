@@ -174,6 +174,106 @@ static void test_tcnn_adapts_as_c3d(void **state)
     assert_string_equal(layer(&pixel, "pool1")->note, "height is 1, width is 1: not halved");
 }
 
+/* The widths of c3d at 4 x 16 x 112 x 112; between the parts of each convolution C to K
+ * 9 C K / (3 C + K) channels, rounded down: 2304 / 76 = 30.3, 73728 / 320 = 230.4, 294912 / 640 =
+ * 460.8, 589824 / 1024 = 576, 1179648 / 1280 = 921.6, 2359296 / 2048 = 1152. */
+static void test_c2plus1d(void **state)
+{
+    static const char *const names[8] = { "1", "2", "3a", "3b", "4a", "4b", "5a", "5b" };
+    static const uint64_t width[9] = { 4, 64, 128, 256, 256, 512, 512, 512, 512 };
+    static const uint64_t middle[8] = { 30, 230, 460, 576, 921, 1152, 1152, 1152 };
+    static const uint64_t positions[8] = { 16 * 112 * 112, 16 * 56 * 56, 8 * 28 * 28, 8 * 28 * 28,
+                                           4 * 14 * 14,    4 * 14 * 14,  2 * 7 * 7,   2 * 7 * 7 };
+    const uint64_t fc = 512 * 4 * 4 * 4096 + 4096 * 4096 + 4096;
+    const c3d_shape_table table = make(desc_of("c2plus1d", 4, 16, 112));
+    uint64_t n_params = fc + 4096 + 4096 + 1, multiply_adds = fc;
+
+    (void)state;
+    assert_int_equal(table.n_layers, 16 + 5 + 3 + 2);
+    for (int i = 0; i < 8; i++) {
+        const uint64_t in_space = middle[i] * width[i] * 9, in_time = width[i + 1] * middle[i] * 3;
+        char name[16];
+
+        (void)snprintf(name, sizeof name, "conv%s_s", names[i]);
+        const c3d_layer_info *space = layer(&table, name);
+        assert_memory_equal(space->op.kernel, ((int[]){ 1, 3, 3 }), sizeof space->op.kernel);
+        assert_memory_equal(space->op.pad_after, ((int[]){ 0, 1, 1 }), sizeof space->op.pad_after);
+        assert_true(space->op.relu);
+        assert_int_equal(space->n_params, in_space + middle[i]);
+        (void)snprintf(name, sizeof name, "conv%s_t", names[i]);
+        const c3d_layer_info *time = layer(&table, name);
+        assert_memory_equal(time->op.kernel, ((int[]){ 3, 1, 1 }), sizeof time->op.kernel);
+        assert_memory_equal(time->op.pad_before, ((int[]){ 1, 0, 0 }), sizeof time->op.pad_before);
+        assert_int_equal(time->n_params, in_time + width[i + 1]);
+        assert_true(in_space + in_time <= 27 * width[i] * width[i + 1]);
+        n_params += space->n_params + time->n_params;
+        multiply_adds += (in_space + in_time) * positions[i];
+    }
+    assert_int_equal(table.n_params, n_params);
+    assert_int_equal(table.multiply_adds, multiply_adds);
+    assert_int_equal(rounded(table.n_params, 1000000), 780); /* as c3d */
+
+    c3d_model_desc desc = desc_of("c2plus1d", 4, 16, 112);
+    desc.batch_norm = true;
+    const c3d_shape_table norm = make(desc);
+    assert_int_equal(norm.n_layers, 2 * 16 + 5 + 3 + 2);
+    assert_int_equal(layer(&norm, "bn3a_s")->n_params, 2 * 460);
+    assert_false(layer(&norm, "conv3a_s")->op.relu);
+}
+
+/* 3 bands of 23 months are 69 channels, and from there on it is cnn2d. */
+static void test_stack(void **state)
+{
+    const c3d_shape_table table = make(desc_of("cnn2d_stack", 3, 23, 112));
+    const c3d_shape_table flat = make(desc_of("cnn2d", 3, 1, 112));
+
+    (void)state;
+    assert_true(c3d_shape_is_equal(table.layers[0].x, (c3d_shape){ 1, 69, 1, 112, 112 }));
+    assert_int_equal(table.n_layers, flat.n_layers);
+    assert_int_equal(layer(&table, "conv1")->n_params, 64 * (69 * 9 + 1));
+    assert_int_equal(table.n_params - flat.n_params, 64 * (69 - 3) * 9);
+    for (int i = 1; i < table.n_layers; i++)
+        assert_true(c3d_shape_is_equal(table.layers[i].x, flat.layers[i].x));
+}
+
+static void expect_width(c3d_model_desc desc, uint64_t n_params, int width)
+{
+    int found = 0;
+
+    desc.width = 7; /* not looked at */
+    if (c3d_width_for(&desc, n_params, &found) != C3D_OK) fail_msg("%s", c3d_error_last()->message);
+    assert_int_equal(found, width);
+}
+
+/* cnn2d on 4 bands of 112 px has 2250 w^2 + 524,367 w + 16,789,505 parameters: at a width of 85
+ * 77,616,950 and of 86 78,526,067, of which c3d's 78,001,601 is nearer to the first. */
+static void test_width(void **state)
+{
+    const c3d_model_desc flat = desc_of("cnn2d", 4, 1, 112);
+    c3d_model_desc desc = flat;
+
+    (void)state;
+    expect_width(flat, 78001601, 85);
+    expect_width(flat, 77616950, 85);
+    expect_width(flat, 78526067, 86);
+    expect_width(flat, (77616950 + 78526067) / 2, 85);
+    expect_width(flat, (77616950 + 78526067) / 2 + 1, 86);
+    expect_width(flat, 0, 1);
+    desc.width = 85;
+    assert_int_equal(make(desc).n_params, 77616950);
+    desc.width = 1 << 20;
+    expect_width(flat, make(desc).n_params, 1 << 20);
+    for (size_t i = 0; c3d_net_at(i); i++) {
+        desc = desc_of(c3d_net_at(i)->name, 4, c3d_net_at(i)->one_slice ? 1 : 12, 32);
+        desc.batch_norm = true;
+        for (desc.width = 1; desc.width < 100; desc.width = 3 * desc.width + 1)
+            expect_width(desc, make(desc).n_params, desc.width);
+    }
+    desc.x.h = 0;
+    int width;
+    assert_int_equal(c3d_width_for(&desc, 1000, &width), C3D_ECONFIG);
+}
+
 /* A norm's two numbers a channel take the place of the convolution's bias. */
 static void test_batch_norm(void **state)
 {
@@ -273,6 +373,7 @@ static void test_impossible(void **state)
     refuse(desc_of("c3d", 4, 16, 1), "1 x 1 px");
     refuse(desc_of("cnn2d", 4, 2, 112), "one month");
     refuse(desc_of("tcnn", 4, 1, 112), "along time alone");
+    refuse(desc_of("cnn2d_stack", 1 << 11, 1 << 10, 112), "too many channels");
     desc = desc_of("c3d", 4, 16, 112), desc.width = 0, refuse(desc, "model.width");
     desc = desc_of("c3d", 4, 16, 112), desc.fc = 0, refuse(desc, "model.fc");
     desc = desc_of("c3d", 4, 16, 112), desc.outputs = 0, refuse(desc, "model.outputs");
@@ -319,7 +420,7 @@ static void test_list(void **state)
 
     (void)state;
     for (; c3d_net_at(n); n++) assert_ptr_equal(c3d_net_find(c3d_net_at(n)->name), c3d_net_at(n));
-    assert_int_equal(n, 3);
+    assert_int_equal(n, 5);
     assert_null(c3d_net_find("C3D"));
 }
 
@@ -331,7 +432,8 @@ int main(void)
         cmocka_unit_test(test_impossible), cmocka_unit_test(test_no_dropout),
         cmocka_unit_test(test_print),      cmocka_unit_test(test_list),
         cmocka_unit_test(test_tcnn),       cmocka_unit_test(test_tcnn_adapts_as_c3d),
-        cmocka_unit_test(test_batch_norm),
+        cmocka_unit_test(test_batch_norm), cmocka_unit_test(test_c2plus1d),
+        cmocka_unit_test(test_stack),      cmocka_unit_test(test_width),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

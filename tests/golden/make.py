@@ -22,7 +22,8 @@ does to gradients: the test allows a small multiple of it.
 
 Where an activation is nearly 0 before its ReLU, or the two largest elements of a pool's window
 nearly equal, rounding decides which way a gradient goes and no tolerance would be right; so seeds
-are tried until the first step has no such place."""
+are tried until the first step has no such place, and none of the steps a gradient that rounding moves
+by more than a hundred thousandth of its array's largest."""
 
 import json
 import struct
@@ -38,6 +39,7 @@ POOLED = {"conv1": 1, "conv2": 2, "conv3b": 3, "conv4b": 4, "conv5b": 5}
 LINEARS = ["fc6", "fc7", "fc8"]
 RATE, BETAS, EPSILON, STEPS = 1e-3, (0.9, 0.999), 1e-8, 3
 MARGIN = 1e-5
+NOISE = 1e-5
 
 NETWORKS = {
     "c3d": dict(samples=2, months=16, kernel=(3, 3, 3), pools_time=True),
@@ -47,7 +49,7 @@ NETWORKS = {
     "tcnn": dict(samples=2, months=16, kernel=(3, 1, 1), pools_time=True),
     "stack": dict(name="cnn2d_stack", samples=4, months=5, kernel=(1, 3, 3), pools_time=False,
                   stacks=True),
-    "c2plus1d": dict(samples=2, months=8, kernel=(3, 3, 3), pools_time=True, parts=True),
+    "c2plus1d": dict(samples=2, months=16, kernel=(3, 3, 3), pools_time=True, parts=True),
     "norm": dict(name="c3d", samples=3, months=16, kernel=(3, 3, 3), pools_time=True, norm=True),
 }
 
@@ -218,6 +220,8 @@ def fixture(net, seed):
         tensors["final." + name] = final[name].reshape(shape)
         tensors["deviation." + name] = torch.tensor(
             [deviation(e["grads"][name], r["grads"][name]) for e, r in zip(exact, rounded)])
+        if (tensors["deviation." + name] > NOISE * exact[0]["grads"][name].abs().max()).any():
+            return None
     for name, value in running.items():
         tensors[name] = value
         tensors["deviation." + name] = torch.tensor([deviation(value, rounded_running[name])])
