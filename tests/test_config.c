@@ -69,7 +69,7 @@ static void five_mistakes_are_five_lines(void **state)
         mistakes.text,
         "a.yaml:3:3: data.frame_sise_px: unknown key; did you mean data.frame_size_px?\n"
         "a.yaml:4:12: data.readers: expected an integer, got \"ten\"\n"
-        "a.yaml:6:12: model.network: expected c3d|cnn2d|tcnn, got \"c4d\"\n"
+        "a.yaml:6:12: model.network: expected c3d|cnn2d|tcnn|cnn2d_stack|c2plus1d, got \"c4d\"\n"
         "a.yaml:8:18: optimizer.learning_rate: 5000 is outside [0, 1000]\n"
         "a.yaml:10:11: train.epochs: expected an integer, got \"2.5\"\n");
     assert_string_equal(c3d_error_last()->message, "a.yaml: 5 mistakes");
@@ -235,6 +235,8 @@ static void rules_between_keys_name_a_place(void **state)
                     "a.yaml:1:23: data.label_classes: code 4 is in a and in b\n");
     expect_mistakes("data: {labels: a.tif, label_classes: {a: 1}, positive: a}\n",
                     "a.yaml:1:16: data.labels: has no {YYYY}, so data.label_period is needed\n");
+    expect_mistakes("data: {month_order: shuffled}\nmodel: {network: cnn2d}\n",
+                    "a.yaml:1:21: data.month_order: shuffled, but cnn2d sees one month only\n");
     expect_mistakes("data: {augment: {month_dropout: 0.5}}\nmodel: {network: cnn2d}\n",
                     "a.yaml:1:33: data.augment.month_dropout: 0.5, but cnn2d sees one month "
                     "only\n");

@@ -5,7 +5,8 @@
 #include "dataset_open.h"
 
 /* to [band, month, y, x] (one_slice: [band, y, x]) of sample `index`. chosen is the month of
- * SLICE_RANDOM and SLICE_EVERY, within the sample. scratch holds the sample as stored, c3d_fetch_scratch_bytes. */
+ * SLICE_RANDOM and SLICE_EVERY, within the sample. scratch holds the sample as stored,
+ * c3d_fetch_scratch_bytes. */
 typedef struct c3d_fetch_desc {
     const c3d_dataset *dataset;
     bool one_slice;
