@@ -174,7 +174,7 @@ c3d_status c3d_facts_hectares(const fact_finder *in)
     C3D_TRY(c3d_transformer_create(in->frames->crs_wkt, "EPSG:4326", &to_degrees));
     for (size_t i = 0; st == C3D_OK && i < in->list->n; i++) {
         const c3d_sample *sample = &in->dataset->samples.rows[in->list->index[i]];
-        double hectares;
+        double hectares = 0;
         if (in->frame[i] == (size_t)-1 || in->frames->rows[in->frame[i]].source > 0) continue;
         const double share = class_share(in->frames, in->frame[i], sample);
         if (isnan(share)) continue;
