@@ -23,10 +23,9 @@ truncate -s $((size / 2)) "$file"
 expect 3 "$(basename "$file")" "$tool" build config.yaml --out cut
 [ ! -e cut/dataset.json ] || fail "a cut raster made a dataset"
 mv keep.tif "$file"
-# Some scenes were cut from the half that was there.
-expect 3 'was replaced since cut/frames.gpkg' "$tool" build config.yaml --out cut
-rm -r cut
-expect 0 'in samples' "$tool" build config.yaml --out cut
+# Some scenes were cut from the half that was there, or have gaps.
+expect 0 "$(basename "$file"): was replaced since the scenes were cut" "$tool" build config.yaml --out cut
+expect 0 '0 to do' "$tool" build config.yaml --out cut
 # A file that is away for a while would leave gaps.
 rm cut/dataset.json
 mv "$file" keep.tif

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_NAME "archive.csv"
-
 /* ---- quads ----------------------------------------------------------------------------------- */
 
 typedef struct quad_cell {
@@ -208,7 +206,7 @@ c3d_status c3d_archive_table_write(const c3d_dataset_desc *desc, const c3d_archi
     table of = { 0 };
     c3d_status st;
 
-    C3D_TRY(c3d_path_join(path, desc->out_dir, FILE_NAME));
+    C3D_TRY(c3d_path_join(path, desc->out_dir, C3D_ARCHIVE_TABLE_NAME));
     C3D_TRY(c3d_source_open(desc, archive, frames, &source));
     st = fill(&of, &source, frames, store);
     if (st == C3D_OK) st = write_file(path, &of, &source);
@@ -272,7 +270,7 @@ c3d_status c3d_archive_table_describe(const char *dir, c3d_text *out)
     c3d_csv csv;
     c3d_status st = C3D_OK;
 
-    C3D_TRY(c3d_path_join(path, dir, FILE_NAME));
+    C3D_TRY(c3d_path_join(path, dir, C3D_ARCHIVE_TABLE_NAME));
     if (!c3d_path_exists(path)) return C3D_OK;
     C3D_TRY(c3d_csv_read(path, &csv));
     for (size_t i = 0; i < C3D_COUNT(columns) && st == C3D_OK; i++)

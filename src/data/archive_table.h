@@ -6,6 +6,8 @@
 
 #include "c3d/dataset.h"
 
+#define C3D_ARCHIVE_TABLE_NAME "archive.csv"
+
 /* Writes DIR/archive.csv and says its sum in the log. A quad is a rectangle of the grid that some
  * month has as a file. A row for each quad and month: month, quad (number from the north-west), x,
  * y, width, height (pixels of the frames' grid), status (present; resampled: a file on another grid

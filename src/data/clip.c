@@ -2,7 +2,6 @@
 #include "clip.h"
 #include "archive_table.h"
 #include "sharing.h"
-#include "sources.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -167,16 +166,6 @@ static c3d_status write_table(const c3d_dataset_desc *desc, const c3d_sharing *s
     return c3d_sharing_agree(sharing, st);
 }
 
-static c3d_status check_sources(const c3d_dataset_desc *desc, const c3d_sharing *sharing,
-                                const c3d_archive *archive)
-{
-    char path[C3D_PATH_MAX];
-
-    if (c3d_sharing_rank(sharing) != 0) return C3D_OK;
-    C3D_TRY(c3d_path_join(path, desc->out_dir, "frames.gpkg"));
-    return c3d_sources_check(path, archive);
-}
-
 c3d_status c3d_dataset_clip(const c3d_dataset_desc *desc, const c3d_sharing *sharing)
 {
     c3d_frames frames = { 0 };
@@ -185,7 +174,9 @@ c3d_status c3d_dataset_clip(const c3d_dataset_desc *desc, const c3d_sharing *sha
     c3d_status st;
 
     st = c3d_sharing_agree(sharing, open_inputs(desc, &frames, &archive, &periods));
-    if (st == C3D_OK) st = c3d_sharing_agree(sharing, check_sources(desc, sharing, &archive));
+    if (st == C3D_OK && c3d_sharing_rank(sharing) == 0)
+        st = c3d_clip_forget_replaced(desc, &frames, &archive);
+    st = c3d_sharing_agree(sharing, st);
     for (int i = 0; st == C3D_OK && i < periods.n; i++)
         st = c3d_clip_period(desc, sharing, &frames, &periods.months[i]);
     if (st == C3D_OK) st = write_table(desc, sharing, &frames, &archive);

@@ -35,6 +35,14 @@ C3D_CHECKED c3d_status c3d_clip_check(const c3d_dataset_desc *desc, const c3d_fr
 /* C3D_EIO, with the bytes, when the directory has no room for n scenes. */
 C3D_CHECKED c3d_status c3d_clip_check_space(const char *dir, const c3d_shard_shape *scene,
                                             size_t n);
+/* Scenes that lie under files of the archive which are no longer those of frames.gpkg become
+ * absent, in the file's period and those after it, and frames.gpkg knows the new files;
+ * dataset.json and archive.csv, which speak of the old ones, are removed. Where it is not known
+ * from archive.csv that the old file lay in the same place, all scenes of the period. C3D_EDATA for
+ * a file that is in the archive or in frames.gpkg only. One rank's work. */
+C3D_CHECKED c3d_status c3d_clip_forget_replaced(const c3d_dataset_desc *desc,
+                                                const c3d_frames *frames,
+                                                const c3d_archive *archive);
 /* What is absent of a period, in the order it is read; the same on every rank. */
 C3D_CHECKED c3d_status c3d_clip_plan_make(const c3d_dataset_desc *desc, const c3d_frames *frames,
                                           const c3d_store *store, int period, int n_ranks,

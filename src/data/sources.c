@@ -97,9 +97,12 @@ static void take_row(const c3d_vector *layer, size_t row, c3d_known_hashes *know
     if (path == NULL || hash == NULL || modified == NULL || strlen(hash) != 16 ||
         !c3d_vector_int(layer, row, c3d_vector_field(layer, "bytes"), &n_bytes))
         return;
-    known->rows[known->n++] =
-        (c3d_known_hash){ path, (uint64_t)n_bytes, strtoull(hash, &end, 16), modified,
-                          kind != NULL && strcmp(kind, "mosaic") == 0 };
+    known->rows[known->n++] = (c3d_known_hash){ path,
+                                                (uint64_t)n_bytes,
+                                                strtoull(hash, &end, 16),
+                                                modified,
+                                                kind != NULL && strcmp(kind, "mosaic") == 0,
+                                                c3d_vector_row_id(layer, row) };
 }
 
 c3d_status c3d_known_hashes_read(const char *gpkg, c3d_known_hashes *out)
@@ -148,27 +151,43 @@ typedef struct writing {
     double done;
 } writing;
 
-/* The time is taken before the file is read: one that changes meanwhile is read again later. */
+static void time_of_change(const char *path, char out[40], uint64_t *n_bytes)
+{
+    struct stat file;
+
+    out[0] = 0;
+    if (stat(path, &file) != 0) return;
+    (void)snprintf(out, 40, "%lld.%09ld", (long long)file.st_mtim.tv_sec,
+                   (long)file.st_mtim.tv_nsec);
+    *n_bytes = (uint64_t)file.st_size;
+}
+
+c3d_status c3d_source_hash(const char *path, char modified[40], uint64_t *hash_out,
+                           uint64_t *n_bytes_out)
+{
+    uint64_t n_bytes = 0;
+
+    time_of_change(path, modified, &n_bytes);
+    return c3d_hash_file(path, hash_out, n_bytes_out);
+}
+
 static c3d_status find_hash(const writing *to, const char *path, char modified[40],
                             c3d_known_hash *out)
 {
     const c3d_known_hash key = { .path = path };
     const c3d_known_hash *found = NULL;
-    struct stat file;
+    uint64_t n_bytes = 0;
 
-    modified[0] = 0;
+    time_of_change(path, modified, &n_bytes);
     *out = key;
-    if (stat(path, &file) == 0)
-        (void)snprintf(modified, 40, "%lld.%09ld", (long long)file.st_mtim.tv_sec,
-                       (long)file.st_mtim.tv_nsec);
     if (to->known != NULL && to->known->n > 0)
         found = bsearch(&key, to->known->rows, to->known->n, sizeof key, by_path);
     if (found != NULL && modified[0] && strcmp(found->modified, modified) == 0 &&
-        found->n_bytes == (uint64_t)file.st_size) {
+        found->n_bytes == n_bytes) {
         *out = *found;
         return C3D_OK;
     }
-    return c3d_hash_file(path, &out->hash, &out->n_bytes);
+    return c3d_source_hash(path, modified, &out->hash, &out->n_bytes);
 }
 
 static c3d_status write_archive(writing *to, const c3d_archive *archive, const char *kind)

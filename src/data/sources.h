@@ -16,6 +16,7 @@ typedef struct c3d_known_hash {
     uint64_t n_bytes, hash;
     const char *modified;
     bool is_mosaic;
+    long long row_id; /* in the layer's file */
 } c3d_known_hash;
 typedef struct c3d_known_hashes {
     c3d_vector *layer;
@@ -34,11 +35,31 @@ C3D_CHECKED c3d_status c3d_sources_write(c3d_vector_writer *writer, const c3d_ar
  * modified and licence. */
 C3D_CHECKED c3d_status c3d_sources_add(c3d_vector_writer *writer, const c3d_archive *mosaics,
                                        const c3d_archive *labels);
-/* C3D_EDATA names a file of the archive that is no longer the one of that path in the layer, by
- * size or else by hash where its time of change is another, that is not in the layer, or that is in
- * the layer only. A layer that names none of the files was made elsewhere and says nothing. One
- * rank's work. */
+/* A file of the archive that is no longer the one of its path in the layer, by size or else by hash
+ * where its time of change is another. */
+typedef struct c3d_replaced {
+    int month, file;  /* of the archive */
+    long long row_id; /* of the layer */
+    uint64_t n_bytes_then;
+} c3d_replaced;
+typedef struct c3d_replaced_files {
+    size_t n;
+    c3d_replaced *files;
+} c3d_replaced_files;
+/* C3D_EDATA names a file that is in the archive or in the layer only. A layer that names none of
+ * the files was made elsewhere and says nothing. One rank's work, as the two that follow. */
+C3D_CHECKED c3d_status c3d_sources_compare(const char *gpkg, const c3d_archive *mosaics,
+                                           c3d_replaced_files *out);
+void c3d_replaced_files_free(c3d_replaced_files *replaced);
+/* C3D_EDATA for a replaced file too. */
 C3D_CHECKED c3d_status c3d_sources_check(const char *gpkg, const c3d_archive *mosaics);
+/* Writes into the layer what the files are now. */
+C3D_CHECKED c3d_status c3d_sources_renew(const char *gpkg, const c3d_archive *mosaics,
+                                         const c3d_replaced_files *replaced);
+/* Hash and size of a file as it is, and its time of change from before it was read: one that
+ * changes meanwhile is read again later. modified: "" when the file cannot be looked at. */
+C3D_CHECKED c3d_status c3d_source_hash(const char *path, char modified[40], uint64_t *hash_out,
+                                       uint64_t *n_bytes_out);
 uint64_t c3d_source_bytes(const char *path); /* 0 when absent */
 /* Keys sources (one object a file) and licences (their lines, each once) of dataset.json. */
 C3D_CHECKED c3d_status c3d_sources_to_json(const char *gpkg, c3d_json *root);
