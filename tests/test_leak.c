@@ -179,6 +179,10 @@ static void draw(void)
     }
 }
 
+/* What is planted in the first scene's sums and shares; checksums are of its pixels and bits. */
+static int64_t wrong_sum, wrong_square;
+static float wrong_share;
+
 static void write_scene(c3d_shard *shard, int row)
 {
     uint8_t valid[T * SIZE];
@@ -192,6 +196,11 @@ static void write_scene(c3d_shard *shard, int row)
             sum[t] += values[row][t][p];
             sum_squares[t] += (int64_t)values[row][t][p] * values[row][t][p];
         }
+    if (row == 0) {
+        sum[T - 1] += wrong_sum;
+        sum_squares[T - 1] += wrong_square;
+        missing[T - 1] += wrong_share;
+    }
     assert_int_equal(c3d_shard_write(shard, row, &scene), C3D_OK);
     assert_int_equal(c3d_shard_mark(shard, row, C3D_SCENE_PRESENT,
                                     c3d_scene_checksum(c3d_shard_get_shape(shard), &scene)),
@@ -290,6 +299,35 @@ static void without_a_leak_there_is_no_alarm(void **state)
     assert_int_equal(c3d_dataset_verify("set", NULL, &text), C3D_OK);
     assert_null(strstr(text.text, "WARNING"));
     c3d_text_free(&text);
+}
+
+static void verify_fails_for_sums(const c3d_dataset_desc *desc)
+{
+    c3d_text text = { 0 };
+
+    make(desc);
+    assert_int_equal(c3d_dataset_verify("set", NULL, &text), C3D_EDATA);
+    assert_string_equal(c3d_error_last()->message,
+                        "set/scenes-202001-00000.h5: scene 0 (frame 1): its sums or missing shares "
+                        "are not those of its pixels; 1 of the 35 scenes that this rank read are "
+                        "broken");
+    c3d_text_free(&text);
+    wrong_sum = wrong_square = 0;
+    wrong_share = 0;
+}
+
+static void sums_that_are_not_of_the_pixels_are_found(void **state)
+{
+    const c3d_dataset_desc desc = settings();
+
+    (void)state;
+    draw();
+    wrong_sum = 1;
+    verify_fails_for_sums(&desc);
+    wrong_square = -1;
+    verify_fails_for_sums(&desc);
+    wrong_share = 0.25F;
+    verify_fails_for_sums(&desc);
 }
 
 static void an_overlap_is_a_leak(void **state)
@@ -536,6 +574,7 @@ int main(void)
         cmocka_unit_test(one_split_has_no_distance),
         cmocka_unit_test(a_frame_may_be_of_several_files),
         cmocka_unit_test(without_a_leak_there_is_no_alarm),
+        cmocka_unit_test(sums_that_are_not_of_the_pixels_are_found),
         cmocka_unit_test(an_overlap_is_a_leak),
         cmocka_unit_test(a_scene_twice_is_a_leak),
         cmocka_unit_test(examples_are_found_whichever_split_comes_first),

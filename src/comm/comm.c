@@ -298,19 +298,25 @@ typedef struct gather_plan {
     size_t n_all;
 } gather_plan;
 
+/* Rank 0 alone has places to find and memory to take: all hear how that went. */
+static c3d_status plan_places(const c3d_comm *comm, gather_plan *plan, char **all)
+{
+    if (comm->rank != 0) return C3D_OK;
+    for (int r = 0; r < comm->n_ranks; r++) {
+        plan->starts[r] = (int)plan->n_all;
+        plan->n_all += (size_t)plan->counts[r];
+        if (plan->n_all > INT_MAX)
+            return C3D_FAIL(C3D_EUNSUPPORTED, "gathering more than %d bytes", INT_MAX);
+    }
+    *all = c3d_calloc(plan->n_all + 1, 1);
+    return *all ? C3D_OK : C3D_ENOMEM;
+}
+
 static c3d_status gather_bytes(c3d_comm *comm, const void *bytes, int n, gather_plan *plan,
                                char **all)
 {
     C3D_MEET(comm, MPI_Gather(&n, 1, MPI_INT, plan->counts, 1, MPI_INT, 0, MPI_COMM_WORLD));
-    if (comm->rank == 0) {
-        for (int r = 0; r < comm->n_ranks; r++) {
-            plan->starts[r] = (int)plan->n_all;
-            plan->n_all += (size_t)plan->counts[r];
-            C3D_ASSERT(plan->n_all <= INT_MAX);
-        }
-        *all = c3d_calloc(plan->n_all + 1, 1);
-        if (!*all) return C3D_ENOMEM;
-    }
+    C3D_TRY(c3d_comm_agree_status(comm, plan_places(comm, plan, all)));
     C3D_MEET(comm, MPI_Gatherv(bytes, n, MPI_BYTE, *all, plan->counts, plan->starts, MPI_BYTE, 0,
                                MPI_COMM_WORLD));
     return C3D_OK;
@@ -335,6 +341,7 @@ c3d_status c3d_comm_gather(c3d_comm *comm, const void *bytes, size_t n_bytes, vo
     plan.counts = c3d_calloc((size_t)comm->n_ranks, sizeof(int));
     plan.starts = c3d_calloc((size_t)comm->n_ranks, sizeof(int));
     if (!plan.counts || !plan.starts) st = C3D_ENOMEM;
+    st = c3d_comm_agree_status(comm, st);
     if (st == C3D_OK) st = gather_bytes(comm, bytes, (int)n_bytes, &plan, &all);
     free(plan.counts);
     free(plan.starts);

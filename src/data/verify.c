@@ -1,5 +1,6 @@
 #include "verify.h"
 #include "publish.h"
+#include "scene.h"
 #include "sharing.h"
 
 #include <inttypes.h>
@@ -12,7 +13,8 @@ typedef struct checker {
     int period; /* whose scenes are described: the one with most months */
     size_t n_described;
     alike_scene *described;
-    c3d_scene scene;
+    c3d_scene scene, again; /* as stored; sums and shares computed anew */
+    uint8_t *mask;          /* [months, pixels] */
     size_t n_checked, n_broken, n_dropped, n_absent;
     char first[256]; /* broken one, in words */
 } checker;
@@ -28,30 +30,43 @@ static const c3d_shard_shape *longest_shape(const c3d_store *store)
     return longest;
 }
 
-static c3d_status make_checker(const c3d_shard_shape *shape, checker *out)
+static c3d_status make_sums(const c3d_shard_shape *shape, c3d_scene *out)
 {
     const size_t n_months = (size_t)shape->n_months;
     const size_t n_sums = n_months * (size_t)shape->n_bands;
 
-    out->scene = (c3d_scene){ .values = c3d_aligned(c3d_scene_bytes(shape)),
-                              .valid = c3d_aligned(c3d_valid_bytes(shape)),
-                              .missing_share = c3d_calloc(n_months, sizeof(float)),
-                              .sum = c3d_calloc(n_sums, 8),
-                              .sum_squares = c3d_calloc(n_sums, 8) };
-    const c3d_scene *scene = &out->scene;
-    const bool is_made =
-        scene->values && scene->valid && scene->missing_share && scene->sum && scene->sum_squares;
-    return is_made ? C3D_OK : C3D_ENOMEM;
+    out->missing_share = c3d_calloc(n_months, sizeof(float));
+    out->sum = c3d_calloc(n_sums, 8);
+    out->sum_squares = c3d_calloc(n_sums, 8);
+    return out->missing_share && out->sum && out->sum_squares ? C3D_OK : C3D_ENOMEM;
+}
+
+static void free_scene(c3d_scene *scene)
+{
+    free(scene->values);
+    free(scene->valid);
+    free(scene->missing_share);
+    free(scene->sum);
+    free(scene->sum_squares);
+}
+
+static c3d_status make_checker(const c3d_shard_shape *shape, checker *out)
+{
+    out->scene.values = c3d_aligned(c3d_scene_bytes(shape));
+    out->scene.valid = c3d_aligned(c3d_valid_bytes(shape));
+    out->mask =
+        c3d_calloc((size_t)shape->n_months, (size_t)shape->size_px * (size_t)shape->size_px);
+    if (!out->scene.values || !out->scene.valid || !out->mask) return C3D_ENOMEM;
+    C3D_TRY(make_sums(shape, &out->scene));
+    return make_sums(shape, &out->again);
 }
 
 static void free_checker(checker *of)
 {
     free(of->described);
-    free(of->scene.values);
-    free(of->scene.valid);
-    free(of->scene.missing_share);
-    free(of->scene.sum);
-    free(of->scene.sum_squares);
+    free(of->mask);
+    free_scene(&of->scene);
+    free_scene(&of->again);
 }
 
 static void describe(checker *by, const c3d_shard *shard, int row, uint64_t checksum)
@@ -63,22 +78,52 @@ static void describe(checker *by, const c3d_shard *shard, int row, uint64_t chec
     by->n_described += c3d_alike_describe(c3d_shard_get_shape(shard), by->scene.values, to);
 }
 
+static void note_broken(checker *by, const char *text)
+{
+    if (by->n_broken++ == 0) (void)snprintf(by->first, sizeof by->first, "%s", text);
+    if (by->n_broken <= TOLD_MAX) c3d_log_rank("%s", text);
+}
+
+/* Statistics of training come from these, and no checksum holds them. */
+static bool has_right_sums(checker *by, const c3d_shard_shape *shape)
+{
+    const size_t n_months = (size_t)shape->n_months;
+    const size_t n_sums = n_months * (size_t)shape->n_bands;
+
+    c3d_scene_unpack_valid(shape, by->scene.valid, by->mask);
+    (void)c3d_scene_missing(shape, by->mask, by->again.missing_share);
+    return c3d_scene_sums(shape, by->scene.values, by->mask, by->again.sum,
+                          by->again.sum_squares) &&
+           memcmp(by->scene.missing_share, by->again.missing_share, n_months * sizeof(float)) ==
+               0 &&
+           memcmp(by->scene.sum, by->again.sum, n_sums * 8) == 0 &&
+           memcmp(by->scene.sum_squares, by->again.sum_squares, n_sums * 8) == 0;
+}
+
 static c3d_status check_scene(checker *by, c3d_shard *shard, int period, int row, uint64_t expected)
 {
-    C3D_TRY(c3d_shard_read_scene(shard, row, &by->scene));
-    const uint64_t found = c3d_scene_checksum(c3d_shard_get_shape(shard), &by->scene);
-    by->n_checked++;
-    if (found == expected) {
-        if (period == by->period) describe(by, shard, row, found);
-        return C3D_OK;
-    }
+    const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
+    const long long frame_id = (long long)c3d_shard_frame_ids(shard)[row];
     char text[256];
-    snprintf(text, sizeof text,
-             "%.150s: scene %d (frame %lld): checksum %016" PRIx64 ", %016" PRIx64 " expected",
-             c3d_shard_path(shard), row, (long long)c3d_shard_frame_ids(shard)[row], found,
-             expected);
-    if (by->n_broken++ == 0) memcpy(by->first, text, sizeof text);
-    if (by->n_broken <= TOLD_MAX) c3d_log_rank("%s", text);
+
+    C3D_TRY(c3d_shard_read_scene(shard, row, &by->scene));
+    const uint64_t found = c3d_scene_checksum(shape, &by->scene);
+    by->n_checked++;
+    if (found != expected) {
+        (void)snprintf(text, sizeof text,
+                       "%.150s: scene %d (frame %lld): checksum %016" PRIx64 ", %016" PRIx64
+                       " expected",
+                       c3d_shard_path(shard), row, frame_id, found, expected);
+        note_broken(by, text);
+    } else if (!has_right_sums(by, shape)) {
+        (void)snprintf(text, sizeof text,
+                       "%.150s: scene %d (frame %lld): its sums or missing shares are not those of "
+                       "its pixels",
+                       c3d_shard_path(shard), row, frame_id);
+        note_broken(by, text);
+    } else if (period == by->period) {
+        describe(by, shard, row, found);
+    }
     return C3D_OK;
 }
 
@@ -202,7 +247,7 @@ c3d_status c3d_dataset_verify(const char *dir, const c3d_sharing *sharing, c3d_t
 
     st = c3d_sharing_agree(sharing, c3d_store_open(dir, false, &store));
     if (st == C3D_OK) st = c3d_sharing_agree(sharing, check_store(&by, &store, sharing));
-    if (st == C3D_OK) st = gather_described(&by, sharing);
+    if (st == C3D_OK) st = c3d_sharing_agree(sharing, gather_described(&by, sharing));
     if (st == C3D_OK) {
         c3d_text_add(out, "%zu scenes: %zu checksums agree, %zu dropped, %zu not clipped yet\n",
                      store.n_rows, store.n_rows - by.n_dropped - by.n_absent, by.n_dropped,
