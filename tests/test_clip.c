@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "support/cm.h"
+#include "support/own_folder.h"
 
 #include "c3d/dataset.h"
 #include "data/store.h"
@@ -503,7 +504,7 @@ static void a_stop_is_kept_and_continued(void **state)
 static int prepare(void **state)
 {
     (void)state;
-    if (!mkdtemp(work)) return -1;
+    make_own_folder(work);
     c3d_raster_start();
     write_archive();
     return 0;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "support/cm.h"
+#include "support/own_folder.h"
 
 #include "data/census.h"
 #include "data/samples.h"
@@ -61,7 +62,7 @@ static int make_store(void **state)
     c3d_shard *shard;
 
     (void)state;
-    if (!mkdtemp(work)) return -1;
+    make_own_folder(work);
     for (int t = 0; t < T; t++)
         months[t] = (2019 + (t + 10) / 12) * 10000 + ((t + 10) % 12 + 1) * 100;
     for (int i = 0; i < N; i++) {

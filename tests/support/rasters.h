@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "support/cm.h"
+#include "support/own_folder.h"
 
 #include "c3d/raster.h"
 
@@ -73,15 +74,6 @@ static inline void assert_near(double value, double expected, double tolerance)
 {
     if (!(fabs(value - expected) <= tolerance))
         fail_msg("%.17g, expected %.17g within %g", value, expected, tolerance);
-}
-
-/* A folder of the test's own below its working directory, made the working directory. */
-static inline void enter_own_folder(char *template)
-{
-    if (mkdtemp(template) == NULL || chdir(template) != 0) {
-        perror(template);
-        exit(1);
-    }
 }
 
 #endif
