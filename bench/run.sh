@@ -3,6 +3,7 @@
 # (below 1 is faster).  bench/README.md says how to read it.
 #   bench/run.sh NAME [ARGUMENTS]
 #   BENCH_DIR=DIR             where to build and install (default build/bench)
+#   BENCH_BUILD=DIR           a build to take programs from, where the comparison knows it
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 names=$(cd "$here" && ls ./*.sh | sed -n 's|^\./\(.*\)\.sh$|\1|p' | grep -vx run | tr '_\n' '- ')
@@ -15,4 +16,15 @@ fi
 shift
 export C3D_SOURCE=${C3D_SOURCE:-$(dirname "$here")} BENCH_DIR=${BENCH_DIR:-$(dirname "$here")/build/bench}
 mkdir -p "$BENCH_DIR"
+# scripts change to other directories
+BENCH_DIR=$(realpath "$BENCH_DIR")
+if [ -n "${BENCH_BUILD:-}" ]; then
+    BENCH_BUILD=$(realpath -e "$BENCH_BUILD")
+    export BENCH_BUILD
+fi
+case ${BENCH_PYTHON:-} in */*)
+    BENCH_PYTHON=$(realpath -s "$BENCH_PYTHON")
+    export BENCH_PYTHON
+    ;;
+esac
 exec bash "$script" "$@"
