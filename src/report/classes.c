@@ -35,7 +35,7 @@ static void add_run(c3d_text *page, const report_run *run, const c3d_json *evalu
     c3d_text_add(page, ": each class against the others%s</h3>\n",
                  has_matrix ? ", and what its samples were predicted as" : "");
     c3d_text_add(&head, "<th scope=col>class</th><th scope=col>samples</th><th scope=col>precision"
-                        "</th><th scope=col>recall</th><th scope=col>F1</th>");
+                        "</th><th scope=col class=num>recall</th><th scope=col class=num>F1</th>");
     for (size_t k = 0; has_matrix && k < n; k++) {
         c3d_text_add(&head, "<th scope=col>as ");
         c3d_text_add_html(&head, class_name(c3d_json_at(classes, k)));
@@ -71,9 +71,10 @@ void report_add_classes(report_page *page, int split)
         if (!has_title) {
             c3d_text_add(out, "<h3>The class of the largest score; means over classes</h3>\n");
             report_begin_table(out, "means over classes",
-                               "<th scope=col>run</th><th scope=col>accuracy</th>"
-                               "<th scope=col>mean precision</th><th scope=col>mean recall</th>"
-                               "<th scope=col>mean F1</th>");
+                               "<th scope=col>run</th><th scope=col class=num>accuracy</th>"
+                               "<th scope=col class=num>mean precision</th><th scope=col "
+                               "class=num>mean recall</th>"
+                               "<th scope=col class=num>mean F1</th>");
         }
         has_title = true;
         report_add_run_cell(out, &page->runs[i], i);

@@ -77,6 +77,16 @@ static void tell(c3d_text *alt, const report_run *run, const char *what, const c
         c3d_text_add(alt, "; %s without a value", what);
 }
 
+static double last_epoch(const report_page *page)
+{
+    double last = 0;
+
+    for (int i = 0; i < page->n_runs; i++)
+        for (size_t row = 0; row < n_rows(&page->runs[i]); row++)
+            last = fmax(last, report_run_metric(&page->runs[i], row, "epoch"));
+    return last;
+}
+
 /* Points and lines of one run: training thin and dashed, validation solid. */
 static void add_lines(c3d_text *blocks, c3d_text *lines, const report_page *page, int i,
                       const quantity *what)
@@ -113,8 +123,8 @@ static void add_curve(report_page *page, const quantity *what, int first, int en
         add_lines(&script, &lines, page, i, what);
     }
     if (lines.length)
-        c3d_text_add(&script, "set xlabel 'epoch'\nset yrange [0:%.6g]\n%s\n", top > 0 ? top : 1,
-                     lines.text);
+        c3d_text_add(&script, "set xlabel 'epoch'\n%sset yrange [0:%.6g]\n%s\n",
+                     last_epoch(page) <= 10 ? "set xtics 1\n" : "", top > 0 ? top : 1, lines.text);
     else
         script.length = 0;
     report_add_figure(page, &(report_figure){ .title = title.text, .alt = alt.text }, &script);

@@ -1,6 +1,8 @@
 /* What was trained on what: a card for each dataset, and what each run took of it. */
 #include "report/report.h"
 
+#include "c3d/data.h"
+
 #include <string.h>
 
 static void add_names(c3d_text *page, const c3d_json *names)
@@ -40,18 +42,24 @@ static void add_class_head(c3d_text *head, const c3d_json *classes, int c)
     c3d_text_add(head, "</th>");
 }
 
-static void add_split_row(c3d_text *out, const split_count *split, int n_classes, bool has_more)
+static bool has_more_classes(const report_run *run)
 {
+    for (int i = 0; i <= REPORT_SPLITS; i++)
+        if (run->splits[i].n_more > 0) return true;
+    return false;
+}
+
+static void add_split_row(c3d_text *out, const report_run *run, int i, int n_classes)
+{
+    const split_count *split = &run->splits[i];
     long long n = split->n_more;
 
-    c3d_text_add(out, "<tr><th scope=row>");
-    c3d_text_add_html(out, split->name);
-    c3d_text_add(out, "</th>");
+    c3d_text_add(out, "<tr><th scope=row>%s</th>", c3d_split_name((c3d_split)i));
     for (int c = 0; c < n_classes; c++) {
         c3d_text_add(out, "<td class=num>%lld</td>", split->n[c]);
         n += split->n[c];
     }
-    if (has_more) c3d_text_add(out, "<td class=num>%lld</td>", split->n_more);
+    if (has_more_classes(run)) c3d_text_add(out, "<td class=num>%lld</td>", split->n_more);
     c3d_text_add(out, "<td class=num>%lld</td></tr>\n", n);
 }
 
@@ -60,19 +68,17 @@ static void add_splits(c3d_text *out, const report_run *run)
     const c3d_json *classes = c3d_json_get(run->dataset, "classes");
     c3d_text head = { 0 };
     int n_classes = 0;
-    bool has_more = false;
 
-    for (int i = 0; i < run->n_splits; i++) {
-        has_more = has_more || run->splits[i].n_more > 0;
+    for (int i = 0; i <= REPORT_SPLITS; i++) {
         if (run->splits[i].n_classes > n_classes) n_classes = run->splits[i].n_classes;
     }
     c3d_text_add(&head, "<th scope=col>samples</th>");
     for (int c = 0; c < n_classes; c++) add_class_head(&head, classes, c);
     c3d_text_add(&head, "%s<th scope=col class=num>all</th>",
-                 has_more ? "<th scope=col class=num>others</th>" : "");
+                 has_more_classes(run) ? "<th scope=col class=num>others</th>" : "");
     report_begin_table(out, "samples by split and class", head.text);
-    for (int i = 0; i < run->n_splits; i++)
-        add_split_row(out, &run->splits[i], n_classes, has_more);
+    for (int i = 0; i <= REPORT_SPLITS; i++)
+        if (run->splits[i].is_there) add_split_row(out, run, i, n_classes);
     report_end_table(out);
     c3d_text_free(&head);
 }
@@ -200,7 +206,7 @@ static void add_dataset(report_page *page, const report_run *run)
         return;
     }
     add_facts(out, run->dataset);
-    if (run->n_splits) add_splits(out, run);
+    add_splits(out, run);
     report_add_map(page, run);
 }
 
@@ -208,18 +214,18 @@ static void add_dataset(report_page *page, const report_run *run)
 static void add_uses(report_page *page)
 {
     static const struct {
-        const char *key, *title;
+        const char *key, *title, *none, *means;
     } keys[] = {
-        { "model.network", "network" },
-        { "data.store", "dataset" },
-        { "data.fold", "fold" },
-        { "data.max_per_class", "most a class" },
-        { "data.sampling", "sampling" },
-        { "data.time", "months" },
-        { "data.slice", "slice (2D)" },
-        { "train.epochs", "epochs" },
-        { "train.global_batch", "a step" },
-        { "data.seed", "seed" },
+        { "model.network", "network", NULL, NULL },
+        { "data.store", "dataset", NULL, NULL },
+        { "data.fold", "fold", "-1", "none" },
+        { "data.max_per_class", "most a class", "0", "all" },
+        { "data.sampling", "sampling", NULL, NULL },
+        { "data.time", "months", NULL, NULL },
+        { "data.slice", "slice (2D)", NULL, NULL },
+        { "train.epochs", "epochs", NULL, NULL },
+        { "train.global_batch", "samples a step", NULL, NULL },
+        { "data.seed", "seed", NULL, NULL },
     };
     c3d_text head = { 0 }, *out = &page->text;
 
@@ -231,6 +237,7 @@ static void add_uses(report_page *page)
         report_add_run_cell(out, &page->runs[i], i);
         for (size_t k = 0; k < C3D_COUNT(keys); k++) {
             const char *value = report_run_setting(&page->runs[i], keys[k].key);
+            if (value && keys[k].none && strcmp(value, keys[k].none) == 0) value = keys[k].means;
             c3d_text_add(out, "<td>");
             c3d_text_add_html(out, value ? value : "?");
             c3d_text_add(out, "</td>");

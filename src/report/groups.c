@@ -36,7 +36,8 @@ static void add_row(report_page *page, int i, const char *name, const c3d_json *
     counts = c3d_json_get(group, "counts");
     c3d_text_add(out, "<tr><th scope=row>");
     c3d_text_add_html(out, name);
-    c3d_text_add(out, "</th><td><span class=dot style=\"background:%s\"></span>", report_color(i));
+    c3d_text_add(out, "</th><td class=name><span class=dot style=\"background:%s\"></span>",
+                 report_color(i));
     c3d_text_add_html(out, page->runs[i].label);
     c3d_text_add(out, "</td>");
     report_add_count(out, group, "n");
@@ -62,8 +63,8 @@ static void add_kind(report_page *page, int split, int first, const char *kind)
     report_begin_table(&page->text, title_of(kind),
                        "<th scope=col>group</th><th scope=col>run</th>"
                        "<th scope=col class=num>samples</th><th scope=col class=num>positive</th>"
-                       "<th scope=col>accuracy</th><th scope=col>precision</th>"
-                       "<th scope=col>recall</th><th scope=col>F1</th>");
+                       "<th scope=col class=num>accuracy</th><th scope=col class=num>precision</th>"
+                       "<th scope=col class=num>recall</th><th scope=col class=num>F1</th>");
     while ((name = c3d_json_next_key(groups, name)) && ++n <= GROUPS_MAX)
         for (int i = first; i < page->n_runs; i++) {
             const c3d_json *group = c3d_json_get(part(&page->runs[i], split, kind), name);
@@ -117,7 +118,7 @@ static void add_area_weighted(report_page *page, int split)
                 c3d_text_add(&page->text, "<h3>Weighted by area</h3>\n");
                 report_begin_table(&page->text, "scores weighted by area",
                                    "<th scope=col>run</th><th scope=col>measure</th>"
-                                   "<th scope=col>value</th>");
+                                   "<th scope=col class=num>value</th>");
             }
             has_title = true;
             report_add_run_cell(&page->text, &page->runs[i], i);

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#define GREY "#7d8590"  /* seen on light and dark */
 enum { BANDS_MAX = 3 }; /* intervals of more runs hide each other */
 
 /* ---- confusion ------------------------------------------------------------------------------- */
@@ -154,7 +155,8 @@ static void add_curve(report_page *page, int split, const curve *what)
                      "set xtics 0.2\nset ytics 0.2\n%s%s",
                      what->x_label, what->y_label, bands.length ? bands.text : "plot ",
                      lines.text + (bands.length ? 0 : 2));
-        if (what->has_diagonal) c3d_text_add(&blocks, ", x with lines lw 0.8 dt 3 lc rgb 'black'");
+        if (what->has_diagonal)
+            c3d_text_add(&blocks, ", x with lines lw 0.8 dt 3 lc rgb '" GREY "'");
     } else {
         blocks.length = 0;
     }
@@ -181,8 +183,7 @@ static size_t add_bins(c3d_text *script, int run, const c3d_json *bins)
             !c3d_json_get_real(bin, "mean_score", &mean) || n == 0)
             continue;
         const c3d_estimate share = c3d_share("", positives, n);
-        c3d_text_add(script, "%.5g %.5g %.5g %.5g %.3g\n", mean, share.value, share.low, share.high,
-                     0.3 + 0.15 * log10((double)n));
+        c3d_text_add(script, "%.5g %.5g %.5g %.5g\n", mean, share.value, share.low, share.high);
         n_points++;
     }
     c3d_text_add(script, "EOD\n");
@@ -205,7 +206,7 @@ static void add_calibration(report_page *page, int split)
         if (c3d_json_get_real(of, "brier", &brier))
             c3d_text_add(&alt, "; %s: Brier score %.3f", page->runs[i].label, brier);
         c3d_text_add(&lines,
-                     ", $run%d using 1:2:3:4 with yerrorbars pt 0 lw 1 lc rgb '%s' notitle, "
+                     ", $run%d using 1:3:(0):($4-$3) with vectors nohead lw 1 lc rgb '%s' notitle, "
                      "$run%d using 1:2 with linespoints pt 7 ps 0.5 lw 1.5 lc rgb '%s' notitle",
                      i, report_color(i), i, report_color(i));
     }
@@ -213,7 +214,7 @@ static void add_calibration(report_page *page, int split)
         c3d_text_add(&blocks,
                      "set xrange [0:1]\nset yrange [0:1]\nset xlabel 'mean score'\n"
                      "set ylabel 'share that is positive'\nset xtics 0.2\nset ytics 0.2\n"
-                     "plot x with lines lw 0.8 dt 3 lc rgb 'black' notitle%s",
+                     "plot x with lines lw 0.8 dt 3 lc rgb '" GREY "' notitle%s",
                      lines.text);
     else
         blocks.length = 0;

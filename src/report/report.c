@@ -47,19 +47,49 @@ void report_add_run_keys(const report_page *page, c3d_text *out)
 
 /* ---- the page -------------------------------------------------------------------------------- */
 
-/* Short names where they tell the runs apart. */
-static void label_runs(report_run *runs, int n_runs)
+/* Parts of a path, from its end; empty past its beginning. */
+static void take_part(const char *path, int from_end, const char **out, size_t *n_out)
 {
-    bool is_unique = true;
+    const char *end = path + strlen(path);
 
+    for (;; from_end--) {
+        while (end > path && end[-1] == '/') end--;
+        const char *begin = end;
+        while (begin > path && begin[-1] != '/') begin--;
+        *out = begin;
+        *n_out = (size_t)(end - begin);
+        if (from_end == 0 || begin == end) return;
+        end = begin;
+    }
+}
+
+static bool are_parts_unique(const report_run *runs, int n_runs, int from_end)
+{
     for (int i = 0; i < n_runs; i++) {
-        const char *slash = strrchr(runs[i].path, '/');
-        if (slash && slash[1]) runs[i].label = slash + 1;
+        const char *part, *other;
+        size_t n, n_other;
+        take_part(runs[i].path, from_end, &part, &n);
+        if (n == 0) return false;
         for (int j = 0; j < i; j++) {
-            if (strcmp(runs[i].label, runs[j].label) == 0) is_unique = false;
+            take_part(runs[j].path, from_end, &other, &n_other);
+            if (n == n_other && strncmp(part, other, n) == 0) return false;
         }
     }
-    for (int i = 0; i < n_runs && !is_unique; i++) runs[i].label = runs[i].path;
+    return true;
+}
+
+/* The part of their paths that tells the runs apart, the nearest to the end; or all of them. */
+static void label_runs(report_run *runs, int n_runs)
+{
+    int from_end = 0;
+
+    while (from_end < 4 && !are_parts_unique(runs, n_runs, from_end)) from_end++;
+    for (int i = 0; i < n_runs; i++) {
+        const char *part = runs[i].path;
+        size_t n = strlen(part);
+        if (from_end < 4) take_part(runs[i].path, from_end, &part, &n);
+        (void)snprintf(runs[i].label, sizeof runs[i].label, "%.*s", (int)n, part);
+    }
 }
 
 static void add_title(c3d_text *out, const c3d_report_desc *desc, const report_run *runs)

@@ -14,25 +14,24 @@ typedef struct setting {
 
 /* Samples of a split by class. */
 typedef struct split_count {
-    char name[32];
+    bool is_there;
     int n_classes;
     long long n[REPORT_CLASSES];
     long long n_more; /* with larger labels */
 } split_count;
 
 typedef struct report_run {
-    const char *path;  /* borrowed */
-    const char *label; /* the path's end, or the path when ends are alike; borrowed */
+    const char *path; /* borrowed */
+    char label[128];  /* the part of the path that tells it from the others */
     bool has_metrics;
     c3d_csv metrics;
     c3d_json *evaluations[REPORT_SPLITS]; /* NULL: not evaluated */
     c3d_json *cost;                       /* cost.json; NULL: none */
     int n_settings;
     setting *settings;
-    char store[C3D_PATH_MAX]; /* "" when config.yaml does not say */
-    c3d_json *dataset;        /* NULL: not there */
-    int n_splits;
-    split_count splits[8];
+    char store[C3D_PATH_MAX];              /* "" when config.yaml does not say */
+    c3d_json *dataset;                     /* NULL: not there */
+    split_count splits[REPORT_SPLITS + 1]; /* by c3d_split */
 } report_run;
 
 extern const char *const report_split_names[REPORT_SPLITS];

@@ -64,16 +64,6 @@ double report_run_metric(const report_run *run, size_t row, const char *column)
 
 /* ---- the dataset ----------------------------------------------------------------------------- */
 
-static split_count *split_of(report_run *run, const char *name)
-{
-    for (int i = 0; i < run->n_splits; i++) {
-        if (strcmp(run->splits[i].name, name) == 0) return &run->splits[i];
-    }
-    split_count *split = &run->splits[run->n_splits++];
-    (void)snprintf(split->name, sizeof split->name, "%.31s", name);
-    return split;
-}
-
 long long report_run_int(const report_run *run, const char *key, long long standard)
 {
     const char *text = report_run_setting(run, key);
@@ -93,7 +83,8 @@ static c3d_status count_samples(report_run *run, const char *path)
         c3d_samples_choose_fold(&samples, fold, (int)report_run_int(run, "data.folds", 0));
     for (size_t i = 0; st == C3D_OK && i < samples.n; i++) {
         const c3d_sample *sample = &samples.rows[i];
-        split_count *split = split_of(run, c3d_split_name(sample->split));
+        split_count *split = &run->splits[sample->split];
+        split->is_there = true;
         if (sample->label >= REPORT_CLASSES) {
             split->n_more++;
             continue;
@@ -189,7 +180,7 @@ static c3d_status read_files(report_run *run)
 
 c3d_status report_run_read(const char *path, report_run *out)
 {
-    *out = (report_run){ .path = path, .label = path };
+    *out = (report_run){ .path = path };
     const c3d_status st = read_files(out);
     if (st != C3D_OK) report_run_free(out);
     return st;

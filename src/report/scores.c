@@ -8,8 +8,10 @@ static const char *const metric_names[] = { "accuracy", "precision", "recall", "
 static const char *const count_names[] = { "tp", "fp", "tn", "fn" };
 
 #define SCORE_COLUMNS                                                                              \
-    "<th scope=col>accuracy</th><th scope=col>precision</th><th scope=col>recall</th>"             \
-    "<th scope=col>F1</th><th scope=col class=num><abbr title=\"true positives\">tp</abbr></th>"   \
+    "<th scope=col class=num>accuracy</th><th scope=col class=num>precision</th><th scope=col "    \
+    "class=num>recall</th>"                                                                        \
+    "<th scope=col class=num>F1</th><th scope=col class=num><abbr title=\"true "                   \
+    "positives\">tp</abbr></th>"                                                                   \
     "<th scope=col class=num><abbr title=\"false positives\">fp</abbr></th>"                       \
     "<th scope=col class=num><abbr title=\"true negatives\">tn</abbr></th>"                        \
     "<th scope=col class=num><abbr title=\"false negatives\">fn</abbr></th>"
@@ -135,8 +137,9 @@ static void add_chosen(report_page *page, int split)
             c3d_text_add(out, "<h3>Threshold chosen on the validation split: ");
             add_rule(out, rule);
             c3d_text_add(out, "</h3>\n");
-            report_begin_table(out, "scores at a chosen threshold",
-                               "<th scope=col>run</th><th scope=col>above</th>" SCORE_COLUMNS);
+            report_begin_table(
+                out, "scores at a chosen threshold",
+                "<th scope=col>run</th><th scope=col class=num>above</th>" SCORE_COLUMNS);
             for (int j = i; j < page->n_runs; j++) add_chosen_row(page, split, j, rule);
             report_end_table(out);
         }
@@ -152,19 +155,19 @@ static void add_others(report_page *page, int split)
     static const struct {
         const char *key, *name;
     } shown[] = {
-        { "auc", "area under the ROC curve" },
-        { "average_precision", "average precision" },
-        { "balanced_accuracy", "balanced accuracy" },
+        { "auc", "area under the<br>ROC curve" },
+        { "average_precision", "average<br>precision" },
+        { "balanced_accuracy", "balanced<br>accuracy" },
         { "specificity", "specificity" },
         { "f0.5", "F0.5" },
-        { "brier", "Brier score" },
-        { "loss", "mean loss" },
+        { "brier", "Brier<br>score" },
+        { "loss", "mean<br>loss" },
     };
     c3d_text head = { 0 }, *out = &page->text;
 
     c3d_text_add(&head, "<th scope=col>run</th>");
     for (size_t m = 0; m < C3D_COUNT(shown); m++)
-        c3d_text_add(&head, "<th scope=col>%s</th>", shown[m].name);
+        c3d_text_add(&head, "<th scope=col class=num>%s</th>", shown[m].name);
     c3d_text_add(out, "<h3>Other measures</h3>\n");
     report_begin_table(out, "other measures", head.text);
     for (int i = 0; i < page->n_runs; i++) {

@@ -47,8 +47,12 @@ static void add_one_output(c3d_text *out, const report_run *run, const c3d_json 
     c3d_text_add_html(out, name ? name : "positive");
     c3d_text_add(out, " it found %lld of %lld positives (recall ", n[0], n[0] + n[3]);
     add_interval(out, metrics, "recall");
-    c3d_text_add(out, "), %lld of its %lld alarms %s right (precision ", n[0], n[0] + n[1],
-                 n[0] == 1 ? "was" : "were");
+    c3d_text_add(out, "), ");
+    if (n[0] + n[1] == 0)
+        c3d_text_add(out, "raised no alarm (precision ");
+    else
+        c3d_text_add(out, "%lld of its %lld alarms %s right (precision ", n[0], n[0] + n[1],
+                     n[0] == 1 ? "was" : "were");
     add_interval(out, metrics, "precision");
     c3d_text_add(out, ") and %lld of all %lld were right (accuracy ", n[0] + n[2],
                  n[0] + n[1] + n[2] + n[3]);
