@@ -83,11 +83,11 @@ c3d_cuda_host_program(golden_test SOURCES golden_test.c LINKS c3d_nn PkgConfig::
 c3d_cuda_host_program(test_cuda_backend SOURCES test_cuda_backend.c
                       LINKS c3d_backend PkgConfig::CMOCKA m)
 get_directory_property(texts DIRECTORY ${CMAKE_SOURCE_DIR}/src/cli COMPILE_DEFINITIONS)
-c3d_cuda_host_program(c3d-train SOURCES ${CMAKE_SOURCE_DIR}/src/cli/train.c
-                      LINKS c3d_cuda_host_comm c3d_cli c3d_train)
-c3d_cuda_host_program(c3d-evaluate SOURCES ${CMAKE_SOURCE_DIR}/src/cli/evaluate.c
-                      LINKS c3d_cuda_host_comm c3d_cli c3d_train)
 foreach(program c3d-train c3d-evaluate)
+  get_target_property(sources ${program} SOURCES) # as they are listed in src/cli
+  list(FILTER sources EXCLUDE REGEX "^[/$]")
+  list(TRANSFORM sources PREPEND ${CMAKE_SOURCE_DIR}/src/cli/)
+  c3d_cuda_host_program(${program} SOURCES ${sources} LINKS c3d_cuda_host_comm c3d_cli c3d_train)
   target_compile_definitions(${program}_cuda_host PRIVATE ${texts})
 endforeach()
 
