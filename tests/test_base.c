@@ -335,6 +335,76 @@ static void bars_and_lines_take_turns(void **state)
     end_capture(terminal);
 }
 
+static void look(void *context, c3d_json *json, c3d_text *text)
+{
+    int *n_looks = context;
+
+    ++*n_looks;
+    if (json)
+        c3d_json_set(json, "loss", c3d_json_real(0.1));
+    else
+        c3d_text_add(text, "loss 0.1, and more than there is room for on a line of a terminal");
+}
+
+static void begin_looked_at(c3d_progress *progress, int *n_looks)
+{
+    *n_looks = 0;
+    c3d_progress_begin(progress, "a \"b\"", 4, "things");
+    progress->look = look;
+    progress->context = n_looks;
+}
+
+/* What is there once more is to be said, in each form; without a terminal a line has 80 columns. */
+static void progress_says_more_where_there_is_room(void **state)
+{
+    c3d_progress progress;
+    int n_looks;
+
+    (void)state;
+    const int terminal = begin_capture();
+    c3d_progress_set_mode(C3D_PROGRESS_JSON, 0);
+    begin_looked_at(&progress, &n_looks);
+    c3d_progress_update(&progress, 1);
+    assert_int_equal(n_looks, 0); /* not yet */
+    progress.start_s = progress.last_s -= 100;
+    c3d_progress_update(&progress, 2);
+    c3d_progress_update(&progress, 3);
+    assert_int_equal(n_looks, 1);
+    c3d_progress_end(&progress);
+    assert_int_equal(n_looks, 2);
+    assert_int_equal(
+        count_captured("{\"progress\": \"a \\\"b\\\"\", \"done\": 2.0, \"total\": 4.0"), 1);
+    assert_int_equal(count_captured("\"ended\": false, \"loss\": 0.1}\n"), 1);
+    assert_int_equal(count_captured("\"left_s\": 0.0, \"ended\": true, \"loss\": 0.1}\n"), 1);
+
+    c3d_progress_set_mode(C3D_PROGRESS_ALWAYS, 0);
+    begin_looked_at(&progress, &n_looks);
+    progress.start_s = progress.last_s -= 10;
+    c3d_progress_update(&progress, 2);
+    assert_int_equal(
+        count_captured("\r\033[Ka \"b\" [############............] 2/4 things, 10 s left; "
+                       "loss 0.1, and more than"),
+        1);
+    assert_int_equal(count_captured("than there"), 0);
+    c3d_progress_end(&progress);
+    c3d_progress_set_mode(C3D_PROGRESS_AUTO, 0);
+    end_capture(terminal);
+}
+
+static void mistakes_are_lines_of_the_log(void **state)
+{
+    (void)state;
+    const int terminal = begin_capture();
+    c3d_log_mistakes("a.yaml:1: no\nb\n");
+    c3d_log_set_format(C3D_LOG_JSON);
+    c3d_log_mistakes("a.yaml:2: \"no\"");
+    c3d_log_set_format(C3D_LOG_TEXT);
+    assert_int_equal(count_captured("a.yaml:1: no\nb\n{"), 1);
+    assert_int_equal(
+        count_captured("\"level\": \"error\", \"message\": \"a.yaml:2: \\\"no\\\"\"}\n"), 1);
+    end_capture(terminal);
+}
+
 /* The log file is a pipe that nobody reads, and a thread hangs in it. */
 static void the_last_error_waits_for_no_log(void **state)
 {
@@ -422,6 +492,8 @@ int main(void)
         cmocka_unit_test(large_arrays_share_no_page),
         cmocka_unit_test(large_files_are_put_in_pieces),
         cmocka_unit_test(bars_and_lines_take_turns),
+        cmocka_unit_test(progress_says_more_where_there_is_room),
+        cmocka_unit_test(mistakes_are_lines_of_the_log),
         cmocka_unit_test(the_last_error_waits_for_no_log),
         cmocka_unit_test(a_job_runs_beside_the_caller),
         cmocka_unit_test(random_numbers_are_philox),

@@ -68,6 +68,8 @@ typedef struct c3d_args {
 C3D_CHECKED c3d_status c3d_args_parse(const c3d_program *program, int argc, char **argv,
                                       c3d_args *out);
 void c3d_args_free(c3d_args *args);
+/* Seconds between lines of progress where nothing else is configured: fewer for programs. */
+double c3d_args_progress_s(const c3d_args *args);
 
 /* Value of an option of this command, as given or its default; NULL when neither. Asking for an
  * option that has no row, or for another type, is our own mistake and aborts. */

@@ -104,7 +104,7 @@ typedef enum c3d_progress_mode {
     C3D_PROGRESS_AUTO, /* a bar on a terminal, a plain line every 10 s elsewhere */
     C3D_PROGRESS_ALWAYS,
     C3D_PROGRESS_NEVER,
-    C3D_PROGRESS_JSON, /* one JSON object a line on standard error */
+    C3D_PROGRESS_JSON, /* one JSON object a line on standard error (docs/logs.md) */
 } c3d_progress_mode;
 
 void c3d_log_set(const char *program, int rank, int n_ranks); /* program: static storage */
@@ -115,22 +115,35 @@ void c3d_log_run(const char *format, ...) C3D_PRINTF(1, 2);  /* rank 0 says it f
 void c3d_log_rank(const char *format, ...) C3D_PRINTF(1, 2); /* this rank, named when n_ranks > 1 */
 void c3d_log_warn(const char *format, ...) C3D_PRINTF(1, 2); /* rank 0; "warning: ..." */
 void c3d_log_error(const c3d_error *error); /* how main() prints the error that ends the program */
+/* Each line of a text by itself, as it is, on standard error: several mistakes in one file. Rank 0.
+ */
+void c3d_log_mistakes(const char *text);
 /* As that, from any thread: where another thread does not let go of the log (its file hangs) for
  * about a second, the error goes to stderr all the same. */
 void c3d_log_last_error(const c3d_error *error);
 
 void c3d_progress_set_mode(c3d_progress_mode mode, double every_s);
+struct json_t;
+struct c3d_text;
 typedef struct c3d_progress {
     const char *label; /* borrowed */
     const char *unit;  /* "scenes"; borrowed */
     double total, done, start_s, last_s;
     bool is_bar, shown;
     bool end_is_said; /* the caller says what came of it: no last line as text */
+    /* More to be said with each line, or NULL: members added to `json` or, where that is NULL,
+     * words to `text`, the most important first, for a terminal may have no room for all. Called
+     * by update and end, and only where something is shown. */
+    void (*look)(void *context, struct json_t *json, struct c3d_text *text);
+    void *context;
 } c3d_progress;
-/* On other ranks than 0 these do nothing. Nothing is printed for what ends within a second. */
+/* On other ranks than 0 these do nothing. Of what ends within a second, or before the first line is
+ * due, nothing is printed, but as JSON its end. */
 void c3d_progress_begin(c3d_progress *progress, const char *label, double total, const char *unit);
 void c3d_progress_update(c3d_progress *progress, double done);
 void c3d_progress_end(c3d_progress *progress);
+/* "12 s", "3 min 04 s", "2 h 05 min". */
+void c3d_duration_text(double seconds, char out[32]);
 
 /* ---- clock and stop requests ----------------------------------------------------------------- */
 
@@ -332,6 +345,7 @@ C3D_CHECKED c3d_status c3d_json_parse(const char *text, size_t n, const char *na
 C3D_CHECKED c3d_status c3d_json_write(const char *path, const c3d_json *json);
 c3d_json *c3d_json_copy(const c3d_json *json);            /* given */
 char *c3d_json_text(const c3d_json *json, bool indented); /* given */
+char *c3d_json_line(const c3d_json *json); /* in one line, reals with 9 digits; given */
 void c3d_json_free(c3d_json *json);
 c3d_json *c3d_json_object(void);
 c3d_json *c3d_json_array(void);

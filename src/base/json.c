@@ -37,6 +37,14 @@ char *c3d_json_text(const c3d_json *json, bool indented)
     return text;
 }
 
+char *c3d_json_line(const c3d_json *json)
+{
+    char *text = json_dumps(json, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+
+    C3D_ASSERT(text != NULL);
+    return text;
+}
+
 c3d_status c3d_json_write(const char *path, const c3d_json *json)
 {
     c3d_text line = { 0 };

@@ -143,6 +143,17 @@ void c3d_log_warn(const char *format, ...)
     say(stderr, "warning", "warning: ", message);
 }
 
+void c3d_log_mistakes(const char *text)
+{
+    char line[2048];
+
+    for (size_t n; logger.rank == 0 && *text; text += n + (text[n] == '\n')) {
+        n = strcspn(text, "\n");
+        (void)snprintf(line, sizeof line, "%.*s", (int)n, text);
+        say(stderr, "error", "", line);
+    }
+}
+
 #define PREFIX_MAX 96
 
 static void error_prefix(char out[PREFIX_MAX])

@@ -492,7 +492,6 @@ static c3d_status run(c3d_comm *comm, c3d_args *args)
 {
     const command_number command = (command_number)(args->command - commands);
 
-    c3d_progress_set_mode(args->progress, 10);
     switch (command) {
     case BUILD:
     case FRAMES:

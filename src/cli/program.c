@@ -20,7 +20,7 @@ static c3d_status parse(c3d_comm *comm, const c3d_config_source_text *source, c3
 
     if (st != C3D_OK) {
         comm->agreed = true; /* the same bytes on every rank */
-        if (comm->rank == 0 && mistakes.text) (void)fputs(mistakes.text, stderr);
+        if (mistakes.text) c3d_log_mistakes(mistakes.text);
     }
     c3d_text_free(&mistakes);
     return st;

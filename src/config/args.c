@@ -24,7 +24,8 @@ const c3d_option c3d_common_options[] = {
       .type = C3D_OPTION_CHOICE,
       .value = "auto|always|never|json",
       .standard = "auto",
-      .help = "progress bars" },
+      .help = "a bar on a terminal and plain lines elsewhere (auto), a bar, nothing, or a JSON "
+              "object a line on standard error" },
     { .name = "--set",
       .type = C3D_OPTION_TEXT,
       .value = "KEY=VALUE",
@@ -201,6 +202,11 @@ static int common_choice(const scanner *s, int option)
     return c3d_config_choice(c3d_common_options[option].value, s->common[option]);
 }
 
+double c3d_args_progress_s(const c3d_args *args)
+{
+    return args->progress == C3D_PROGRESS_JSON ? 1 : 10;
+}
+
 static c3d_status interpret(scanner *s)
 {
     c3d_args *args = s->args;
@@ -218,13 +224,9 @@ static c3d_status interpret(scanner *s)
     if (args->answer) return C3D_OK;
 
     args->print_config = s->common[PRINT_CONFIG] != NULL;
-    if (s->common[LOG_FORMAT]) {
-        args->log_format = (c3d_log_format)common_choice(s, LOG_FORMAT);
-        c3d_log_set_format(args->log_format);
-    }
     if (s->common[PROGRESS]) {
         args->progress = (c3d_progress_mode)common_choice(s, PROGRESS);
-        c3d_progress_set_mode(args->progress, 10);
+        c3d_progress_set_mode(args->progress, c3d_args_progress_s(args));
     }
     return check_complete(args);
 }
@@ -240,8 +242,12 @@ c3d_status c3d_args_parse(const c3d_program *program, int argc, char **argv, c3d
     out->operands = c3d_calloc((size_t)argc + 1, sizeof *out->operands);
     out->sets = c3d_calloc((size_t)argc + 1, sizeof *out->sets);
     if (!out->operands || !out->sets) return C3D_ENOMEM;
-    C3D_TRY(scan(&s));
-    return interpret(&s);
+    const c3d_status st = scan(&s);
+    if (s.common[LOG_FORMAT]) { /* also for what is wrong with the rest */
+        out->log_format = (c3d_log_format)common_choice(&s, LOG_FORMAT);
+        c3d_log_set_format(out->log_format);
+    }
+    return st == C3D_OK ? interpret(&s) : st;
 }
 
 void c3d_args_free(c3d_args *args)
