@@ -43,6 +43,12 @@ expect 0 "$C3D_BIN/cuda_host/c3d-evaluate" lazy --split validation --out scored
 expect 0 "$train" "$config" --set run.dir=debug --debug
 says "nothing wrong was found"
 
+# what the device could do is known, and how long it waited for inputs
+awk -F'"peak_share": ' '{ n += $2 + 0 > 0 } END { exit n != NR }' bf16/steps.jsonl ||
+    fail "steps.jsonl has no share of the peak"
+sed 's/.*"copied_s": \([^,]*\),.*/\1/' lazy/steps.jsonl | awk '{ s += $1 } END { exit !(s > 0) }' ||
+    fail "no time for inputs"
+
 # ---- two ranks: a GPU each, or one for both ----
 C3D_CUDA_HOST=random:5 run2 nccl
 says "sums over 2 ranks: NCCL"

@@ -280,18 +280,27 @@ static void half_written_files_go(void **state)
 static void records_end_at_the_checkpoint(void **state)
 {
     const int64_t ids[] = { 8, 9 };
+    c3d_records_desc desc = { .dir = DIR_NAME, .at = { .step = 2, .epoch = 1 } };
     c3d_records *r;
 
     (void)state;
     put("steps.jsonl", "{\"step\": 1, \"a\": 1}\n{\"step\": 2}\n{\"step\": 3}\n{\"step\": 4, \"a");
     put("samples.jsonl", "{\"step\": 1, \"samples\": [5]}\n{\"step\": 2, \"samples\": [6, 1");
     put("metrics.csv", HEADER "1,2,0.5\n2,4,0.25\n3,6");
-    assert_int_equal(c3d_records_open(DIR_NAME, 2, false, &r), C3D_OK);
+    assert_int_equal(c3d_records_open(&desc, &r), C3D_OK);
     c3d_records_close(r);
     expect_text("steps.jsonl", "{\"step\": 1, \"a\": 1}\n{\"step\": 2}\n");
     expect_text("samples.jsonl", "{\"step\": 1, \"samples\": [5]}\n");
     expect_text("metrics.csv", HEADER "1,2,0.5\n");
-    assert_int_equal(c3d_records_open(DIR_NAME, 1, true, &r), C3D_OK);
+    assert_false(is_there("tensorboard"));
+    /* stopped after the epoch's last step: its row is to be made again */
+    desc.at = (c3d_position){ .step = 2, .epoch = 0, .step_in_epoch = 2 };
+    assert_int_equal(c3d_records_open(&desc, &r), C3D_OK);
+    c3d_records_close(r);
+    expect_text("steps.jsonl", "{\"step\": 1, \"a\": 1}\n{\"step\": 2}\n");
+    expect_text("metrics.csv", HEADER);
+    desc = (c3d_records_desc){ .dir = DIR_NAME, .at = { .step = 1 }, .with_samples = true };
+    assert_int_equal(c3d_records_open(&desc, &r), C3D_OK);
     c3d_records_samples(r, 2, ids, 2);
     assert_int_equal(c3d_records_flush(r), C3D_OK);
     assert_int_equal(c3d_records_sync(r), C3D_OK);

@@ -7,7 +7,8 @@ same() { "$C3D_TEST_BIN/compare_tensors" equal "$1" "$2" || fail "$1 and $2 diff
 rm -rf whole killed stopped
 last() { ls "$1"/checkpoints/*.safetensors | tail -1; }
 
-expect 0 ranks 2 "$train" "$config" --set run.dir=whole
+every_step="--set run.tensorboard_every_steps=1"
+expect 0 ranks 2 "$train" "$config" --set run.dir=whole $every_step
 steps=$(basename "$(last whole)")
 
 # kill -9 of all ranks at some point after the first checkpoint, several times over
@@ -15,7 +16,7 @@ tries=0
 while [ ! -e "killed/checkpoints/$steps" ] && [ $tries -lt 6 ]; do
     tries=$((tries + 1))
     $mpi -np 2 "$train" "$config" --set run.dir="$PWD/killed" --set train.checkpoint_every_steps=2 \
-        >>killed.txt 2>&1 &
+        $every_step >>killed.txt 2>&1 &
     mpirun_pid=$!
     if [ $tries -lt 4 ]; then
         before=$(ls killed/checkpoints 2>/dev/null | tail -1)
@@ -34,6 +35,10 @@ cmp <(cut -d, -f1-13 whole/metrics.csv) <(cut -d, -f1-13 killed/metrics.csv) \
     || fail "metrics.csv of the killed run differs"
 cmp <(sed 's/, "seconds.*//' whole/steps.jsonl) <(sed 's/, "seconds.*//' killed/steps.jsonl) \
     || fail "steps.jsonl of the killed run differs"
+for run in whole killed; do # event files: each step once, whatever was cut
+    expect 0 "${C3D_PYTHON:-python3}" "$C3D_SOURCE/tests/support/read_events.py" $run 1
+    cat out.txt
+done
 
 # asked to stop: exit 75, then the same command goes on
 $mpi -np 2 "$train" "$config" --set run.dir=stopped >stopped.txt 2>&1 &

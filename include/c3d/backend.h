@@ -287,8 +287,14 @@ struct c3d_backend {
     c3d_backend_options options;
     size_t n_bytes; /* backend memory in use; with dry_run what would be */
     size_t n_free;  /* of a device with memory of its own, set by open; 0 with host_memory */
-    void *queue;    /* cuda: the cudaStream_t that calls are enqueued on; NULL with host_memory */
-    void *state;    /* owned by open and close */
+    /* Floating-point operations a second that the device could do at most with this precision, two
+     * a multiply-add, set by open; 0: not known. */
+    double peak_flop_per_s;
+    /* Seconds that its queue stood still for inputs to come and made them, of loads that are known
+     * to be done; with host_memory the caller's to count. */
+    double copied_s;
+    void *queue; /* cuda: the cudaStream_t that calls are enqueued on; NULL with host_memory */
+    void *state; /* owned by open and close */
 };
 
 extern const c3d_backend_ops c3d_backend_ref;

@@ -281,6 +281,7 @@ typedef struct c3d_config {
         c3d_config_device device;
         bool deterministic, log_samples;
         double log_every_s;
+        int64_t tensorboard_every_steps;
     } run;
     /* where each value came from, by row of the table; and the name of the file */
     c3d_config_origin origins[C3D_CONFIG_MAX_KEYS];

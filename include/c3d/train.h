@@ -169,6 +169,14 @@ typedef struct c3d_patience {
     int64_t n_epochs; /* ended since without a better one */
 } c3d_patience;
 
+/* What the parameters took so far, of all processes that made them; part of a checkpoint. */
+typedef struct c3d_cost {
+    int64_t from_step; /* counted since */
+    int64_t n_samples; /* seen in training */
+    double seconds;    /* of steps */
+    double device_s;   /* of these, times the devices that each had */
+} c3d_cost;
+
 typedef struct c3d_optimizer {
     float *m, *v;      /* moments in backend memory, those this rank keeps; NULL without any */
     double *squares;   /* backend memory: of the step's gradients, summed over ranks */
@@ -237,9 +245,12 @@ typedef struct c3d_run {
     c3d_epoch_sums sums;
     c3d_best best;
     c3d_patience patience;
+    c3d_cost cost;             /* rank 0's counts */
     double saved_s;            /* c3d_now_s() of the last checkpoint, or of the start */
     double step_ended_s;       /* likewise of the last step */
     c3d_comm_times comm_seen;  /* comm->times when it ended */
+    double copied_seen_s;      /* backend.copied_s, likewise */
+    double agreed_s;           /* since it ended: ranks told each other what came out */
     c3d_comm_times comm_epoch; /* of the epoch's steps done by this process */
     int64_t n_given;           /* micro-batches that the loader gave since it was started */
     c3d_records *records;      /* rank 0 */

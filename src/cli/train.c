@@ -58,9 +58,11 @@ static c3d_resume resume_of(const char *word)
 static c3d_status train(c3d_comm *comm, const c3d_args *args, const c3d_config *config)
 {
     const char *resume = c3d_args_text(args, "--resume");
+    const bool is_given = c3d_config_is_given(config, "run.log_every_s");
     c3d_run run;
 
-    c3d_progress_set_mode(args->progress, config->run.log_every_s);
+    c3d_progress_set_mode(args->progress,
+                          is_given ? config->run.log_every_s : c3d_args_progress_s(args));
     c3d_status st = c3d_run_open(&run, comm, config, resume_of(resume), resume);
     if (st == C3D_OK) st = c3d_run_train(&run);
     if (st != C3D_OK) c3d_comm_give_up(comm);

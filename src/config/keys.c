@@ -153,6 +153,7 @@ const key_row c3d_config_keys[] = {
     BOOL(run.deterministic, "false", WARN, "the same bits each time on a GPU, slower", .warning = "on a GPU bits may differ from an undisturbed run"),
     BOOL(run.log_samples, "false", FREE, "write the samples of each step to samples.jsonl"),
     REAL(run.log_every_s, "10", 0.1, 86400, "s", FREE, "a line of progress this often"),
+    LONG(run.tensorboard_every_steps, "10", 0, COUNTS, "steps", FREE, "TensorBoard's event files get the figures of a step this often, and those of each epoch; 0: no such files"),
 };
 /* clang-format on */
 const int c3d_config_n_keys = C3D_COUNT(c3d_config_keys);

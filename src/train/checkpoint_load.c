@@ -1,4 +1,6 @@
 #include "train/checkpoint.h"
+
+#include "train/cost.h"
 #include "train/optimizer.h"
 #include "train/run.h"
 #include "train/step.h"
@@ -137,6 +139,17 @@ static c3d_status read_patience(c3d_tensor_file *file, const c3d_best *best, c3d
     return st;
 }
 
+/* Files of older versions have none. */
+static c3d_status read_cost(c3d_tensor_file *file, c3d_run *run)
+{
+    c3d_json *json = NULL;
+
+    if (c3d_tensor_file_metadata(file, "cost")) C3D_TRY(need_json(file, "cost", &json));
+    const c3d_status st = c3d_cost_from_state(json, run);
+    c3d_json_free(json);
+    return st;
+}
+
 c3d_status c3d_checkpoint_read_state(c3d_tensor_file *file, c3d_run *run)
 {
     c3d_json *position;
@@ -148,6 +161,7 @@ c3d_status c3d_checkpoint_read_state(c3d_tensor_file *file, c3d_run *run)
     C3D_TRY(st);
     C3D_TRY(c3d_checkpoint_read_best(file, &run->best));
     C3D_TRY(read_patience(file, &run->best, &run->patience));
+    C3D_TRY(read_cost(file, run));
     if (!sums)
         return C3D_FAIL(C3D_EDATA, "a file without the optimiser's state: not to resume from");
     return read_sums(file, sums, run);

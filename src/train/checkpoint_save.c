@@ -1,4 +1,5 @@
 #include "train/checkpoint.h"
+#include "train/cost.h"
 #include "train/optimizer.h"
 #include "train/run.h"
 
@@ -151,6 +152,7 @@ static c3d_status put_metadata(c3d_run *run, writer *w, const char *kind)
     C3D_TRY(put_json(w, "input", input_json(run)));
     C3D_TRY(put_int(w, "width", run->network.model.width));
     C3D_TRY(put_json(w, "position", position_json(run)));
+    C3D_TRY(put_json(w, "cost", c3d_cost_state(run)));
     C3D_TRY(put_int(w, "n_steps", c3d_run_n_steps(run)));
     C3D_TRY(put_json(w, "early_stop", early_stop_json(&run->patience)));
     return put_json(w, "best", best_json(&run->best));

@@ -1,6 +1,7 @@
 #include "train/run.h"
 
 #include "train/checkpoint.h"
+#include "train/cost.h"
 #include "train/directory.h"
 #include "train/forecast.h"
 #include "train/optimizer.h"
@@ -349,6 +350,7 @@ static c3d_status set_best_aside(const c3d_run *run, const char *path)
 static c3d_status cut_back(c3d_run *run)
 {
     char best[C3D_PATH_MAX];
+    c3d_text cost = { 0 };
 
     C3D_TRY(write_config(run));
     C3D_TRY(c3d_checkpoint_remove_parts(run->dir));
@@ -356,8 +358,15 @@ static c3d_status cut_back(c3d_run *run)
     C3D_TRY(c3d_path_join(best, run->dir, "best.safetensors"));
     if (c3d_path_exists(best)) C3D_TRY(set_best_aside(run, best));
     if (!c3d_path_exists(best)) run->best = (c3d_best){ .value = INFINITY };
-    return c3d_records_open(run->dir, run->position.step, run->config->run.log_samples,
-                            &run->records);
+    const c3d_records_desc records = { .dir = run->dir,
+                                       .at = run->position,
+                                       .with_samples = run->config->run.log_samples,
+                                       .events_every = run->config->run.tensorboard_every_steps };
+    C3D_TRY(c3d_records_open(&records, &run->records));
+    c3d_cost_print(run, &cost);
+    const c3d_status st = c3d_cost_write(run->dir, &cost);
+    c3d_text_free(&cost);
+    return st;
 }
 
 static c3d_status start_or_resume(c3d_run *run, const char *checkpoint)

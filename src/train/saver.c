@@ -1,6 +1,7 @@
 #include "train/saver.h"
 
 #include "train/checkpoint.h"
+#include "train/cost.h"
 #include "train/optimizer.h"
 #include "train/plan.h"
 #include "train/records.h"
@@ -16,6 +17,7 @@ typedef struct written {
     int keep_last;
     int64_t keep_every;                   /* steps; 0: none */
     c3d_tensor_writer *best, *checkpoint; /* best: NULL for none */
+    c3d_text cost;                        /* cost.json */
     double seconds;                       /* it took */
 } written;
 
@@ -94,6 +96,7 @@ static void forget_job(c3d_saver *self)
 {
     c3d_tensor_writer_discard(self->job.best);
     c3d_tensor_writer_discard(self->job.checkpoint);
+    c3d_text_free(&self->job.cost);
     self->job = (written){ 0 };
 }
 
@@ -133,6 +136,7 @@ static c3d_status begin_copy(c3d_run *run, bool is_best)
 
     self->step = run->position.step;
     C3D_TRY(begin_files(run, is_best, &self->job));
+    c3d_cost_print(run, &self->job.cost);
     C3D_TRY(copy_arena(run, run->model.param, self->values));
     for (int r = 0; r < run->model.n_running; r++) {
         const c3d_running *running = &run->model.running[r];
@@ -194,6 +198,7 @@ static c3d_status write_files(c3d_saver *self)
     C3D_TRY(c3d_tensor_writer_put(job->checkpoint, self->sums, self->n_sums * sizeof *self->sums));
     if (self->run->records) C3D_TRY(c3d_records_sync(self->run->records)); /* they reach its step */
     C3D_TRY(commit(&job->checkpoint));
+    C3D_TRY(c3d_cost_write(job->dir, &job->cost));
     return c3d_checkpoint_prune(job->dir, job->keep_last, job->keep_every);
 }
 

@@ -1,5 +1,6 @@
 #include "train/step.h"
 
+#include "train/cost.h"
 #include "train/optimizer.h"
 #include "train/ordered.h"
 #include "train/records.h"
@@ -66,6 +67,16 @@ c3d_status c3d_run_settle(c3d_run *run)
 
 /* ---- the beginning: work for the device ------------------------------------------------------ */
 
+/* A device with a queue tells its own time. */
+static c3d_status load(c3d_run *run, const c3d_input *input)
+{
+    const double begun_s = c3d_now_s();
+
+    C3D_TRY(c3d_model_load(&run->model, input));
+    if (run->backend.ops->host_memory) run->backend.copied_s += c3d_now_s() - begun_s;
+    return C3D_OK;
+}
+
 c3d_status c3d_step_run_micro_batch(c3d_run *run, const c3d_batch *batch, const c3d_micro *micro)
 {
     const c3d_input input = {
@@ -97,7 +108,7 @@ c3d_status c3d_step_run_micro_batch(c3d_run *run, const c3d_batch *batch, const 
         .with_grad = true,
     };
 
-    C3D_TRY(c3d_model_load(&run->model, &input));
+    C3D_TRY(load(run, &input));
     C3D_TRY(c3d_model_forward(&run->model, &pass));
     C3D_TRY(c3d_model_loss(&run->model, &loss));
     return c3d_model_backward(&run->model, &pass, micro->hook);
@@ -265,26 +276,29 @@ void c3d_step_start_clock(c3d_run *run)
 {
     run->step_ended_s = c3d_now_s();
     run->comm_seen = run->comm->times;
+    run->copied_seen_s = run->backend.copied_s;
+    run->agreed_s = 0;
 }
 
 /* What a step took since the one before ended; the two may have overlapped. */
-typedef struct duration {
-    double seconds;
-    c3d_comm_times comm;
-} duration;
-
-static duration duration_of(c3d_run *run)
+static c3d_step_times times_of(c3d_run *run, const c3d_step *s)
 {
-    const double ended_s = run->step_ended_s;
+    const double ended_s = run->step_ended_s, copied_s = run->copied_seen_s;
+    const double agreed_s = run->agreed_s;
     const c3d_comm_times before = run->comm_seen;
 
     c3d_step_start_clock(run);
-    return (duration){ .seconds = run->step_ended_s - ended_s,
-                       .comm = { .busy_s = run->comm_seen.busy_s - before.busy_s,
-                                 .waited_s = run->comm_seen.waited_s - before.waited_s } };
+    c3d_step_times t = { .seconds = run->step_ended_s - ended_s,
+                         .waited_s = s->waited_s,
+                         .copied_s = run->copied_seen_s - copied_s,
+                         .comm = { .busy_s = run->comm_seen.busy_s - before.busy_s,
+                                   .waited_s = run->comm_seen.waited_s - before.waited_s } };
+    t.reduced_s = t.comm.waited_s + agreed_s;
+    t.computed_s = fmax(0, t.seconds - t.waited_s - t.copied_s - t.reduced_s);
+    return t;
 }
 
-static void add_to_epoch(c3d_run *run, const c3d_step *s, const duration *took)
+static void add_to_epoch(c3d_run *run, const c3d_step *s, const c3d_step_times *took)
 {
     run->sums.loss += s->sums->loss;
     run->sums.n += s->sums->n;
@@ -293,9 +307,34 @@ static void add_to_epoch(c3d_run *run, const c3d_step *s, const duration *took)
     run->sums.seconds += took->seconds;
     run->comm_epoch.busy_s += took->comm.busy_s;
     run->comm_epoch.waited_s += took->comm.waited_s;
+    c3d_cost_add(run, s->sums->n, took->seconds);
 }
 
-static c3d_status record(c3d_run *run, const c3d_step *s, const duration *took)
+/* Two a multiply-add, forward and both ways back, but for the first layer's to the input. */
+static double flop_a_sample(const c3d_shape_table *table)
+{
+    return 6.0 * (double)table->multiply_adds - 2.0 * (double)table->layers[0].multiply_adds;
+}
+
+static c3d_step_record row_of(const c3d_run *run, const c3d_step *s, const c3d_step_times *took)
+{
+    const double flop_per_s = s->sums->n * flop_a_sample(&run->model.table) / took->seconds;
+    const double peak = run->backend.peak_flop_per_s * run->comm->n_ranks;
+
+    return (c3d_step_record){
+        .step = run->position.step,
+        .epoch = run->position.epoch + 1,
+        .loss = s->sums->loss / s->sums->n,
+        .learning_rate = s->rate,
+        .grad_norm = s->grad_norm,
+        .n = (int64_t)s->sums->n,
+        .times = *took,
+        .flop_per_s = flop_per_s,
+        .peak_share = peak > 0 && !run->comm->shares_gpu ? flop_per_s / peak : (double)NAN,
+    };
+}
+
+static c3d_status record(c3d_run *run, c3d_step *s, const c3d_step_times *took)
 {
     if (run->config->run.log_samples) {
         c3d_step_sample *all = NULL;
@@ -308,19 +347,20 @@ static c3d_status record(c3d_run *run, const c3d_step *s, const duration *took)
         free(all);
     }
     if (run->comm->rank != 0) return C3D_OK;
-    const c3d_step_record row = {
-        .step = run->position.step,
-        .epoch = run->position.epoch + 1,
-        .loss = s->sums->loss / s->sums->n,
-        .learning_rate = s->rate,
-        .grad_norm = s->grad_norm,
-        .seconds = took->seconds,
-        .waited_s = s->waited_s,
-        .comm = took->comm,
-        .n = (int64_t)s->sums->n,
-    };
-    c3d_records_step(run->records, &row);
+    s->row = row_of(run, s, took);
+    c3d_records_step(run->records, &s->row);
     c3d_saver_look(run->saver, took->seconds);
+    return C3D_OK;
+}
+
+/* What the ranks tell each other of the step; who waits here waits for a slower one. */
+static c3d_status agree(c3d_run *run, c3d_step *s)
+{
+    const double begun_s = c3d_now_s();
+
+    C3D_TRY(c3d_comm_sum_f64(run->comm, (double *)s->sums, s->n_sums));
+    /* on a device with a queue it goes on computing meanwhile */
+    if (run->backend.ops->host_memory) run->agreed_s += c3d_now_s() - begun_s;
     return C3D_OK;
 }
 
@@ -331,7 +371,7 @@ c3d_status c3d_step_finish(c3d_run *run, c3d_step *s)
     c3d_phase_set(C3D_PHASE_ENDING_STEP, s->at.step + 1, 0);
     C3D_TRY(c3d_run_await(run, s->mark));
     sum_up(run, s);
-    C3D_TRY(c3d_comm_sum_f64(run->comm, (double *)s->sums, s->n_sums));
+    C3D_TRY(agree(run, s));
     add_losses_in_order(run, s);
     s->grad_norm = sqrt(s->squares) / s->loss_scale;
     if (s->sums->n_bad > 0) return c3d_step_diverged(run, s);
@@ -348,7 +388,7 @@ c3d_status c3d_step_finish(c3d_run *run, c3d_step *s)
 
     run->position.step++;
     run->position.step_in_epoch++;
-    const duration took = duration_of(run);
+    const c3d_step_times took = times_of(run, s);
     add_to_epoch(run, s, &took);
     return record(run, s, &took);
 }

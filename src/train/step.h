@@ -2,7 +2,7 @@
 #ifndef C3D_TRAIN_STEP_H
 #define C3D_TRAIN_STEP_H
 
-#include "c3d/train.h"
+#include "train/records.h"
 
 /* What the ranks tell each other once a step; sums over ranks, so all plain doubles. */
 typedef struct c3d_step_sums {
@@ -50,6 +50,7 @@ typedef struct c3d_step {
     int32_t *labels;          /* [n_samples] */
     float *losses, *scores;   /* [n_samples], [n_samples, outputs]; filled later */
     c3d_running_step running;
+    c3d_step_record row; /* rank 0: once it has ended */
 } c3d_step;
 
 /* The next step is timed from here. Local. */

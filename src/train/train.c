@@ -1,5 +1,6 @@
 /* The training itself: epochs and the steps in flight; a step is in step.c. */
 #include "train/forecast.h"
+#include "train/meter.h"
 #include "train/run.h"
 #include "train/step.h"
 
@@ -11,6 +12,7 @@ typedef struct flight {
     c3d_step steps[2]; /* step number n of the run is in n % 2 */
     int depth, n;
     bool is_stop_asked, is_save_asked; /* by the steps that ended since the last checkpoint */
+    c3d_meter meter;
 } flight;
 
 static c3d_status open_flight(const c3d_run *run, flight *f)
@@ -62,6 +64,7 @@ static c3d_status end_step(c3d_run *run, flight *f)
 
     C3D_TRY(c3d_step_finish(run, s));
     f->n--;
+    if (run->comm->rank == 0) c3d_meter_add(&f->meter, &s->row);
     f->is_stop_asked = f->is_stop_asked || s->sums->stop_votes > 0;
     f->is_save_asked = f->is_save_asked || s->sums->save_votes > 0;
     return C3D_OK;
@@ -109,6 +112,8 @@ static c3d_status train_epoch(c3d_run *run, flight *f)
                    run->config->train.epochs);
     c3d_progress_begin(&progress, label, (double)run->train_list.n - run->sums.n, "scenes");
     progress.end_is_said = true; /* by the epoch's line */
+    progress.look = c3d_meter_look;
+    progress.context = &f->meter;
     C3D_TRY(c3d_loader_start(run->loader, run->position.epoch, run->position.step_in_epoch));
     run->n_given = 0;
     c3d_step_start_clock(run);
@@ -136,6 +141,7 @@ c3d_status c3d_run_train(c3d_run *run)
     }
     st = open_flight(run, &f);
     run->saved_s = c3d_now_s();
+    c3d_meter_begin(&f.meter, run);
     while (st == C3D_OK && !c3d_run_is_over(run, why)) st = train_epoch(run, &f);
     if (st == C3D_OK) st = c3d_checkpoint_wait(run);
     close_flight(&f);

@@ -9,6 +9,8 @@ c3d_test(test_cut LABELS unit LINKS c3d_train)
 c3d_test(test_stage LABELS unit LINKS c3d_train)
 c3d_test(test_run_files LABELS unit LINKS c3d_train)
 c3d_test(test_detect LABELS unit LINKS c3d_train)
+c3d_test(test_events LABELS unit LINKS c3d_train
+  ARGS ${CMAKE_CURRENT_SOURCE_DIR}/golden/events.bin)
 c3d_test(test_ordered LABELS unit LINKS c3d_train)
 foreach(n 2 4 8)
   add_test(NAME test_ordered_${n} COMMAND ${MPIEXEC_EXECUTABLE} -n ${n} $<TARGET_FILE:test_ordered>)
@@ -42,7 +44,7 @@ c3d_compile_options(plant_infinity)
 target_link_libraries(plant_infinity PRIVATE c3d_data c3d_base)
 
 foreach(name train_store train_bf16 train_resume train_ranks train_errors train_practice
-             train_diverged train_readers train_classes train_plan plan_memory train_debug
+             train_diverged train_readers train_classes train_logs train_plan plan_memory train_debug
              train_syscalls train_save train_elastic train_norm train_check train_state train_ordered
              evaluate_ranks evaluate_history train_stage train_fold watch)
   c3d_script_test(${name} LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)

@@ -166,6 +166,7 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int dev
         { cudaDevAttrComputeCapabilityMajor, p.major },
         { cudaDevAttrComputeCapabilityMinor, p.minor },
         { cudaDevAttrMultiProcessorCount, p.multiProcessorCount },
+        { cudaDevAttrClockRate, 1000000 },
         { cudaDevAttrWarpSize, p.warpSize },
         { cudaDevAttrMaxThreadsPerBlock, p.maxThreadsPerBlock },
         { cudaDevAttrMaxThreadsPerMultiProcessor, p.maxThreadsPerMultiProcessor },

@@ -75,6 +75,8 @@ typedef struct cuda_parcel {
     char *host, *device; /* host: page-locked */
     size_t n_used;
     cudaEvent_t arrived, read; /* by the kernel they are for */
+    cudaEvent_t asked;         /* for, by the stream: it had nothing to do before they arrived */
+    bool is_timed;             /* from asked to read, as backend->copied_s */
 } cuda_parcel;
 
 /* Small arrays on their way to the host, in a ring of page-locked memory; delivered by reached and

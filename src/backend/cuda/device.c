@@ -68,6 +68,40 @@ static c3d_status check_precision(const cuda *c)
     return C3D_OK;
 }
 
+/* Operations a clock of one multiprocessor, two a multiply-add that is summed in float32: NVIDIA's
+ * table of throughputs (CUDA C++ Programming Guide) for plain float32, the architectures' white
+ * papers for tensor cores. 0 where chips of one compute capability are sold with different rates.
+ */
+static double flop_a_clock(int sm, c3d_precision precision)
+{
+    static const struct {
+        int sm;
+        double plain, tf32, half;
+    } rates[] = {
+        { 75, 128, 0, 1024 },    { 80, 128, 1024, 2048 },  { 86, 256, 0, 0 },  { 89, 256, 0, 0 },
+        { 90, 256, 2048, 4096 }, { 100, 256, 4096, 8192 }, { 120, 256, 0, 0 },
+    };
+
+    for (size_t i = 0; i < C3D_COUNT(rates); i++) {
+        if (rates[i].sm != sm) continue;
+        if (precision == C3D_PRECISION_FP32) return rates[i].plain;
+        return precision == C3D_PRECISION_TF32 ? rates[i].tf32 : rates[i].half;
+    }
+    return 0;
+}
+
+/* At the highest clock that the device names. */
+static c3d_status find_peak(const cuda *c)
+{
+    int n, khz;
+
+    C3D_CUDA(cudaDeviceGetAttribute(&n, cudaDevAttrMultiProcessorCount, c->device));
+    C3D_CUDA(cudaDeviceGetAttribute(&khz, cudaDevAttrClockRate, c->device));
+    c->backend->peak_flop_per_s =
+        1e3 * khz * n * flop_a_clock(c->sm, c->backend->options.precision);
+    return C3D_OK;
+}
+
 c3d_status c3d_cuda_device_open(cuda *c)
 {
     const c3d_backend_options *options = &c->backend->options;
@@ -89,6 +123,7 @@ c3d_status c3d_cuda_device_open(cuda *c)
     c->type = options->precision == C3D_PRECISION_BF16   ? C3D_CUDA_BF16
               : options->precision == C3D_PRECISION_FP16 ? C3D_CUDA_F16
                                                          : C3D_CUDA_F32;
+    C3D_TRY(find_peak(c));
     return check_precision(c);
 }
 

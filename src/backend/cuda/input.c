@@ -116,6 +116,7 @@ c3d_status c3d_cuda_load(c3d_backend *self, c3d_activation *x, const c3d_input *
     if (n_bytes > 0)
         C3D_CUDA(cudaMemcpyAsync(s->values[slot], input->values, n_bytes, cudaMemcpyHostToDevice,
                                  c->uploads));
+    parcel->is_timed = true;
     C3D_TRY(c3d_cuda_parcel_send(c, parcel));
     C3D_CUDA(c3d_cuda_input_load(c->stream, &load));
     c3d_cuda_note("an input");

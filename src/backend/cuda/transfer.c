@@ -16,7 +16,8 @@ c3d_status c3d_cuda_transfer_open(cuda *c)
 
     for (int i = 0; i < PARCELS; i++) {
         C3D_TRY(event_create(&c->parcels[i].arrived));
-        C3D_TRY(event_create(&c->parcels[i].read));
+        C3D_CUDA(cudaEventCreate(&c->parcels[i].read));
+        C3D_CUDA(cudaEventCreate(&c->parcels[i].asked));
     }
     for (int i = 0; i < C3D_MARKS; i++) C3D_TRY(event_create(&c->marks[i]));
     if (c->backend->options.dry_run) return C3D_OK;
@@ -39,6 +40,7 @@ void c3d_cuda_transfer_close(cuda *c)
     for (int i = 0; i < PARCELS; i++) {
         if (c->parcels[i].arrived) (void)cudaEventDestroy(c->parcels[i].arrived);
         if (c->parcels[i].read) (void)cudaEventDestroy(c->parcels[i].read);
+        if (c->parcels[i].asked) (void)cudaEventDestroy(c->parcels[i].asked);
     }
     for (int i = 0; i < C3D_MARKS; i++)
         if (c->marks[i]) (void)cudaEventDestroy(c->marks[i]);
@@ -74,11 +76,22 @@ c3d_status c3d_cuda_parcel_grow(cuda *c, size_t n_bytes)
     return C3D_OK;
 }
 
+static c3d_status add_time(const cuda *c, cuda_parcel *parcel)
+{
+    float ms;
+
+    C3D_CUDA(cudaEventElapsedTime(&ms, parcel->asked, parcel->read));
+    c->backend->copied_s += (double)ms / 1e3;
+    parcel->is_timed = false;
+    return C3D_OK;
+}
+
 c3d_status c3d_cuda_parcel_begin(cuda *c, cuda_parcel **out)
 {
     cuda_parcel *parcel = &c->parcels[c->next_parcel];
 
     C3D_CUDA(cudaEventSynchronize(parcel->read)); /* the host is that far ahead: it waits */
+    if (parcel->is_timed) C3D_TRY(add_time(c, parcel));
     c->next_parcel = (c->next_parcel + 1) % PARCELS;
     parcel->n_used = 0;
     *out = parcel;
@@ -102,6 +115,7 @@ c3d_status c3d_cuda_parcel_send(cuda *c, cuda_parcel *parcel)
         C3D_CUDA(cudaMemcpyAsync(parcel->device, parcel->host, parcel->n_used,
                                  cudaMemcpyHostToDevice, c->uploads));
     C3D_CUDA(cudaEventRecord(parcel->arrived, c->uploads));
+    if (parcel->is_timed) C3D_CUDA(cudaEventRecord(parcel->asked, c->stream));
     C3D_CUDA(cudaStreamWaitEvent(c->stream, parcel->arrived, 0));
     return C3D_OK;
 }
