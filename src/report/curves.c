@@ -110,7 +110,7 @@ static void add_curve(report_page *page, const quantity *what, int first, int en
 {
     static const char *const sides[] = { "training", "validation" };
     c3d_text script = { 0 }, lines = { 0 }, title = { 0 }, alt = { 0 };
-    const double top = what->is_share ? 1 : 1.05 * largest(page, what);
+    const double top = what->is_share ? 1 : 1.05 * largest(page, what), last = last_epoch(page);
 
     if (end == first + 1 && page->n_runs > 1) c3d_text_add(&title, "%s: ", page->runs[first].label);
     c3d_text_add(&title, "%s", what->name);
@@ -123,8 +123,9 @@ static void add_curve(report_page *page, const quantity *what, int first, int en
         add_lines(&script, &lines, page, i, what);
     }
     if (lines.length)
-        c3d_text_add(&script, "set xlabel 'epoch'\n%sset yrange [0:%.6g]\n%s\n",
-                     last_epoch(page) <= 10 ? "set xtics 1\n" : "", top > 0 ? top : 1, lines.text);
+        c3d_text_add(&script, "set xlabel 'epoch'\n%sset xrange [1:%g]\nset yrange [0:%.6g]\n%s\n",
+                     last <= 10 ? "set xtics 1\n" : "", last > 1 ? last : 2, top > 0 ? top : 1,
+                     lines.text);
     else
         script.length = 0;
     report_add_figure(page, &(report_figure){ .title = title.text, .alt = alt.text }, &script);

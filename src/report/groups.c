@@ -103,12 +103,37 @@ static void add_parts(report_page *page, int split)
     }
 }
 
+/* What the weights are: strata and their shares of the area. */
+static void add_strata(c3d_text *out, const c3d_json *area)
+{
+    const c3d_json *strata = c3d_json_get(area, "strata");
+
+    if (c3d_json_length(strata) == 0) return;
+    c3d_text_add(out, "<p class=note>Strata, and their shares of the area: ");
+    for (size_t h = 0; h < c3d_json_length(strata); h++) {
+        const c3d_json *stratum = c3d_json_at(strata, h);
+        const char *name = "?";
+        double weight = 0;
+        (void)c3d_json_get_string(stratum, "name", &name);
+        (void)c3d_json_get_real(stratum, "weight", &weight);
+        c3d_text_add(out, "%s", h ? ", " : "");
+        c3d_text_add_html(out, name);
+        c3d_text_add(out, " %.3g", weight);
+    }
+    c3d_text_add(out, ". Intervals after Olofsson et al. (2014).</p>\n");
+}
+
+static const c3d_json *area_of(const report_page *page, int run, int split)
+{
+    return c3d_json_get(page->runs[run].evaluations[split], "area_weighted");
+}
+
 static void add_area_weighted(report_page *page, int split)
 {
     bool has_title = false;
 
     for (int i = 0; i < page->n_runs; i++) {
-        const c3d_json *area = c3d_json_get(page->runs[i].evaluations[split], "area_weighted");
+        const c3d_json *area = area_of(page, i, split);
         const char *name = NULL;
         while ((name = c3d_json_next_key(area, name))) {
             const c3d_json *estimate = c3d_json_get(area, name);
@@ -123,13 +148,21 @@ static void add_area_weighted(report_page *page, int split)
             has_title = true;
             report_add_run_cell(&page->text, &page->runs[i], i);
             c3d_text_add(&page->text, "<td>");
-            c3d_text_add_html(&page->text, name);
+            c3d_text_add_html(&page->text, strcmp(name, "area_share") == 0
+                                               ? "share of the area that is positive"
+                                               : name);
             c3d_text_add(&page->text, "</td>");
             report_add_estimate(&page->text, estimate);
             c3d_text_add(&page->text, "</tr>\n");
         }
     }
-    if (has_title) report_end_table(&page->text);
+    if (!has_title) return;
+    report_end_table(&page->text);
+    for (int i = 0; i < page->n_runs; i++) {
+        if (!area_of(page, i, split)) continue;
+        add_strata(&page->text, area_of(page, i, split));
+        break;
+    }
 }
 
 void report_add_groups(report_page *page, int split)

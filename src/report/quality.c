@@ -156,7 +156,7 @@ static void add_curve(report_page *page, int split, const curve *what)
                      what->x_label, what->y_label, bands.length ? bands.text : "plot ",
                      lines.text + (bands.length ? 0 : 2));
         if (what->has_diagonal)
-            c3d_text_add(&blocks, ", x with lines lw 0.8 dt 3 lc rgb '" GREY "'");
+            c3d_text_add(&blocks, ", x with lines lw 1.2 dt 3 lc rgb '" GREY "'");
     } else {
         blocks.length = 0;
     }
@@ -214,7 +214,7 @@ static void add_calibration(report_page *page, int split)
         c3d_text_add(&blocks,
                      "set xrange [0:1]\nset yrange [0:1]\nset xlabel 'mean score'\n"
                      "set ylabel 'share that is positive'\nset xtics 0.2\nset ytics 0.2\n"
-                     "plot x with lines lw 0.8 dt 3 lc rgb '" GREY "' notitle%s",
+                     "plot x with lines lw 1.2 dt 3 lc rgb '" GREY "' notitle%s",
                      lines.text);
     else
         blocks.length = 0;
