@@ -106,6 +106,14 @@ for network in window slice; do
 done
 [ "$(wc -l <out-window-one/occlusion-test.csv)" = 4 ] || fail "3 months of one sample"
 
+# the page shows it
+cp out-window/*-test.* run-window
+expect 0 "$C3D_BIN/c3d-report" run-window --out page.html
+grep -q "<h2>Progress in time</h2>" page.html || fail "no section in the report"
+grep -q "A lasting detection in 29 of 29 places with a positive label and in 0 of 30 others" page.html ||
+    fail "the report counts otherwise: $(grep -o "A lasting[^.]*" page.html)"
+[ "$(grep -c "Months that decided" page.html)" = 1 ] || fail "no strips of months"
+
 # ranks
 for n in 2 3; do
     expect 0 ranks $n "$C3D_BIN/c3d-evaluate" run-window --data opened --history --threshold 0.5 --out out-$n
