@@ -8,19 +8,16 @@
 /* Months of a list that has dates of its own are called 0001-01 and so on. */
 enum { FIRST_YEAR = 1900 };
 
-static int year_of(const c3d_dataset *dataset, const c3d_sample *sample)
+/* Of the label, or of the last month that the sample shows. */
+static int year_of(const c3d_dataset *dataset, uint32_t row)
 {
-    const c3d_dataset_info *info = &dataset->info;
-    int n_left = sample->n_months;
+    const c3d_segment *last = &dataset->segments[dataset->first_segment[row + 1] - 1];
+    const c3d_date *months = c3d_shard_months(dataset->shards[last->shard]);
+    const int label_year = dataset->samples.rows[row].label_year;
+    const int year =
+        label_year >= FIRST_YEAR ? label_year : months[last->first + last->n - 1] / 10000;
 
-    if (sample->label_year >= FIRST_YEAR) return sample->label_year;
-    for (int p = 0; p < info->n_periods; p++)
-        for (int m = 0; m < info->periods[p].n_months; m++) {
-            const c3d_date month = info->periods[p].months[m];
-            if (month < sample->first_month || --n_left > 0) continue;
-            return month / 10000 >= FIRST_YEAR ? month / 10000 : 0;
-        }
-    return 0;
+    return year >= FIRST_YEAR ? year : 0;
 }
 
 /* shares: room for the months of any period. */
@@ -54,7 +51,7 @@ static c3d_status find_own(const fact_finder *in)
         c3d_sample_facts *fact = &in->facts->rows[i];
         *fact = (c3d_sample_facts){ .block = sample->frame_id,
                                     .region = -1,
-                                    .year = year_of(dataset, sample),
+                                    .year = year_of(dataset, in->list->index[i]),
                                     .class_ha = (double)NAN };
         st = find_missing(dataset, in->list->index[i], shares, &fact->missing);
     }
