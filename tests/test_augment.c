@@ -111,6 +111,36 @@ static void one_month_always_stays(void **state)
     assert_in_range(n_first, 1330, 1670);
 }
 
+/* Each month in each place alike often: 333 of 4000, deviation 17; and the first two places by all
+ * 132 pairs. */
+static void all_orders_alike(void **state)
+{
+    int n_seen[N_MONTHS][N_MONTHS] = { { 0 } }, n_pairs[N_MONTHS][N_MONTHS] = { { 0 } };
+
+    (void)state;
+    for (uint64_t i = 0; i < N_SHOWN; i++) {
+        const c3d_showing s = showing(i);
+        int16_t from[N_MONTHS];
+        unsigned seen = 0;
+        for (int16_t m = 0; m < N_MONTHS; m++) from[m] = m;
+        c3d_augment_order(&s, N_MONTHS, from);
+        for (int m = 0; m < N_MONTHS; m++) {
+            seen |= 1U << from[m];
+            n_seen[m][from[m]]++;
+        }
+        assert_int_equal(seen, (1U << N_MONTHS) - 1);
+        n_pairs[from[0]][from[1]]++;
+        from[0] = 5;
+        c3d_augment_order(&s, 1, from);
+        assert_int_equal(from[0], 5);
+    }
+    for (int a = 0; a < N_MONTHS; a++)
+        for (int b = 0; b < N_MONTHS; b++) {
+            assert_in_range(n_seen[a][b], 240, 430);
+            if (a != b) assert_in_range(n_pairs[a][b], 8, 60); /* 30, deviation 5.5 */
+        }
+}
+
 /* The same for the same showing; another for another seed, sample, epoch or time in the epoch. */
 static void a_function_of_the_showing(void **state)
 {
@@ -120,9 +150,13 @@ static void a_function_of_the_showing(void **state)
                                     { 7, base.key + (UINT64_C(1) << 32), 1 },
                                     { 7, base.key, 2 } };
     float gain[2][N_BANDS], offset[2][N_BANDS];
-    int16_t from[2][64];
+    int16_t from[2][64], order[2][64];
 
     (void)state;
+    for (int16_t m = 0; m < 64; m++) order[0][m] = order[1][m] = m;
+    c3d_augment_order(&base, 64, order[0]);
+    c3d_augment_order(&base, 64, order[1]);
+    assert_memory_equal(order[0], order[1], sizeof order[0]);
     c3d_augment_jitter(&base, 0.5, N_BANDS, gain[0], offset[0]);
     c3d_augment_months(&base, 0.5, 64, from[0]);
     c3d_augment_jitter(&base, 0.5, N_BANDS, gain[1], offset[1]);
@@ -138,6 +172,9 @@ static void a_function_of_the_showing(void **state)
             assert_true(offset[0][band] != offset[1][band]);
         }
         assert_memory_not_equal(from[0], from[1], sizeof from[0]);
+        for (int16_t m = 0; m < 64; m++) order[1][m] = m;
+        c3d_augment_order(&others[k], 64, order[1]);
+        assert_memory_not_equal(order[0], order[1], sizeof order[0]);
     }
 }
 
@@ -148,6 +185,7 @@ int main(void)
         cmocka_unit_test(jitter_is_uniform),
         cmocka_unit_test(dropped_months_show_the_last_kept),
         cmocka_unit_test(one_month_always_stays),
+        cmocka_unit_test(all_orders_alike),
         cmocka_unit_test(a_function_of_the_showing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

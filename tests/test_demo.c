@@ -449,29 +449,43 @@ static float *read_nir(const char *directory)
 typedef struct cell {
     bool is_positive;
     double mean, deviation, change; /* of month 5; mean absolute step from 5 to 6 */
+    double all, spread;             /* of all months: mean, deviation in time */
 } cell;
 
 static void measure(const float *nir, uint64_t seed, cell cells[N_CELLS * N_CELLS])
 {
     for (int c = 0; c < N_CELLS * N_CELLS; c++) {
         const int x0 = c % N_CELLS * CELL_PX, y0 = c / N_CELLS * CELL_PX;
-        double sum = 0, squares = 0, change = 0;
+        double sum = 0, squares = 0, change = 0, all = 0, spread = 0;
         for (int p = 0; p < CELL_PX * CELL_PX; p++) {
             const int i = (y0 + p / CELL_PX) * EXTENT + x0 + p % CELL_PX;
             const double now = (double)nir[5 * EXTENT * EXTENT + i];
             sum += now;
             squares += now * now;
             change += fabs((double)nir[6 * EXTENT * EXTENT + i] - now);
+            double in_time = 0, squares_in_time = 0;
+            for (int m = 0; m < N_MONTHS; m++) {
+                const double then = (double)nir[m * EXTENT * EXTENT + i];
+                in_time += then / N_MONTHS;
+                squares_in_time += then * then / N_MONTHS;
+            }
+            all += in_time;
+            spread += sqrt(squares_in_time - in_time * in_time);
         }
         const double n = CELL_PX * CELL_PX, mean = sum / n;
-        cells[c] = (cell){ demo_pattern_is_positive(seed, x0, y0), mean,
-                           sqrt(squares / n - mean * mean), change / n };
+        cells[c] = (cell){ demo_pattern_is_positive(seed, x0, y0),
+                           mean,
+                           sqrt(squares / n - mean * mean),
+                           change / n,
+                           all / n,
+                           spread / n };
     }
 }
 
 static double value_of(const cell *c, int what)
 {
-    return what == 0 ? c->mean : (what == 1 ? c->deviation : c->change);
+    const double values[] = { c->mean, c->deviation, c->change, c->all, c->spread };
+    return values[what];
 }
 
 /* Area under the ROC curve of one measure: the share of pairs in which the positive is larger. */
@@ -489,6 +503,35 @@ static double auc(const cell *cells, int what)
     return n_larger / n_pairs;
 }
 
+/* Every square shows every phase once; each month of either class shows any of them. */
+static void phases_of_both_classes_are_the_same(void **state)
+{
+    int n_squares[2] = { 0, 0 }, n_seen[2][16] = { { 0 } };
+    (void)state;
+    for (int square = 0; square < 64 * 64; square++) {
+        const int x = square % 64 * 64, y = square / 64 * 64;
+        const bool is_positive = demo_pattern_is_positive(7, x, y);
+        unsigned seen = 0;
+        for (int m = 0; m < N_MONTHS; m++) {
+            const int now = demo_pattern_phase(7, x, y, m),
+                      step = demo_pattern_phase(7, x, y, m + 1);
+            seen |= 1U << now;
+            if (is_positive)
+                assert_int_equal((step - now + 16) % 16, 1);
+            else
+                assert_in_range((step - now + 16) % 16, 5, 11);
+        }
+        assert_int_equal(seen, 0xffff);
+        n_squares[is_positive]++;
+        n_seen[is_positive][demo_pattern_phase(7, x + 63, y + 63, 11)]++;
+    }
+    assert_int_equal(n_squares[0], n_squares[1]);
+    for (int phase = 0; phase < 16; phase++) { /* 128 each, deviation 11 */
+        assert_in_range(n_seen[0][phase], 70, 190);
+        assert_in_range(n_seen[1][phase], 70, 190);
+    }
+}
+
 static void time_only_shows_in_time_only(void **state)
 {
     cell cells[N_CELLS * N_CELLS];
@@ -498,7 +541,9 @@ static void time_only_shows_in_time_only(void **state)
     free(nir);
     assert_true(fabs(auc(cells, 0) - 0.5) < 0.1);
     assert_true(fabs(auc(cells, 1) - 0.5) < 0.1);
-    assert_true(auc(cells, 2) < 0.01); /* positives stay */
+    assert_true(auc(cells, 2) < 0.01);            /* positives change little by little */
+    assert_true(fabs(auc(cells, 3) - 0.5) < 0.1); /* whatever their order */
+    assert_true(fabs(auc(cells, 4) - 0.5) < 0.1);
 }
 
 static void one_frame_suffices_in_the_other(void **state)
@@ -585,6 +630,7 @@ int main(void)
         cmocka_unit_test(another_archive_is_not_written_over),
         cmocka_unit_test(an_unfinished_archive_is_continued),
         cmocka_unit_test(a_stop_ends_it_and_it_goes_on_later),
+        cmocka_unit_test(phases_of_both_classes_are_the_same),
         cmocka_unit_test(time_only_shows_in_time_only),
         cmocka_unit_test(one_frame_suffices_in_the_other),
     };

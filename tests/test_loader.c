@@ -376,13 +376,13 @@ typedef struct changes {
     int16_t month_from[2 * N_FRAMES][N_SHOWN];
 } changes;
 
-static void collect_changes(c3d_loader_desc desc, int64_t first_step, changes *into)
+static void collect_changes(c3d_loader_desc desc, int64_t number, int64_t first_step, changes *into)
 {
     c3d_loader *loader;
     c3d_batch batch;
 
     OK(c3d_loader_create(&desc, &loader));
-    OK(c3d_loader_start(loader, 3, first_step));
+    OK(c3d_loader_start(loader, number, first_step));
     for (int64_t step = first_step; step < c3d_loader_n_steps(loader); step++)
         for (int nth = 0; nth < c3d_loader_n_micro(loader, step); nth++) {
             const size_t at = (size_t)(step * desc.global_batch +
@@ -410,10 +410,10 @@ static void test_augmented(void **state)
     desc.balanced = true;
     desc.jitter = 0.5;
     desc.month_dropout = 0.5;
-    collect_changes(desc, 0, &one);
-    collect_changes(desc, 2, &later); /* from the middle */
+    collect_changes(desc, 3, 0, &one);
+    collect_changes(desc, 3, 2, &later); /* from the middle */
     desc.n_ranks = 2;
-    for (desc.rank = 0; desc.rank < 2; desc.rank++) collect_changes(desc, 0, &two);
+    for (desc.rank = 0; desc.rank < 2; desc.rank++) collect_changes(desc, 3, 0, &two);
     assert_memory_equal(&one, &two, sizeof one);
     assert_memory_equal(one.gain[24], later.gain[24], sizeof one.gain - 24 * sizeof one.gain[0]);
     assert_memory_equal(one.month_from[24], later.month_from[24],
@@ -431,8 +431,56 @@ static void test_augmented(void **state)
     desc.one_slice = true;
     assert_int_equal(c3d_loader_create(&desc, &loader), C3D_EINVAL);
     desc.month_dropout = 0;
+    desc.months_shuffled = true;
+    assert_int_equal(c3d_loader_create(&desc, &loader), C3D_EINVAL);
+    desc.months_shuffled = false;
     desc.jitter = -1;
     assert_int_equal(c3d_loader_create(&desc, &loader), C3D_EINVAL);
+}
+
+/* Months in another order, the same from 1, 2 and 3 ranks and from the middle of an epoch, another
+ * one for each sample and epoch, and all that month_dropout left. */
+static void test_shuffled_months(void **state)
+{
+    static changes one, other, dropped;
+    c3d_loader_desc desc = desc_of();
+    size_t n_same = 0;
+
+    (void)state;
+    desc.jitter = 0.5;
+    desc.months_shuffled = true;
+    collect_changes(desc, 3, 0, &one);
+    for (desc.n_ranks = 2; desc.n_ranks <= 3; desc.n_ranks++) {
+        memset(&other, 0, sizeof other);
+        for (desc.rank = 0; desc.rank < desc.n_ranks; desc.rank++)
+            collect_changes(desc, 3, 0, &other);
+        assert_memory_equal(&one, &other, sizeof one);
+    }
+    desc.rank = 0, desc.n_ranks = 1;
+    collect_changes(desc, 3, 2, &other);
+    assert_memory_equal(one.month_from[24], other.month_from[24],
+                        sizeof one.month_from - 24 * sizeof one.month_from[0]);
+    for (size_t i = 0; i < train.n; i++) {
+        unsigned seen = 0;
+        for (int m = 0; m < N_SHOWN; m++) seen |= 1U << one.month_from[i][m];
+        assert_int_equal(seen, (1U << N_SHOWN) - 1);
+        for (size_t j = 0; j < i; j++)
+            n_same += memcmp(one.month_from[i], one.month_from[j], sizeof one.month_from[0]) == 0;
+    }
+    assert_true(n_same < train.n); /* of n (n - 1) / 2 pairs one in 6! is expected */
+    desc.shuffle = false;          /* the same sample at each position */
+    collect_changes(desc, 3, 0, &one);
+    collect_changes(desc, 4, 0, &other);
+    for (size_t i = n_same = 0; i < train.n; i++)
+        n_same += memcmp(one.month_from[i], other.month_from[i], sizeof one.month_from[0]) == 0;
+    assert_true(n_same < 4);
+    desc.month_dropout = 0.5;
+    collect_changes(desc, 3, 0, &dropped);
+    desc.months_shuffled = false;
+    collect_changes(desc, 3, 0, &other);
+    for (size_t i = 0; i < train.n; i++)
+        for (int m = 0; m < N_SHOWN; m++) /* what dropping puts there, then moved */
+            assert_int_equal(dropped.month_from[i][m], other.month_from[i][one.month_from[i][m]]);
 }
 
 static epoch collected(c3d_loader_desc desc, int n_ranks, int64_t number)
@@ -734,6 +782,8 @@ static void test_slices(void **state)
     assert_int_equal(shown_months(C3D_SLICE_LAST, 0), 1U << 5);   /* in the second period */
     assert_int_equal(shown_months(C3D_SLICE_MEDIAN, 0), 0);
     assert_int_equal(shown_months(C3D_SLICE_RANDOM, 0), (1U << N_SHOWN) - 1); /* 36 draws of 6 */
+    for (int64_t number = 0; number < 2 * (int64_t)N_SHOWN; number++)
+        assert_int_equal(shown_months(C3D_SLICE_EVERY, number), 1U << number % N_SHOWN);
 }
 
 static void test_shape(void **state)
@@ -1509,6 +1559,7 @@ int main(void)
         cmocka_unit_test(test_balanced),
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_shuffled_months),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_statistics),
         cmocka_unit_test(test_folds),

@@ -57,7 +57,7 @@ foreach(name train_store train_bf16 train_resume train_ranks train_errors train_
     set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED train_store)
   endif()
 endforeach()
-set_tests_properties(plan_memory train_syscalls train_elastic evaluate_ranks evaluate_history train_practice train_stage
+set_tests_properties(train_months plan_memory train_syscalls train_elastic evaluate_ranks evaluate_history train_practice train_stage
   train_fold train_ranks train_bf16
   PROPERTIES LABELS "slow;mpi")
 
