@@ -46,7 +46,7 @@ target_link_libraries(plant_infinity PRIVATE c3d_data c3d_base)
 foreach(name train_store train_bf16 train_resume train_ranks train_errors train_practice
              train_diverged train_readers train_classes train_logs train_plan plan_memory train_debug
              train_syscalls train_save train_elastic train_norm train_check train_state train_ordered
-             evaluate_ranks evaluate_history train_stage train_fold watch)
+             evaluate_ranks evaluate_history train_stage train_fold train_months watch)
   c3d_script_test(${name} LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
     "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
