@@ -63,6 +63,18 @@ static void add_rate(c3d_text *out, const c3d_json *cost)
         c3d_text_add(out, "<td class=num>?</td>");
 }
 
+/* Of runs whose first steps were not counted. */
+static void add_beginnings(report_page *page)
+{
+    for (int i = 0; i < page->n_runs; i++) {
+        long long from;
+        if (!c3d_json_get_int(page->runs[i].cost, "from_step", &from) || from <= 0) continue;
+        c3d_text_add(&page->text, "<p class=note>Of ");
+        c3d_text_add_html(&page->text, page->runs[i].label);
+        c3d_text_add(&page->text, " time and samples are counted from step %lld on.</p>\n", from);
+    }
+}
+
 static void add_costs(report_page *page)
 {
     c3d_text *out = &page->text, without = { 0 };
@@ -94,14 +106,22 @@ static void add_costs(report_page *page)
         c3d_text_add(out, "</tr>\n");
     }
     if (has_table) report_end_table(out);
+    add_beginnings(page);
     if (without.length) c3d_text_add(out, "<p class=note>%s.</p>\n", without.text);
     c3d_text_free(&without);
 }
 
 /* ---- steps.jsonl ----------------------------------------------------------------------------- */
 
-enum { N_PARTS = 4 };
-static const char *const parts[N_PARTS] = { "seconds", "waited_s", "comm_s", "comm_waited_s" };
+enum { N_PARTS = 6 };
+static const struct {
+    const char *key, *title;
+    double scale;
+} parts[N_PARTS] = {
+    { "seconds", "ms a step", 1000 },  { "waited_s", "waiting", 1000 },
+    { "copied_s", "copying", 1000 },   { "computed_s", "computing", 1000 },
+    { "reduced_s", "reducing", 1000 }, { "peak_share", "% of the peak", 100 },
+};
 
 typedef struct steps {
     size_t n, capacity;
@@ -120,7 +140,8 @@ static bool add_step(steps *of, const c3d_json *line)
         of->capacity = capacity;
     }
     for (int p = 0; p < N_PARTS; p++)
-        if (!c3d_json_get_real(line, parts[p], &of->values[p][of->n])) of->values[p][of->n] = NAN;
+        if (!c3d_json_get_real(line, parts[p].key, &of->values[p][of->n]))
+            of->values[p][of->n] = NAN;
     of->n++;
     return true;
 }
@@ -163,6 +184,34 @@ static double median(double *values, size_t n)
     return values[n_known / 2];
 }
 
+static void add_step_row(report_page *page, int i, const steps *of)
+{
+    c3d_text *out = &page->text;
+
+    report_add_run_cell(out, &page->runs[i], i);
+    c3d_text_add(out, "<td class=num>%zu</td>", of->n);
+    for (int p = 0; p < N_PARTS; p++) {
+        const double value = parts[p].scale * median(of->values[p], of->n);
+        if (isfinite(value))
+            c3d_text_add(out, "<td class=num>%.3g</td>", value);
+        else
+            c3d_text_add(out, "<td class=num>?</td>");
+    }
+    c3d_text_add(out, "</tr>\n");
+}
+
+static void begin_steps(c3d_text *out)
+{
+    c3d_text head = { 0 };
+
+    c3d_text_add(&head, "<th scope=col>run</th><th scope=col class=num>steps</th>");
+    for (int p = 0; p < N_PARTS; p++)
+        c3d_text_add(&head, "<th scope=col class=num>%s</th>", parts[p].title);
+    c3d_text_add(out, "<h3>A step: medians, of rank 0</h3>\n");
+    report_begin_table(out, "time of a step", head.text);
+    c3d_text_free(&head);
+}
+
 static void add_steps(report_page *page)
 {
     c3d_text *out = &page->text;
@@ -171,24 +220,9 @@ static void add_steps(report_page *page)
     for (int i = 0; i < page->n_runs; i++) {
         steps of = { 0 };
         if (read_steps(&page->runs[i], &of) == C3D_OK && of.n > 0) {
-            if (!has_table)
-                report_begin_table(out, "time of a step",
-                                   "<th scope=col>run</th><th scope=col class=num>steps</th>"
-                                   "<th scope=col class=num>ms a step (median)</th>"
-                                   "<th scope=col class=num>waiting for data</th>"
-                                   "<th scope=col class=num>summing gradients</th>"
-                                   "<th scope=col class=num>of that waited for</th>");
+            if (!has_table) begin_steps(out);
             has_table = true;
-            report_add_run_cell(out, &page->runs[i], i);
-            c3d_text_add(out, "<td class=num>%zu</td>", of.n);
-            for (int p = 0; p < N_PARTS; p++) {
-                const double value = median(of.values[p], of.n);
-                if (isfinite(value))
-                    c3d_text_add(out, "<td class=num>%.3g</td>", 1000 * value);
-                else
-                    c3d_text_add(out, "<td class=num>?</td>");
-            }
-            c3d_text_add(out, "</tr>\n");
+            add_step_row(page, i, &of);
         }
         for (int p = 0; p < N_PARTS; p++) free(of.values[p]);
     }

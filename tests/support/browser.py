@@ -158,7 +158,7 @@ def main():
         return 77
     url = "file://" + os.path.abspath(sys.argv[1])
     wrong, found = [], {}
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = Browser(program, profile)
         try:
             browser.open(url)
@@ -167,8 +167,6 @@ def main():
                     found = look(browser, width, scheme, sys.argv[2] if len(sys.argv) > 2 else None)
                     wrong += [f"{width} px, {scheme}: {text}" for text in found["wrong"]]
             wrong += complaints(browser, url)
-            browser.session = None
-            browser.call("Browser.close")
         finally:
             browser.process.terminate()
             browser.process.wait()
