@@ -50,6 +50,16 @@ static void add_real(c3d_text *out, double value)
         c3d_text_add(out, "<td class=num>&#8211;</td>");
 }
 
+static void add_p(c3d_text *out, double p)
+{
+    if (!isfinite(p))
+        c3d_text_add(out, "<td class=num>&#8211;</td>");
+    else if (p < 1e-4)
+        c3d_text_add(out, "<td class=num>&lt; 0.0001</td>");
+    else
+        c3d_text_add(out, "<td class=num>%.4f</td>", p);
+}
+
 static void add_whole(c3d_text *out, double value)
 {
     if (isfinite(value))
@@ -100,8 +110,8 @@ static void add_network(const c3d_json *comparison, const char *primary, const c
     report_add_count(out, network, "n_seeds");
     report_add_estimate(out, c3d_json_get(c3d_json_get(network, "metrics"), primary));
     add_difference(out, difference);
-    add_real(out, real_of(difference, "p"));
-    add_real(out, real_of(difference, "p_holm"));
+    add_p(out, real_of(difference, "p"));
+    add_p(out, real_of(difference, "p_holm"));
     add_text_cell(out, is_reference ? "reference" : text_of(difference, "verdict", "not decided"));
     c3d_text_add(out, "</tr>\n");
 }
@@ -161,55 +171,66 @@ static void add_quoted(c3d_text *out, const char *text)
     c3d_text_add(out, "'");
 }
 
-/* A row a network from the top down; returns how many. */
-static int add_rows(const c3d_json *comparison, const char *primary, c3d_text *tics, c3d_text *rows,
-                    c3d_text *alt)
-{
-    const c3d_json *networks = c3d_json_get(comparison, "networks");
-    int n = 0;
+typedef struct forest {
+    c3d_text tics, rows, alt;
+    double low, high; /* what the axis shows: 0 too */
+    int n;
+} forest;
 
-    for (size_t i = 0; i < c3d_json_length(networks); i++) {
-        const char *name = text_of(c3d_json_at(networks, i), "name", "?");
-        const c3d_json *difference = find(c3d_json_get(comparison, "differences"), name, primary);
-        const double value = real_of(difference, "difference"), low = real_of(difference, "low"),
-                     high = real_of(difference, "high");
-        if (!isfinite(value)) continue;
-        c3d_text_add(tics, "%s", n ? ", " : "");
-        add_quoted(tics, name);
-        c3d_text_add(tics, " %d", -n);
-        c3d_text_add(rows, "%.6g %d %.6g %.6g\n", value, -n, isfinite(low) ? low : value,
-                     isfinite(high) ? high : value);
-        c3d_text_add(alt, "; %s %+.4f", name, value);
-        if (isfinite(low) && isfinite(high)) c3d_text_add(alt, " (%+.4f to %+.4f)", low, high);
-        n++;
-    }
-    return n;
+/* A row a network, from the top down. */
+static void add_row(forest *of, const char *name, const c3d_json *difference)
+{
+    const double value = real_of(difference, "difference");
+    double low = real_of(difference, "low"), high = real_of(difference, "high");
+    const bool has_interval = isfinite(low) && isfinite(high);
+
+    if (!isfinite(value)) return;
+    c3d_text_add(&of->alt, "; %s %+.4f", name, value);
+    if (has_interval) c3d_text_add(&of->alt, " (%+.4f to %+.4f)", low, high);
+    if (!has_interval) low = high = value;
+    c3d_text_add(&of->tics, "%s", of->n ? ", " : "");
+    add_quoted(&of->tics, name);
+    c3d_text_add(&of->tics, " %d", -of->n);
+    c3d_text_add(&of->rows, "%.6g %d %.6g %.6g\n", value, -of->n, low, high);
+    of->low = fmin(of->low, low);
+    of->high = fmax(of->high, high);
+    of->n++;
 }
 
 static void add_figure(report_page *page, const char *primary)
 {
     const char *reference = text_of(page->comparison, "reference", "the first");
-    c3d_text tics = { 0 }, rows = { 0 }, alt = { 0 }, script = { 0 }, title = { 0 };
+    const c3d_json *networks = c3d_json_get(page->comparison, "networks");
+    const c3d_json *differences = c3d_json_get(page->comparison, "differences");
+    c3d_text script = { 0 }, title = { 0 };
+    forest of = { 0 };
 
     c3d_text_add(&title, "%s: difference from %s", measure_name(primary), reference);
-    c3d_text_add(&alt, "%s, with 95 %% intervals", title.text);
-    const int n = add_rows(page->comparison, primary, &tics, &rows, &alt);
-    if (n > 0)
+    c3d_text_add(&of.alt, "%s, with 95 %% intervals", title.text);
+    for (size_t i = 0; i < c3d_json_length(networks); i++) {
+        const char *name = text_of(c3d_json_at(networks, i), "name", "?");
+        add_row(&of, name, find(differences, name, primary));
+    }
+    const double margin = fmax(0.05 * (of.high - of.low), 0.005);
+    if (of.n > 0)
         c3d_text_add(&script,
                      "$rows << EOD\n%sEOD\nset border 1\nset ytics scale 0 (%s)\n"
-                     "set yrange [%.1f:0.5]\nset xtics autofreq\nset format x '%%+.3g'\n"
-                     "set arrow from 0, graph 0 to 0, graph 1 nohead lw 0.8 dt 3 lc rgb '#7d8590'\n"
+                     "set yrange [%.1f:0.5]\nset xrange [%.4f:%.4f]\nset format x '%%+.3g'\n"
+                     "set xtics autofreq\n"
+                     "set arrow from 0, graph 0 to 0, graph 1 nohead lw 1.2 dt 3 lc rgb '#7d8590'\n"
                      "plot $rows using 1:2:3:4 with xerrorbars pt 7 ps 0.7 lw 1.5 "
                      "lc rgb '%s' notitle",
-                     rows.text, tics.text, 0.5 - n, report_color(0));
+                     of.rows.text, of.tics.text, 0.5 - of.n, of.low - margin, of.high + margin,
+                     report_color(0));
     c3d_text_add(&page->text, "<div class=plots>\n");
     report_add_figure(
-        page, &(report_figure){ .title = title.text, .alt = alt.text, .height = 110 + 26 * n },
+        page,
+        &(report_figure){ .title = title.text, .alt = of.alt.text, .height = 100 + 28 * of.n },
         &script);
     c3d_text_add(&page->text, "</div>\n");
-    c3d_text_free(&tics);
-    c3d_text_free(&rows);
-    c3d_text_free(&alt);
+    c3d_text_free(&of.tics);
+    c3d_text_free(&of.rows);
+    c3d_text_free(&of.alt);
     c3d_text_free(&script);
     c3d_text_free(&title);
 }
@@ -232,8 +253,8 @@ static void add_secondary(const c3d_json *comparison, const char *primary, c3d_t
         add_name(out, text_of(difference, "name", "?"));
         add_text_cell(out, measure_name(metric));
         add_difference(out, difference);
-        add_real(out, real_of(difference, "p"));
-        add_real(out, real_of(difference, "p_holm"));
+        add_p(out, real_of(difference, "p"));
+        add_p(out, real_of(difference, "p_holm"));
         c3d_text_add(out, "</tr>\n");
     }
     report_end_table(out);
@@ -258,7 +279,7 @@ static void add_mcnemar(const c3d_json *comparison, c3d_text *out)
         report_add_count(out, row, "run");
         report_add_count(out, row, "reference_only");
         report_add_count(out, row, "network_only");
-        add_real(out, real_of(row, "p"));
+        add_p(out, real_of(row, "p"));
         c3d_text_add(out, "</tr>\n");
     }
     report_end_table(out);
