@@ -46,6 +46,8 @@ ends 0 "$train" good.yaml --set train.epochs=3 --set 'data.bands=[red, nir]' --p
 grep -qx '  epochs: 3' out || fail "--set did not arrive"
 grep -qx '  bands: \[red, nir\]' out || fail "a list given by --set did not arrive"
 cp out printed.yaml
+ends 0 "$train" good.yaml --set data.months=2020/2021 --print-config
+grep -qx '  months: 2020-01/2021-12' out || fail "years are not whole: $(grep months out)"
 ends 0 "$train" printed.yaml --print-config
 cmp printed.yaml out || fail "printing, reading and printing again gives another text"
 [ ! -e d ] || fail "--print-config made the run directory"

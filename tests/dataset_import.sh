@@ -43,6 +43,15 @@ expect 2 'import into another directory' "$tool" import --config tree1/import.ya
     --set data.list.file=tree/mine/..
 expect 2 'made by c3d-dataset import' "$tool" build tree1/import.yaml --out tree1
 
+# A list is published as itself; a file beside the classes is told, not taken.
+expect 2 'publish that, with the files it names and tree1/import.yaml' "$tool" publish tree1 --out package
+[ ! -e package ] || fail "a refused publish began"
+cp "$(ls tree/mine/*.pgm | head -1)" tree/stray.pgm
+expect 0 '1 files in no folder of a class are left out, such as ' "$tool" import tree --out stray \
+    --set data.positive=mine
+grep -q 'tree/stray.pgm$' out || fail "the file that is left out is not named"
+rm tree/stray.pgm
+
 printf 'path,label\ntree/mine/mine-01-a.pgm,1\nno.pgm,0\ntree,1\n' >bad.csv
 expect 3 'no.pgm: no such file' "$tool" import bad.csv --out bad
 grep -q 'bad.csv:3: .*no.pgm' out && grep -q 'bad.csv: 2 mistakes' out || fail "not both mistakes are told"

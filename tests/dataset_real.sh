@@ -29,6 +29,8 @@ expect 0 'in samples' "$tool" build "$C3D_SOURCE/tests/data-configs/worldcereal.
 for month in 2020-12 2021-01; do
     grep -Eq "$month-01 +100.00 % +nothing observed" out || fail "cereal: $month"
 done
+grep -q 'in 2 of 12 months nothing is observed in any scene, and all is filled: 2020-12-01 2021-01-01' out ||
+    fail "cereal: empty months are not told"
 grep -q '^bands *9 of uint16' out || fail "cereal: bands"
 adds_up cereal
 expect 0 'checksums agree' "$tool" verify cereal

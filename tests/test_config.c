@@ -161,9 +161,10 @@ static void every_kind_of_mistake_has_its_words(void **state)
                     "a.yaml:1:13: data.aoi: expected a list of 4 numbers, got 2\n");
     expect_mistakes("data: {aoi: [1, 2, x, 4]}\n",
                     "a.yaml:1:20: data.aoi: expected a number, got \"x\"\n");
-    expect_mistakes("data: {months: 2020-13/2021-01}\n",
-                    "a.yaml:1:16: data.months: expected START/END such as 2020-09/2024-05, got "
-                    "\"2020-13/2021-01\"\n");
+    expect_mistakes(
+        "data: {months: 2020-13/2021-01}\n",
+        "a.yaml:1:16: data.months: expected START/END such as 2020-09/2024-05 or 2020/2024, got "
+        "\"2020-13/2021-01\"\n");
     expect_mistakes("data: {months: 2022-01/2021-12}\n",
                     "a.yaml:1:16: data.months: 2022-01/2021-12 ends before it begins\n");
     expect_mistakes("data: {label_classes: {a b: 3}}\n",

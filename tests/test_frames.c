@@ -511,7 +511,12 @@ static void what_cannot_be_edited_is_refused(void **state)
     start_editing(&before);
     edit("UPDATE frames SET split = 'tset' WHERE fid = 3");
     assert_refused("split: expected train, validation, test or none, got \"tset\"");
-    edit("UPDATE frames SET split = 'test' WHERE fid = 3");
+    edit("UPDATE frames SET split = 'test', fold = 7 WHERE fid = 3");
+    (void)snprintf(text, sizeof text,
+                   "frame %lld: fold: expected a fold's number from 0 to 3, or -1",
+                   (long long)before.rows[2].frame_id);
+    assert_refused(text);
+    edit("UPDATE frames SET fold = -1 WHERE fid = 3");
     edit("UPDATE frames SET geom = ST_Translate(geom, 30, 0, 0) WHERE fid = 4");
     (void)snprintf(text, sizeof text, "frame %lld: its square was moved or reshaped",
                    (long long)before.rows[3].frame_id);

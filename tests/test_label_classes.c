@@ -4,6 +4,7 @@
 
 #include "c3d/dataset.h"
 #include "data/frames.h"
+#include "data/labels.h"
 
 static c3d_label_class mined[] = {
     { .name = "industrial", .n_ranges = 1, .ranges = { { 101, 130 } } },
@@ -147,6 +148,20 @@ static void write_year(const char *path, pixel_rule rule)
                   .width = 100, .height = 100, .n_bands = 1, .dtype = C3D_U16, .rule = rule });
 }
 
+static void a_change_through_uncertain_years_is_one(void **state)
+{
+    int years[] = { 2018, 2019, 2021 };
+    c3d_frame_label labels[] = { C3D_FRAME_NEGATIVE,   C3D_FRAME_UNCERTAIN, C3D_FRAME_POSITIVE,
+                                 C3D_FRAME_UNLABELLED, C3D_FRAME_POSITIVE,  C3D_FRAME_POSITIVE };
+    const c3d_frames frames = { .n = 2, .n_years = 3, .years = years, .labels = labels };
+
+    (void)state;
+    assert_false(c3d_label_changes(&frames, 0, 0));
+    assert_false(c3d_label_changes(&frames, 0, 1));
+    assert_true(c3d_label_changes(&frames, 0, 2));
+    for (int k = 0; k < 3; k++) assert_false(c3d_label_changes(&frames, 1, k));
+}
+
 static void hard_negatives_and_changes_are_flagged(void **state)
 {
     static const c3d_label_class sand[] = {
@@ -244,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_largest_class_labels_a_frame),
         cmocka_unit_test(classes_go_through_the_file),
+        cmocka_unit_test(a_change_through_uncertain_years_is_one),
         cmocka_unit_test(hard_negatives_and_changes_are_flagged),
         cmocka_unit_test(negatives_keep_their_distance),
         cmocka_unit_test(reserved_names_and_absent_classes_are_refused),

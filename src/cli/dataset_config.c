@@ -178,6 +178,12 @@ c3d_status c3d_dataset_config_publish(const char *dir, const char *out)
 
     if (!out || !out[0])
         return C3D_FAIL(C3D_ECONFIG, "--out: expected the directory of the package");
+    C3D_TRY(c3d_path_join(path, dir, "import.yaml"));
+    if (c3d_path_exists(path))
+        return C3D_FAIL(C3D_ECONFIG,
+                        "%s: its scenes come from a list: publish that, with the files it names "
+                        "and %s",
+                        dir, path);
     C3D_TRY(c3d_path_join(path, dir, FILE_NAME));
     if (!c3d_path_exists(path))
         return C3D_FAIL(C3D_ECONFIG,

@@ -186,14 +186,27 @@ static bool date(const char **p, int32_t *out)
     return true;
 }
 
+/* "YYYY" alone is its first or its last month. */
+static bool date_of_span(const char **p, bool is_last, int32_t *out)
+{
+    const char *rest = *p;
+    int year;
+
+    if (!digits(&rest, 4, &year) || *rest == '-') return date(p, out);
+    *out = year * 10000 + (is_last ? 1200 : 100);
+    *p = rest;
+    return true;
+}
+
 static bool store_span(slot *s, const node *value)
 {
     c3d_config_span span = { 0, 0 };
     const char *p = value->scalar;
 
     if (value->kind != NODE_SCALAR) return refuse(s, value, "START/END");
-    if (*p && (!date(&p, &span.first) || *p++ != '/' || !date(&p, &span.last) || *p)) {
-        return refuse(s, value, "START/END such as 2020-09/2024-05");
+    if (*p && (!date_of_span(&p, false, &span.first) || *p++ != '/' ||
+               !date_of_span(&p, true, &span.last) || *p)) {
+        return refuse(s, value, "START/END such as 2020-09/2024-05 or 2020/2024");
     }
     if ((span.last % 100 ? span.last : span.last + 31) < span.first) {
         c3d_config_mistake(s->r, value->origin, "%s: %s ends before it begins", s->row->key,

@@ -291,10 +291,31 @@ static void tell_leaks(const c3d_leaks *leaks)
     c3d_text_free(&text);
 }
 
+/* A delivered file may be empty, or clouded over by data.mask_band. */
+static void tell_empty_months(const dataset *made)
+{
+    const c3d_store *store = &made->store;
+    c3d_text list = { 0 };
+    int n = 0;
+
+    for (int p = 0, at = 0; p < store->n_periods; p++)
+        for (int i = 0; i < store->periods[p].n_months; i++, at++) {
+            char text[12];
+            if (made->census.missing_share[at] < 1 || n++ >= 24) continue;
+            c3d_text_add(&list, " %s", c3d_date_text(store->periods[p].months[i], text));
+        }
+    if (n > 0)
+        c3d_log_warn("samples: in %d of %d months nothing is observed in any scene, and all is "
+                     "filled:%s%s",
+                     n, store->n_months, list.text, n > 24 ? " ..." : "");
+    c3d_text_free(&list);
+}
+
 static void tell(const dataset *made)
 {
     c3d_log_run("samples: %zu of %zu frames", made->samples.n, made->census.fates[C3D_FATE_USED]);
     for (int split = 0; split < C3D_N_SPLITS; split++) tell_split(made, split);
+    tell_empty_months(made);
     tell_leaks(&made->leaks);
 }
 

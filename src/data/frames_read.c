@@ -297,6 +297,28 @@ static bool has_hard(const c3d_frames *frames, const c3d_vector *layer)
     return c3d_vector_field(layer, column) >= 0;
 }
 
+/* Where folds were dealt (more than one), only these can be chosen. Edits are in the order of the
+ * rows. */
+static c3d_status check_folds(const reading *in)
+{
+    const c3d_frames *frames = in->frames;
+    int most = 0;
+
+    for (size_t i = 0, e = 0; i < frames->n; i++) {
+        int made = frames->rows[i].fold;
+        for (; e < frames->n_edits && frames->edits[e].frame_id == frames->rows[i].frame_id; e++)
+            if (frames->edits[e].what == C3D_EDIT_FOLD) made = frames->edits[e].was;
+        if (made > most) most = made;
+    }
+    for (size_t i = 0; most > 0 && i < frames->n; i++)
+        if (frames->rows[i].fold > most) {
+            char expected[64];
+            (void)snprintf(expected, sizeof expected, "a fold's number from 0 to %d, or -1", most);
+            return fail_value(in, i, in->fold, expected);
+        }
+    return C3D_OK;
+}
+
 static c3d_status read_rows(reading *in)
 {
     c3d_frames *frames = in->frames;
@@ -311,7 +333,7 @@ static c3d_status read_rows(reading *in)
         return C3D_ENOMEM;
     C3D_TRY(find_columns(in));
     for (size_t row = 0; row < frames->n; row++) C3D_TRY(read_row(in, row));
-    return C3D_OK;
+    return check_folds(in);
 }
 
 /* Rows that are gone are known by their number when the file was made. */

@@ -47,8 +47,15 @@ static c3d_status add_file(import_list *list, const char *path, const char *labe
     return C3D_OK;
 }
 
+/* What may be an image in the folder of classes itself has no class. */
+typedef struct loose_files {
+    size_t n;
+    char first[C3D_PATH_MAX];
+} loose_files;
+
 /* label NULL: in the folder of classes. */
-static c3d_status walk(import_list *list, const char *folder, const char *label, int depth)
+static c3d_status walk(import_list *list, const char *folder, const char *label, int depth,
+                       loose_files *loose)
 {
     struct dirent **entries = NULL;
     const int n = depth > 64 ? 0 : scandir(folder, &entries, is_visible, alphasort);
@@ -62,9 +69,11 @@ static c3d_status walk(import_list *list, const char *folder, const char *label,
         if (st == C3D_OK) st = c3d_path_join(path, folder, name);
         if (st == C3D_OK && c3d_path_is_dir(path)) {
             const char *class = label ? label : c3d_import_keep(list, c3d_strdup(name));
-            st = class ? walk(list, path, class, depth + 1) : C3D_ENOMEM;
+            st = class ? walk(list, path, class, depth + 1, loose) : C3D_ENOMEM;
         } else if (st == C3D_OK && label && !is_beside(name)) {
             st = add_file(list, path, label);
+        } else if (st == C3D_OK && !label && !is_beside(name) && loose->n++ == 0) {
+            memcpy(loose->first, path, sizeof path);
         }
         free(entries[i]);
     }
@@ -74,7 +83,12 @@ static c3d_status walk(import_list *list, const char *folder, const char *label,
 
 c3d_status c3d_import_folder_read(const char *folder, import_list *list)
 {
-    C3D_TRY(walk(list, folder, NULL, 0));
+    loose_files loose = { 0 };
+
+    C3D_TRY(walk(list, folder, NULL, 0, &loose));
+    if (loose.n > 0)
+        c3d_log_warn("%s: %zu files in no folder of a class are left out, such as %s", folder,
+                     loose.n, loose.first);
     if (list->n > 0) return C3D_OK;
     return C3D_FAIL(C3D_EDATA, "%s: no images in folders of it; expected a folder a class", folder);
 }

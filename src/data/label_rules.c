@@ -53,9 +53,10 @@ void c3d_labels_decide(const c3d_dataset_desc *desc, const label_block *block, c
 bool c3d_label_changes(const c3d_frames *frames, size_t frame, int k)
 {
     const c3d_frame_label *labels = &frames->labels[frame * (size_t)frames->n_years];
+    int before = k - 1;
 
-    return k > 0 && frames->years[k] == frames->years[k - 1] + 1 && labels[k] >= 0 &&
-           labels[k - 1] >= 0 && labels[k] != labels[k - 1];
+    while (before >= 0 && labels[before] < 0) before--;
+    return before >= 0 && labels[k] >= 0 && labels[k] != labels[before];
 }
 
 /* ---- distance -------------------------------------------------------------------------------- */

@@ -38,7 +38,8 @@ int c3d_label_class_index(const c3d_dataset_desc *desc, const char *name); /* -1
 void c3d_labels_decide(const c3d_dataset_desc *desc, const label_block *block, c3d_frames *frames);
 /* Negatives nearer than data.negative_distance_m to a frame that holds a class become uncertain. */
 C3D_CHECKED c3d_status c3d_labels_keep_distance(const c3d_dataset_desc *desc, c3d_frames *frames);
-/* Whether the label of year k differs from that of the year before, both being decided. */
+/* Whether the label of year k differs from that of the last year before it that has one; uncertain
+ * and unlabelled years have none. */
 bool c3d_label_changes(const c3d_frames *frames, size_t frame, int k);
 
 #endif

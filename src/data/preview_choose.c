@@ -1,5 +1,6 @@
 /* Which scenes a preview shows: some of every kind, drawn so that the same dataset gives the same.
  */
+#include "labels.h"
 #include "preview.h"
 
 #include <stdlib.h>
@@ -60,18 +61,14 @@ static c3d_status find_missing(chooser *by)
 static bool fits(const chooser *by, size_t frame, preview_reason reason)
 {
     const c3d_frames *frames = by->frames;
-    c3d_frame_label first = C3D_FRAME_UNLABELLED;
     bool is_uncertain = false, has_changed = false, is_hard = false;
 
     if (!by->is_present[frame]) return false;
     for (int k = 0; k < frames->n_years; k++) {
-        const c3d_frame_label label = label_of(frames, frame, k);
-        if (label == C3D_FRAME_UNCERTAIN) is_uncertain = true;
+        if (label_of(frames, frame, k) == C3D_FRAME_UNCERTAIN) is_uncertain = true;
         if (frames->hard && frames->hard[frame * (size_t)frames->n_years + (size_t)k])
             is_hard = true;
-        if (label < 0) continue;
-        if (first >= 0 && label != first) has_changed = true;
-        first = label;
+        if (c3d_label_changes(frames, frame, k)) has_changed = true;
     }
     switch (reason) {
     case PREVIEW_CHANGED: return has_changed;
