@@ -28,7 +28,7 @@ run:
 YAML
 cat >expected <<'TXT'
 bad.yaml:3:3: data.sede: unknown key; did you mean data.seed?
-bad.yaml:5:12: model.network: expected c3d|cnn2d|tcnn, got "c4d"
+bad.yaml:5:12: model.network: expected c3d|cnn2d|tcnn|cnn2d_stack|c2plus1d, got "c4d"
 bad.yaml:7:11: train.epochs: expected an integer, got "ten"
 bad.yaml:8:16: train.micro_batch: 64 is larger than train.global_batch (16)
 TXT

@@ -20,7 +20,7 @@ if [ ! -f venv/include/oneapi/dnnl/dnnl.h ]; then
     timeout 300 venv/bin/pip install --quiet --no-deps "${packages[@]}" >pip.log 2>&1 ||
         skip "pip cannot get ${packages[*]}: $(tail -n 1 pip.log)"
 fi
-cmake -S "$source_dir" -B build -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+cmake -S "$source_dir" -B build -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DC3D_CUDA=OFF \
     -DDNNL_INCLUDE_DIR="$work/venv/include" -DDNNL_LIBRARY="$work/venv/lib/libdnnl.so" >cmake.log ||
     { cat cmake.log; exit 1; }
 cmake --build build --target "${targets[@]}" >build.log || { tail -n 30 build.log; exit 1; }

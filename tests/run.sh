@@ -90,7 +90,7 @@ stage "build tsan" build tsan $threaded || summary
 stage "clang-tidy" tests/tidy.sh "build/$optimised"
 stage "tests tsan (threads)" run_tests tsan -R "^(${threaded// /|})(_2)?\$"
 stage "tests debug" run_tests debug -LE 'slow|style|slurm'
-stage "tests $optimised" run_tests "$optimised" -LE style
+stage "tests $optimised" run_tests "$optimised" -LE 'style|sanitized'
 untracked() {
     local after
     after=$(git status --porcelain 2>/dev/null)

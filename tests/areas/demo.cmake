@@ -1,1 +1,1 @@
-c3d_test(test_demo LABELS unit LINKS c3d_demo)
+c3d_test(test_demo LABELS "unit;slow" LINKS c3d_demo)

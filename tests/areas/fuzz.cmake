@@ -13,7 +13,7 @@ foreach(target yaml csv list gpkg json shard)
   endif()
 endforeach()
 if(NOT C3D_FUZZ)
-  c3d_script_test(fuzz_replay LABELS unit COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/fuzz_replay.sh)
+  c3d_script_test(fuzz_replay LABELS "unit;sanitized" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/fuzz_replay.sh)
   set_property(TEST fuzz_replay APPEND PROPERTY ENVIRONMENT
     "C3D_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
 endif()

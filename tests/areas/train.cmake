@@ -59,7 +59,9 @@ foreach(name train_store train_bf16 train_resume train_ranks train_errors train_
 endforeach()
 set_tests_properties(train_months plan_memory train_syscalls train_elastic evaluate_ranks evaluate_history train_practice train_stage
   train_fold train_ranks train_bf16
+  train_norm train_classes train_ordered train_state train_check train_plan watch
   PROPERTIES LABELS "slow;mpi")
+set_tests_properties(train_errors train_diverged train_debug PROPERTIES LABELS "mpi;sanitized")
 
 c3d_script_test(train_time LABELS "slow;mpi" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_time.sh)
 c3d_script_test(train_sinop LABELS "slow;mpi;data" COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/train_sinop.sh)
