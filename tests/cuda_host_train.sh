@@ -43,6 +43,14 @@ expect 0 "$C3D_BIN/cuda_host/c3d-evaluate" lazy --split validation --out scored
 expect 0 "$train" "$config" --set run.dir=debug --debug
 says "nothing wrong was found"
 
+# more than 64 channels, in any order; convolutions in two
+for network in cnn2d_stack c2plus1d; do
+    other="--set model.network=$network --set data.month_order=shuffled --set data.augment.jitter=0.1"
+    run $network $other
+    run $network-cpu --set run.device=cpu $other
+    near $network $network-cpu 1e-6 1e-3
+done
+
 # what the device could do is known, and how long it waited for inputs
 awk -F'"peak_share": ' '{ n += $2 + 0 > 0 } END { exit n != NR }' bf16/steps.jsonl ||
     fail "steps.jsonl has no share of the peak"
