@@ -6,6 +6,7 @@
 #define C3D_TRAIN_H
 
 #include "c3d/comm.h"
+#include "c3d/compare.h"
 #include "c3d/config.h"
 #include "c3d/data.h"
 #include "c3d/nn.h"
@@ -140,6 +141,32 @@ typedef struct c3d_history_desc {
     int n_each;
 } c3d_history_desc;
 C3D_CHECKED c3d_status c3d_history_run(const c3d_history_desc *desc);
+
+/* ---- comparison (local) ------------------------------------------------------------------------
+ */
+
+typedef struct c3d_compared_runs_desc {
+    int n_networks;          /* at least 2; the first is the reference */
+    const char *const *dirs; /* [n_networks] a run, a directory of runs that differ in their seed,
+                                or one with nothing but scores-SPLIT.csv */
+    const char *split;
+    double threshold; /* NaN: evaluation.threshold of the reference, else 0.5 */
+} c3d_compared_runs_desc;
+
+/* Scores of the same test list, ready to be compared, with what is known of where they come
+ * from. */
+typedef struct c3d_compared_runs {
+    c3d_compare_desc desc;
+    c3d_compare_context context;
+    struct c3d_compared_runs_state *state; /* owns what both point to */
+} c3d_compared_runs;
+
+/* C3D_EIO when a directory has no scores; C3D_EDATA when the test lists are not the same, naming
+ * file and line of the first difference, or when runs of one network differ in more than their
+ * seed. Call c3d_compared_runs_close after success only. */
+C3D_CHECKED c3d_status c3d_compared_runs_open(const c3d_compared_runs_desc *desc,
+                                              c3d_compared_runs *out);
+void c3d_compared_runs_close(c3d_compared_runs *runs); /* a zeroed one is fine */
 
 /* ---- the state of a run ------------------------------------------------------------------------
  */

@@ -1,4 +1,5 @@
-/* c3d-evaluate: scores of a trained network on a split. */
+/* c3d-evaluate: scores of a trained network on a split; several compared. */
+#include "cli/compare.h"
 #include "cli/evaluate_history.h"
 #include "cli/program.h"
 
@@ -8,6 +9,11 @@
 #include <string.h>
 
 static const c3d_option options[] = {
+    { .name = "--compare",
+      .type = C3D_OPTION_FLAG,
+      .help = "compare what was scored: each operand is a run, a directory of runs that differ in "
+              "their seed, or one with a scores-SPLIT.csv made elsewhere; the first is what the "
+              "others are compared with" },
     { .name = "--split",
       .type = C3D_OPTION_CHOICE,
       .value = "train|validation|test",
@@ -83,20 +89,22 @@ static const c3d_option options[] = {
     { .name = "--out",
       .type = C3D_OPTION_TEXT,
       .value = "DIR",
-      .help = "where the files go (default: the run directory)" },
+      .help = "where the files go (default: the run directory; required by --compare)" },
 };
 static const c3d_command commands[] = {
     { .name = "",
-      .summary = "Score a trained network: evaluation-SPLIT.json and scores-SPLIT.csv.",
-      .operands = "MODEL",
+      .summary = "Score a trained network: evaluation-SPLIT.json and scores-SPLIT.csv; with "
+                 "--compare tell several apart: comparison.json, .csv and .txt.",
+      .operands = "MODEL...",
       .n_operands_min = 1,
-      .n_operands_max = 1,
+      .n_operands_max = C3D_COMPARE_MAX_NETWORKS,
       .options = options,
       .n_options = C3D_COUNT(options) },
 };
 static const c3d_program program = {
     .name = "c3d-evaluate",
-    .summary = "mpirun -np N c3d-evaluate MODEL [--split test]",
+    .summary = "mpirun -np N c3d-evaluate MODEL [--split test], or "
+               "c3d-evaluate --compare A B [C...] --out DIR",
     .commands = commands,
     .n_commands = C3D_COUNT(commands),
     .libraries = C3D_LIBRARIES,
@@ -322,6 +330,13 @@ static c3d_status evaluate(c3d_comm *comm, const c3d_args *args, subject *s)
     return st;
 }
 
+static c3d_status work(c3d_comm *comm, const c3d_args *args, subject *s)
+{
+    C3D_TRY(c3d_comm_agree_status(comm, c3d_compare_check_args(args)));
+    if (c3d_args_flag(args, "--compare")) return c3d_compare_models(comm, args);
+    return evaluate(comm, args, s);
+}
+
 int main(int argc, char **argv)
 {
     c3d_comm comm;
@@ -332,7 +347,7 @@ int main(int argc, char **argv)
     if (st == C3D_OK && args.answer)
         st = c3d_program_print(&comm, args.answer);
     else if (st == C3D_OK)
-        st = evaluate(&comm, &args, &s);
+        st = work(&comm, &args, &s);
     close_subject(&s);
     return c3d_program_end(&comm, &args, st);
 }

@@ -1,0 +1,253 @@
+/* The runs that are to be compared: where they are, and their scores. */
+#include "train/compare_runs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct c3d_compared_runs_state runs_state;
+
+const char *c3d_compared_text(runs_state *state, const char *text)
+{
+    char **grown = realloc(state->texts, (size_t)(state->n_texts + 1) * sizeof *grown);
+
+    C3D_ASSERT(grown != NULL);
+    state->texts = grown;
+    char *kept = grown[state->n_texts++] = c3d_strdup(text);
+    for (char *p = kept; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 127) *p = '?';
+    return kept;
+}
+
+/* ---- which directories ----------------------------------------------------------------------- */
+
+static c3d_status scores_path(char out[C3D_PATH_MAX], const char *dir, const char *split)
+{
+    char name[64];
+
+    (void)snprintf(name, sizeof name, "scores-%s.csv", split);
+    return c3d_path_join(out, dir, name);
+}
+
+static c3d_status add_run(runs_state *state, int network, const char *dir, const char *split)
+{
+    compared_run **grown = realloc(state->runs, (size_t)(state->n_runs + 1) * sizeof(*grown));
+    char path[C3D_PATH_MAX];
+
+    if (!grown) return C3D_FAIL(C3D_ENOMEM, "no memory for %d runs", state->n_runs + 1);
+    state->runs = grown;
+    compared_run *run = c3d_calloc(1, sizeof *run);
+    if (!run) return C3D_ENOMEM;
+    state->runs[state->n_runs++] = run;
+    run->network = network;
+    C3D_TRY(c3d_path_join(run->dir, NULL, dir));
+    C3D_TRY(scores_path(path, dir, split));
+    C3D_TRY(c3d_score_table_read(path, &run->table));
+    return c3d_read_beside_scores(run, split);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Names in a directory, sorted; given. */
+static c3d_status list_names(const char *dir, char ***names, int *n)
+{
+    DIR *stream = opendir(dir);
+    const struct dirent *entry;
+
+    *names = NULL;
+    *n = 0;
+    if (!stream) return C3D_FAIL(C3D_EIO, "%s: %s", dir, strerror(errno));
+    while ((entry = readdir(stream)) != NULL) {
+        char **grown = realloc(*names, (size_t)(*n + 1) * sizeof *grown);
+        C3D_ASSERT(grown != NULL);
+        *names = grown;
+        grown[(*n)++] = c3d_strdup(entry->d_name);
+    }
+    (void)closedir(stream);
+    qsort(*names, (size_t)*n, sizeof **names, by_name);
+    return C3D_OK;
+}
+
+/* A run in `dir`/`name`, if it is one; a run that was not scored is not left out in silence. */
+static c3d_status add_subdirectory(runs_state *state, int network, const char *dir,
+                                   const char *name, const char *split)
+{
+    char sub[C3D_PATH_MAX], path[C3D_PATH_MAX];
+
+    if (name[0] == '.') return C3D_OK;
+    C3D_TRY(c3d_path_join(sub, dir, name));
+    if (!c3d_path_is_dir(sub)) return C3D_OK;
+    C3D_TRY(scores_path(path, sub, split));
+    if (c3d_path_exists(path)) return add_run(state, network, sub, split);
+    C3D_TRY(c3d_path_join(path, sub, "config.yaml"));
+    if (!c3d_path_exists(path)) return C3D_OK;
+    return C3D_FAIL(C3D_EIO,
+                    "%s: a run without scores-%s.csv; c3d-evaluate %s --split %s writes it", sub,
+                    split, sub, split);
+}
+
+static c3d_status add_network(runs_state *state, int network, const char *dir, const char *split)
+{
+    char path[C3D_PATH_MAX];
+    char **names;
+    int n;
+    const int before = state->n_runs;
+
+    C3D_TRY(scores_path(path, dir, split));
+    if (c3d_path_exists(path)) return add_run(state, network, dir, split);
+    C3D_TRY(list_names(dir, &names, &n));
+    c3d_status st = C3D_OK;
+    for (int i = 0; i < n; i++) {
+        if (st == C3D_OK) st = add_subdirectory(state, network, dir, names[i], split);
+        free(names[i]);
+    }
+    free(names);
+    if (st != C3D_OK || state->n_runs > before) return st;
+    return C3D_FAIL(C3D_EIO,
+                    "%s: no scores-%s.csv, neither in it nor in directories in it; c3d-evaluate "
+                    "RUN --split %s writes it",
+                    dir, split, split);
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+/* The last part of the path. */
+static void name_of(const char *dir, char out[C3D_PATH_MAX])
+{
+    size_t end = strlen(dir);
+
+    while (end > 1 && dir[end - 1] == '/') end--;
+    size_t start = end;
+    while (start > 0 && dir[start - 1] != '/') start--;
+    (void)snprintf(out, C3D_PATH_MAX, "%.*s", (int)(end - start), dir + start);
+}
+
+static void name_networks(runs_state *state, const c3d_compared_runs_desc *desc,
+                          c3d_compare_context *context)
+{
+    char name[C3D_PATH_MAX], other[C3D_PATH_MAX], numbered[C3D_PATH_MAX + 16];
+
+    for (int k = 0; k < desc->n_networks; k++) {
+        int n_before = 0;
+        name_of(desc->dirs[k], name);
+        for (int j = 0; j < k; j++) {
+            name_of(desc->dirs[j], other);
+            n_before += strcmp(name, other) == 0;
+        }
+        (void)snprintf(numbered, sizeof numbered, "%s (%d)", name, n_before + 1);
+        context->names[k] = c3d_compared_text(state, n_before > 0 ? numbered : name);
+        context->sources[k] = c3d_compared_text(state, desc->dirs[k]);
+    }
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static double threshold_of(const c3d_compared_runs_desc *desc, const compared_run *reference)
+{
+    if (!isnan(desc->threshold)) return desc->threshold;
+    return reference->has_config ? reference->config.evaluation.threshold : 0.5;
+}
+
+static c3d_status describe(const c3d_compared_runs_desc *desc, runs_state *state,
+                           c3d_compared_runs *out)
+{
+    const c3d_score_table *table = &state->runs[0]->table;
+
+    state->scores = c3d_calloc((size_t)state->n_runs, sizeof(*state->scores));
+    state->networks = c3d_calloc((size_t)desc->n_networks, sizeof *state->networks);
+    if (!state->scores || !state->networks) return C3D_ENOMEM;
+    for (int r = 0; r < state->n_runs; r++) {
+        c3d_compare_network *network = &state->networks[state->runs[r]->network];
+        state->scores[r] = state->runs[r]->scores;
+        if (network->n_runs++ == 0) network->scores = &state->scores[r];
+        network->name = out->context.names[state->runs[r]->network];
+    }
+    out->desc = (c3d_compare_desc){
+        .n = table->n,
+        .n_outputs = table->n_outputs,
+        .labels = state->labels,
+        .blocks = state->blocks,
+        .n_networks = desc->n_networks,
+        .networks = state->networks,
+        .threshold = threshold_of(desc, state->runs[0]),
+        .n_replicates = C3D_COMPARE_REPLICATES,
+    };
+    return C3D_OK;
+}
+
+static c3d_status open_runs(const c3d_compared_runs_desc *desc, c3d_compared_runs *out)
+{
+    const size_t n = (size_t)desc->n_networks;
+    c3d_compare_context *context = &out->context;
+
+    context->split = desc->split;
+    context->n_networks = desc->n_networks;
+    context->names = c3d_calloc(n, sizeof(*context->names));
+    context->sources = c3d_calloc(n, sizeof(*context->sources));
+    context->has_config = c3d_calloc(n, sizeof *context->has_config);
+    context->costs = c3d_calloc(n, sizeof *context->costs);
+    if (!context->names || !context->sources || !context->has_config || !context->costs)
+        return C3D_ENOMEM;
+    name_networks(out->state, desc, context);
+    for (int k = 0; k < desc->n_networks; k++)
+        C3D_TRY(add_network(out->state, k, desc->dirs[k], desc->split));
+    C3D_TRY(c3d_match_lists(out->state, &context->has_blocks));
+    C3D_TRY(c3d_compare_settings(out->state, context));
+    return describe(desc, out->state, out);
+}
+
+c3d_status c3d_compared_runs_open(const c3d_compared_runs_desc *desc, c3d_compared_runs *out)
+{
+    c3d_compared_runs runs = { .state = c3d_calloc(1, sizeof *runs.state) };
+
+    C3D_ASSERT(desc->n_networks >= 2);
+    const c3d_status st = runs.state ? open_runs(desc, &runs) : C3D_ENOMEM;
+    if (st == C3D_OK)
+        *out = runs;
+    else
+        c3d_compared_runs_close(&runs);
+    return st;
+}
+
+static void close_run(compared_run *run)
+{
+    c3d_score_table_free(&run->table);
+    c3d_config_free(&run->config);
+    for (int f = 0; f < N_FACTS; f++) free(run->facts[f]);
+    free(run->scores);
+    free(run);
+}
+
+static void close_state(runs_state *state)
+{
+    for (int r = 0; r < state->n_runs; r++) close_run(state->runs[r]);
+    for (int i = 0; i < state->n_texts; i++) free(state->texts[i]);
+    free(state->runs);
+    free(state->texts);
+    free(state->labels);
+    free(state->blocks);
+    free(state->scores);
+    free(state->networks);
+    free(state);
+}
+
+void c3d_compared_runs_close(c3d_compared_runs *runs)
+{
+    c3d_compare_context *context = &runs->context;
+
+    for (int i = 0; i < context->n_settings; i++) free(context->settings[i].values);
+    for (int i = 0; i < context->n_data; i++) free(context->data[i].values);
+    free(context->settings);
+    free(context->data);
+    free(context->names);
+    free(context->sources);
+    free(context->has_config);
+    free(context->costs);
+    if (runs->state) close_state(runs->state);
+    *runs = (c3d_compared_runs){ 0 };
+}

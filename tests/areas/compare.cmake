@@ -1,0 +1,5 @@
+c3d_test(test_compare LABELS unit LINKS c3d_score)
+c3d_test(test_compare_words LABELS unit LINKS c3d_score)
+c3d_test(test_compare_runs LABELS unit LINKS c3d_train)
+c3d_test(test_compare_lists LABELS "unit;slow" SOURCES support/lists.c LINKS c3d_score)
+c3d_script_test(compare_cli LABELS mpi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/compare_cli.sh)

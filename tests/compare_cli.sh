@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# c3d-evaluate --compare: runs, directories of seeds and scores made elsewhere; what is refused; the
+# same files alone and on two ranks; figures of the files against each other.
+. "$C3D_SOURCE/tests/support/check.sh"
+evaluate=$C3D_BIN/c3d-evaluate
+rm -rf runs out* bad
+
+# scores DIR SKILL SEED [BLOCKS]: 240 samples in 24 blocks; with 0 there is no column block
+scores() {
+    mkdir -p "$1"
+    awk -v skill="$2" -v seed="$3" -v blocks="${4:-1}" 'BEGIN {
+        srand(seed)
+        print "sample_id,frame_id,first_month,label,score" (blocks ? ",block" : "")
+        for (i = 0; i < 240; i++) {
+            label = i % 3 == 0
+            z = skill * label + 3 * (rand() + rand() + rand() - 1.5)
+            printf "%d,%d,2020-09,%d,%.6f%s\n", 1000 + i, i, label, 1 / (1 + exp(-z)),
+                blocks ? "," int(i / 10) : ""
+        }
+    }' > "$1/scores-test.csv"
+}
+config() {
+    cat > "$1/config.yaml" <<YAML
+data: {store: $PWD/store, seed: $3}
+model: {network: $2}
+run: {dir: $1}
+YAML
+}
+for seed in 1 2 3; do
+    for network in c3d cnn2d; do
+        dir=runs/$network/seed-$seed
+        scores $dir "$([ $network = c3d ] && echo 4 || echo 1)" "$seed$([ $network = c3d ] && echo 0)"
+        config $dir $network $seed
+    done
+done
+cat > runs/c3d/seed-1/cost.json <<JSON
+{"schema": 1, "parameters": 7800, "multiply_adds": 38500, "bytes_a_sample": 1440, "samples_seen": 5000, "device_hours": 0.25}
+JSON
+echo '{"schema": 2, "fold": 2}' > runs/c3d/seed-2/evaluation-test.json
+echo '{"schema": 2, "fold": 3}' > runs/cnn2d/seed-2/evaluation-test.json
+scores runs/forest 3.8 99 0
+# its rows in another order
+{ head -1 runs/forest/scores-test.csv; tail -n +2 runs/forest/scores-test.csv | sort -r; } > runs/forest/x
+mv runs/forest/x runs/forest/scores-test.csv
+
+expect 0 "$evaluate" --compare runs/c3d runs/cnn2d runs/forest --out out1
+says "model.network  c3d  cnn2d  ?"
+says "fold  2    3      ?"
+says "forest: configuration not known"
+grep -qE '^cnn2d +3 .*worse$' out.txt || fail "cnn2d is not called worse"
+says "cnn2d (0."
+cmp out1/comparison.txt out.txt || fail "comparison.txt is not what was printed"
+grep -q '^c3d,3,.*,7800,38500,1440,5000,0.25$' out1/comparison.csv || fail "costs in comparison.csv"
+grep -q '^forest,1,' out1/comparison.csv || fail "forest in comparison.csv"
+tr '\n' ' ' < out.txt | grep -qF "Trained once, so that intervals leave out the luck of training: forest;" \
+    || fail "one run of the forest is not mentioned"
+# every auc of the csv is, rounded, in the table
+awk -F, 'NR > 1 { printf "%.4f\n", $3 }' out1/comparison.csv | while read -r value; do
+    grep -qF " $value (" out.txt || echo "$value"
+done | grep . && fail "areas of comparison.csv are not in the table"
+
+expect 0 ranks 2 "$evaluate" --compare runs/c3d runs/cnn2d runs/forest --out out2
+for file in json csv txt; do
+    cmp out1/comparison.$file out2/comparison.$file || fail "comparison.$file on two ranks"
+done
+
+# ---- refusals; tests/test_compare_runs.c has the others
+mkdir -p bad/b
+awk -F, -v OFS=, 'NR == 9 { $4 = 1 - $4 } 1' runs/c3d/seed-1/scores-test.csv > bad/b/scores-test.csv
+expect 3 "$evaluate" --compare runs/c3d/seed-1 bad/b --out out4
+says "bad/b/scores-test.csv:9: sample 1007 has label 1, in runs/c3d/seed-1/scores-test.csv:9 label 0"
+[ ! -e out4/comparison.json ] || fail "files of a refused comparison"
+expect 2 "$evaluate" --compare runs/c3d --out out4
+says "runs/c3d is compared with nothing"
+expect 2 "$evaluate" --compare runs/c3d runs/cnn2d --out out4 --device cpu
+says "--device: not with --compare"
+expect 2 "$evaluate" runs/c3d runs/cnn2d
+says "runs/cnn2d: a second MODEL"
+finish
