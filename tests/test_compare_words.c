@@ -275,8 +275,8 @@ static void settings_are_said(void **state)
     c3d_compare_print_settings(&e.context, &text);
     c3d_compare_print_paragraph(&e.comparison, &e.context, &e.paragraph);
     assert_true(has(text.text, "optimizer.learning_rate  0.001  0.01"));
-    assert_true(has(e.paragraph.text, "but also in optimizer.learning_rate:"));
-    assert_true(has(e.paragraph.text, "(dataset hash differs)"));
+    assert_true(has(e.paragraph.text, "differs from alpha: beta in optimizer.learning_rate. A"));
+    assert_true(has(e.paragraph.text, "(differs: dataset hash)"));
     c3d_text_free(&text);
     free_experiment(&e);
 }

@@ -6,8 +6,10 @@
 
 c3d_status c3d_compare_check_args(const c3d_args *args)
 {
-    static const char *const of_scoring[] = { "--data",       "--fold",   "--max-per-class",
-                                              "--checkpoint", "--device", "--precision" };
+    static const char *const of_scoring[] = {
+        "--data",      "--fold",    "--max-per-class", "--checkpoint", "--device",
+        "--precision", "--history", "--frames",        "--lasting",    "--occlude",
+    };
 
     if (!c3d_args_flag(args, "--compare")) {
         if (args->n_operands == 1) return C3D_OK;

@@ -127,14 +127,18 @@ bool c3d_compare_is_beside(const char *key)
     return false;
 }
 
-static int list_keys(const c3d_compare_setting *rows, int n, bool with_model, c3d_text *out)
+/* The keys in which network k is known to differ from the reference, but for those of the model. */
+static int list_keys(const c3d_compare_context *context, int k, c3d_text *out)
 {
     int n_said = 0;
 
-    for (int i = 0; i < n; i++) {
-        if (c3d_compare_is_beside(rows[i].key)) continue;
-        if (!with_model && strncmp(rows[i].key, "model.", 6) == 0) continue;
-        c3d_text_add(out, "%s%s", n_said++ > 0 ? ", " : "", rows[i].key);
+    for (int i = 0; i < context->n_settings; i++) {
+        const c3d_compare_setting *row = &context->settings[i];
+        if (!row->values[0] || !row->values[k] || !strcmp(row->values[0], row->values[k])) continue;
+        if (!strncmp(row->key, "model.", 6) || !strcmp(row->key, "data.seed") ||
+            c3d_compare_is_beside(row->key))
+            continue;
+        c3d_text_add(out, "%s%s", n_said++ > 0 ? ", " : "", row->key);
     }
     return n_said;
 }
@@ -156,18 +160,27 @@ static void say_settings(const c3d_comparison *c, const c3d_compare_context *con
 {
     c3d_text keys = { 0 };
 
-    if (list_keys(context->settings, context->n_settings, false, &keys) > 0)
+    for (int k = 1; k < c->n_networks; k++) {
+        c3d_text of_network = { 0 };
+        if (list_keys(context, k, &of_network) > 0)
+            c3d_text_add(&keys, "%s%s in %s", keys.length > 0 ? "; " : "", c->networks[k].name,
+                         of_network.text);
+        c3d_text_free(&of_network);
+    }
+    if (keys.length > 0)
         c3d_text_add(out,
-                     " They differ not only in the network but also in %s: what of a difference "
-                     "comes from which cannot be told.",
-                     keys.text);
+                     " Not only the model differs from %s: %s. A difference is that of all such "
+                     "keys together.",
+                     c->networks[0].name, keys.text);
     c3d_text_free(&keys);
     if (list_networks(c, context, false, &keys) > 0)
         c3d_text_add(out, " Not known here is how these were trained: %s.", keys.text);
     c3d_text_free(&keys);
-    if (list_keys(context->data, context->n_data, true, &keys) > 0)
+    for (int i = 0; i < context->n_data; i++)
+        c3d_text_add(&keys, "%s%s", i > 0 ? ", " : "", context->data[i].key);
+    if (keys.length > 0)
         c3d_text_add(out,
-                     " They were not trained on the same data (%s differs): a difference may come "
+                     " They did not learn from the same (differs: %s), and a difference may come "
                      "from that alone.",
                      keys.text);
     c3d_text_free(&keys);
