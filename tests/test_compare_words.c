@@ -186,18 +186,22 @@ static void check_network(const experiment *e, int k)
     const c3d_compared_network *network = &e->comparison.networks[k];
     const int n_runs = e->comparison.networks[0].n_runs;
     bool is_same = network->n_runs == n_runs;
-    char *sentence = sentence_of(e, k);
+    char *sentence = sentence_of(e, k), before[64], reference[32];
     printed row;
 
     for (int r = 0; r < n_runs && is_same; r++)
         is_same = !memcmp(e->scores[k][r], e->scores[0][r], sizeof e->scores[k][r]);
     read_row(e->table.text, names[k], &row);
+    (void)snprintf(before, sizeof before, "\n%s ", names[0]);
+    assert_int_equal(sscanf(strstr(e->table.text, before), " %*s %*d %31s", reference), 1);
     const c3d_verdict verdict =
         judge(&row, e->comparison.n_blocks >= 10 && !(e->comparison.effective_blocks < 5), is_same);
     assert_string_equal(row.verdict, c3d_verdict_text(verdict));
     check_words(sentence, verdict);
     if (verdict != C3D_VERDICT_SAME) {
         check_figure(sentence, " (", row.value);
+        (void)snprintf(before, sizeof before, "differs from %s (", names[0]);
+        check_figure(sentence, before, reference);
         check_figure(sentence, " by ", row.difference);
         check_figure(sentence, "interval ", row.low);
         check_figure(sentence, " to ", row.high);
