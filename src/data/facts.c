@@ -78,6 +78,7 @@ static c3d_status find_of_frames(fact_finder *in, const c3d_regions_desc *region
     st = c3d_facts_population(in);
 done:
     free(in->frame);
+    in->frames = NULL;
     c3d_frames_free(&frames);
     return st;
 }

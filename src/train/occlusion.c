@@ -70,7 +70,7 @@ static c3d_status share_choice(const c3d_history *h, candidate **out, size_t *n_
     uint64_t n = 0;
     c3d_status st = c3d_comm_agree_status(comm, chosen ? C3D_OK : C3D_ENOMEM);
 
-    if (st == C3D_OK && comm->rank == 0) n = choose(h, chosen);
+    if (st == C3D_OK && chosen && comm->rank == 0) n = choose(h, chosen);
     if (st == C3D_OK) st = c3d_comm_share(comm, &n, sizeof n);
     if (st == C3D_OK) st = c3d_comm_share(comm, chosen, n * sizeof *chosen);
     if (st != C3D_OK) {
