@@ -100,7 +100,7 @@ for network in window slice; do
         "$plant" hide hidden/scenes-*.h5 "$frame" "$month" || fail "hide $month"
         expect 0 "$C3D_BIN/c3d-evaluate" run-$network --data hidden --out hidden/out
         awk -F, -v f="$frame" -v m="$month" '$2 == f { print m, $5 }' hidden/out/scores-test.csv >>without.txt
-    done < <(if [ $network = window ]; then cat occluded.txt; else awk 'NR % 5 == 1' occluded.txt; fi)
+    done < <(if [ $network = window ]; then sed 1d occluded.txt; else awk 'NR % 6 == 5' occluded.txt; fi)
     awk 'NR == FNR { wanted[$1] = 1; next } $1 in wanted' without.txt occluded.txt >some.txt
     near without.txt some.txt || fail "$network: a month taken away is not a month that was missing"
 done
@@ -115,7 +115,7 @@ grep -q "A lasting detection in 29 of 29 places with a positive label and in 0 o
 [ "$(grep -c "Months that decided" page.html)" = 1 ] || fail "no strips of months"
 
 # ranks
-for n in 2 3; do
+for n in 3; do
     expect 0 ranks $n "$C3D_BIN/c3d-evaluate" run-window --data opened --history --threshold 0.5 --out out-$n
     for file in history detections occlusion scores; do
         cmp out-window/$file-test.csv out-$n/$file-test.csv || fail "$file: 1 and $n ranks differ"
@@ -131,7 +131,7 @@ says "frame 123456 has no sample in this split"
 
 # stopped while the windows are scored: the samples' scores are there, a history is not
 expect 0 "$C3D_BIN/c3d-train" "$config" --set run.dir=run-wide --set train.max_steps=1 \
-    --set model.width=48 --set data.time=window --set data.time_months=8
+    --set model.width=32 --set data.time=window --set data.time_months=6
 $mpi -np 2 "$C3D_BIN/c3d-evaluate" run-wide --checkpoint last --split train --history --out stopped >out.txt 2>&1 &
 pid=$!
 for _ in $(seq 1000); do [ -e stopped/scores-train.csv ] && break; sleep 0.02; done
