@@ -61,4 +61,5 @@ const char report_style[] =
     "@media print{:root{--ink:#000;--soft:#444;--line:#bbb;--paper:#fff;--card:#fff;--warn:#000;"
     "--warnbg:#fff;--link:#000}nav{display:none}main{max-width:none;padding:0}"
     "figure,tr,article{break-inside:avoid}h2,h3{break-after:avoid}.wide{overflow:visible}"
+    ".wide svg{max-width:100%}"
     "table{font-size:.75rem}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n";
