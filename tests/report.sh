@@ -2,7 +2,7 @@
 # c3d-report on runs made up here: what the page must say, and what it must say when a file is
 # missing or broken.
 set -euo pipefail
-rm -rf a b c gap data page.html nobin
+rm -rf a b c gap compared data page.html nobin
 mkdir -p a b data
 failures=0
 fail() {
@@ -72,6 +72,23 @@ fi
 cp page.html first.html
 "$report" a b --out page.html --title 'a <script> & "b"' >/dev/null
 cmp first.html page.html || fail "the same files give another page"
+
+# a comparison: its words, its table, its warnings; a label with a quote does not reach gnuplot
+mkdir -p compared
+entry='"metric":"auc","difference":-0.0412,"low":-0.0701,"high":-0.0123,"p":0.00812,"p_holm":0.01624,"verdict":"worse"'
+cost='"cost":{"parameters":2500000,"multiply_adds":1000000000.0,"bytes_a_sample":2000000,"samples_seen":13804.0,"device_hours":null}'
+printf '{"schema":1,"split":"test","n":200,"n_blocks":14,"reference":"c3d","primary":"auc","warnings":["few <blocks>"],"settings":[{"key":"model.network","values":["c3d",null]}],"data":[],"networks":[{"name":"c3d","n_seeds":3,"metrics":{"auc":{"value":0.9531,"low":0.92,"high":0.98}},%s},{"name":"a '"'"'b'"'"'","n_seeds":2,"metrics":{"auc":{"value":0.9119,"low":null,"high":null}},%s}],"differences":[{"name":"a '"'"'b'"'"'",%s}],"mcnemar":[{"name":"a '"'"'b'"'"'","run":1,"reference_only":12,"network_only":5,"p":0.00001}],"paragraph":"What it says & how."}\n' \
+    "$cost" "$cost" "$entry" >compared/comparison.json
+ends 0 "2 runs" "$report" a b --comparison compared --out page.html
+has page.html '<section id=comparison>'
+has page.html '<p>What it says &amp; how.</p>'
+has page.html '<p class=warn>few &lt;blocks&gt;</p>'
+has page.html '<b>-0.0412</b> <span class=ci>-0.0701 to -0.0123</span></td><td class=num>0.0081</td><td class=num>0.0162</td><td class=name>worse</td>'
+has page.html '<td class=num>2.5</td><td class=num>1</td><td class=num>2</td><td class=num>13804</td><td class=num>&#8211;</td>'
+has page.html '<td class=num>12</td><td class=num>5</td><td class=num>&lt; 0.0001</td>'
+has page.html '<td class=name>not known</td>'
+if command -v gnuplot >/dev/null; then has page.html "b&#39; -0.0412 (-0.0701 to -0.0123)"; fi
+ends 3 "b: no comparison.json; c3d-evaluate --compare writes it" "$report" a --comparison b --out page.html
 
 # K classes: means, each class, the confusion matrix; a run of one output beside it keeps its tables
 cp -r a c

@@ -144,7 +144,7 @@ static void add_curve(report_page *page, int split, const curve *what)
         if (!of || add_block(&blocks, i, of, what) == 0) continue;
         const char *color = report_color(i);
         tell_area(&alt, &page->runs[i], c3d_json_get(evaluation, "metrics"), what);
-        if (has_bands && c3d_json_length(c3d_json_get(of, "low")))
+        if (has_bands && isfinite(real_at(c3d_json_get(of, "low"), 0)))
             c3d_text_add(&bands, "%s$run%d using 1:3:4 with filledcurves lc rgb '#cc%s' notitle",
                          bands.length ? ", " : "plot ", i, color + 1);
         c3d_text_add(&lines, ", $run%d using 1:2 with lines lw 2 lc rgb '%s' notitle", i, color);

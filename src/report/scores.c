@@ -1,6 +1,8 @@
 /* Tables of scores: runs at thresholds, with counts and intervals. */
 #include "report/report.h"
 
+#include "c3d/score.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,7 +198,7 @@ static void add_list_note(report_page *page, int split)
 {
     const report_run *first = NULL;
     bool is_same = true;
-    long long n = 0, n_blocks;
+    long long n = 0, n_blocks = 0;
     int n_evaluated = 0;
 
     for (int i = 0; i < page->n_runs; i++) {
@@ -221,7 +223,13 @@ static void add_list_note(report_page *page, int split)
         c3d_text_add_html(&page->text, list_hash(first, split));
         c3d_text_add(&page->text, "</code>)");
     }
-    c3d_text_add(&page->text, ".</p>\n");
+    c3d_text_add(&page->text, ".");
+    if (n_blocks > 0 && n_blocks < C3D_BLOCKS_MIN)
+        c3d_text_add(&page->text,
+                     " Fewer than %d blocks: intervals take samples for independent, which "
+                     "neighbours are not.",
+                     C3D_BLOCKS_MIN);
+    c3d_text_add(&page->text, "</p>\n");
 }
 
 static void add_split(report_page *page, int split)
