@@ -69,7 +69,7 @@ static c3d_status list_names(const char *dir, char ***names, int *n)
         grown[(*n)++] = c3d_strdup(entry->d_name);
     }
     (void)closedir(stream);
-    qsort(*names, (size_t)*n, sizeof **names, by_name);
+    if (*n > 0) qsort(*names, (size_t)*n, sizeof **names, by_name);
     return C3D_OK;
 }
 
