@@ -121,6 +121,12 @@ static void order_does_not_matter(void **state)
     assert_int_equal(runs.desc.blocks[9], 9);
     assert_string_equal(runs.context.names[1], "a (2)");
     c3d_compared_runs_close(&runs);
+    put_scores("x/run", &unchanged);
+    put_scores("y/run", &unchanged);
+    assert_int_equal(open_two("x/run", "y/run/", &runs), C3D_OK);
+    assert_string_equal(runs.context.names[0], "x/run");
+    assert_string_equal(runs.context.names[1], "y/run");
+    c3d_compared_runs_close(&runs);
 }
 
 static void seeds_of_a_network_are_found(void **state)

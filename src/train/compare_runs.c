@@ -116,29 +116,33 @@ static c3d_status add_network(runs_state *state, int network, const char *dir, c
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-/* The last part of the path. */
-static void name_of(const char *dir, char out[C3D_PATH_MAX])
+/* The path without slashes at its end, or its last part. */
+static void name_of(const char *dir, bool is_whole, char out[C3D_PATH_MAX])
 {
     size_t end = strlen(dir);
 
     while (end > 1 && dir[end - 1] == '/') end--;
-    size_t start = end;
+    size_t start = is_whole ? 0 : end;
     while (start > 0 && dir[start - 1] != '/') start--;
     (void)snprintf(out, C3D_PATH_MAX, "%.*s", (int)(end - start), dir + start);
 }
 
+/* Last parts tell the networks apart, or else paths, or else numbers. */
 static void name_networks(runs_state *state, const c3d_compared_runs_desc *desc,
                           c3d_compare_context *context)
 {
     char name[C3D_PATH_MAX], other[C3D_PATH_MAX], numbered[C3D_PATH_MAX + 16];
 
     for (int k = 0; k < desc->n_networks; k++) {
-        int n_before = 0;
-        name_of(desc->dirs[k], name);
-        for (int j = 0; j < k; j++) {
-            name_of(desc->dirs[j], other);
-            n_before += strcmp(name, other) == 0;
-        }
+        int n_before = 0, n_alike[2] = { 0 };
+        for (int is_whole = 0; is_whole < 2; is_whole++)
+            for (int j = 0; j < desc->n_networks; j++) {
+                name_of(desc->dirs[k], is_whole, name);
+                name_of(desc->dirs[j], is_whole, other);
+                n_alike[is_whole] += strcmp(name, other) == 0;
+                n_before += is_whole && j < k && strcmp(name, other) == 0;
+            }
+        name_of(desc->dirs[k], n_alike[0] > n_alike[1], name);
         (void)snprintf(numbered, sizeof numbered, "%s (%d)", name, n_before + 1);
         context->names[k] = c3d_compared_text(state, n_before > 0 ? numbered : name);
         context->sources[k] = c3d_compared_text(state, desc->dirs[k]);
