@@ -142,7 +142,6 @@ def main():
         "network": "random forest",
         "parameters": sum(tree.tree_.node_count for tree in forest.estimators_),
         "bytes_a_sample": store.read(training[0]).nbytes,
-        "samples_seen": len(training),
         "device": "cpu",
         "n_devices": 1,
         "seconds": seconds,

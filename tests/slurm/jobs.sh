@@ -64,6 +64,7 @@ evaluate=$(submit slurm/evaluate.sbatch "$here/whole")
 ends_with "$evaluate" COMPLETED 0 0
 [ -s "$here/whole/evaluation-test.json" ] || fail "slurm/evaluate.sbatch wrote no scores"
 for task in 0 1; do ends_with "${compare}_$task" COMPLETED 0 0; done
-grep -q "cnn2d-seed7" "$here/compare/report.html" && grep -q "c3d-seed7" "$here/compare/report.html" ||
+grep -q "cnn2d/seed7" "$here/compare/report.html" && grep -q "c3d/seed7" "$here/compare/report.html" ||
     fail "the report of slurm/compare.sbatch lacks a run"
+[ -s "$here/compare/comparison/comparison.json" ] || fail "slurm/compare.sbatch compared nothing"
 finish

@@ -26,7 +26,7 @@ job() { # CODE SCRIPT ARGUMENTS...: in a folder of its own that has slurm/
     expect "$code" env PATH="$here/stubs:$PATH" SLURM_JOB_ID=7 SLURM_NTASKS=3 C3D_BIN="$here/stubs" \
         bash "slurm/$script.sbatch" "$@"
 }
-[ -e slurm ] || ln -s "$C3D_SOURCE/slurm" slurm
+for folder in slurm jobs; do [ -e $folder ] || ln -s "$C3D_SOURCE/$folder" $folder; done
 
 job 0 train my.yaml --set train.epochs=2
 says "srun --mpi=pmix 3: c3d-train my.yaml --set train.epochs=2"
@@ -68,14 +68,24 @@ job 0 demo
 says "srun --mpi=pmix 3: c3d-train configs/demo-3d.yaml"
 says "c3d-report runs/demo/2d runs/demo/3d --out runs/demo/report.html"
 
-# every pair of network and seed once
-rm -rf compare && mkdir -p compare/done && touch compare/done/evaluation-test.json
+# every pair of network and seed once; the last to end compares
+rm -rf compare pairs.txt && mkdir compare
 for task in 0 1 2 3 4 5; do
     SLURM_ARRAY_TASK_ID=$task job 0 compare my.yaml compare
-    grep -oE "model.network=[a-z0-9]+ --set data.seed=[0-9]+" out.txt >>compare/pairs.txt
+    grep -oE "run.dir=[^ ]+ --set model.network=[a-z0-9]+ --set data.seed=[0-9]+" out.txt >>pairs.txt
+    run=$(sed -n 's/.*run\.dir=\([^ ]*\) .*/\1/p' out.txt)
+    mkdir -p "$run" && touch "$run/evaluation-test.json"
+    [ $task = 5 ] || ! grep -q -- --compare out.txt || fail "compare: before all runs are there"
 done
-says "c3d-report compare/done --out compare/report.html"
-[ "$(sort -u compare/pairs.txt | wc -l)" = 6 ] || fail "compare: not six different runs"
+[ "$(sort -u pairs.txt | wc -l)" = 6 ] || fail "compare: not six different runs"
+says "done: 5 of 6 runs have scores"
+SLURM_ARRAY_TASK_ID=0 job 0 compare my.yaml compare
+says "c3d-evaluate --compare compare/c3d compare/cnn2d --out compare/comparison"
+says "c3d-report compare/c3d/seed1 compare/cnn2d/seed1 --comparison compare/comparison --out compare/report.html"
 SLURM_ARRAY_TASK_ID=6 job 2 compare my.yaml compare
 says "use --array=0-5"
+C3D_NETWORKS="c3d cnn9d" SLURM_ARRAY_TASK_ID=1 job 2 compare my.yaml compare
+says "cnn9d"
+C3D_NETWORKS="cnn2d c3d-shuffled" SLURM_ARRAY_TASK_ID=1 job 0 compare my.yaml compare
+says "--set model.network=c3d --set data.month_order=shuffled --set data.seed=1"
 finish
