@@ -52,8 +52,11 @@ times() { # NUMBER PATTERN
     [ "$n" = "$1" ] || { fail "called $n times, expected $1: $2"; cat calls.txt; }
 }
 
+# As the scripts name it: below the source, where they work, without the way there.
+name_of() { realpath -m --relative-base="$C3D_SOURCE" "$1"; }
+
 # ---- compare: nine networks, three seeds, one comparison
-out=$PWD/out/compare
+out=$(name_of out/compare)
 job 0 compare --out out/compare
 called "c3d-dataset demo $out/archive --size medium"
 times 24 "c3d-train configs/compare.yaml --set data.store=$out/data "
@@ -73,13 +76,13 @@ job 0 compare --out out/compare
 times 0 "split test|forest.py"
 times 1 "--compare"
 # what was trained on is scored again
-touch -d '+1 minute' "$out/tcnn/seed2/best.safetensors"
+touch -d '+1 minute' "out/compare/tcnn/seed2/best.safetensors"
 job 0 compare --out out/compare
 times 1 "split test"
 called "c3d-evaluate $out/tcnn/seed2"
 # the commands alone
 job 0 compare --out out/dry --dry-run --seeds "4 5" --networks "tcnn c3d" --set model.width=3
-says "c3d-train configs/compare.yaml --set data.store=$PWD/out/dry/data --set run.dir=$PWD/out/dry/tcnn/seed5 --set model.network=tcnn --set data.seed=5 --set model.width=3"
+says "c3d-train configs/compare.yaml --set data.store=$(name_of out/dry)/data --set run.dir=$(name_of out/dry)/tcnn/seed5 --set model.network=tcnn --set data.seed=5 --set model.width=3"
 [ ! -s calls.txt ] && [ ! -e out/dry ] || fail "--dry-run did something"
 
 # ---- exit codes and signals
@@ -117,14 +120,14 @@ says "--data DIR"
 times 0 .
 
 # ---- paper: both readings of the test list, of the same runs
-out=$PWD/out/paper
+out=$(name_of out/paper)
 job 0 paper --out out/paper --seeds 1 --set model.width=4
 called "c3d-dataset build configs/dataset-demo.yaml --out $out/data --set data.split=random"
 called "c3d-train configs/paper-3d.yaml --set data.store=$out/data --set run.dir=$out/3d/seed1 --set data.seed=1 --set model.width=4"
 called "c3d-evaluate $out/2d/seed1 --split test --out $out/100-a-class/2d/seed1 --max-per-class 100"
 called "c3d-evaluate $out/2d/seed1 --split test --out $out/100-in-all/2d/seed1 --max-per-class 50"
 called "c3d-evaluate --compare $out/100-in-all/3d $out/100-in-all/2d --out $out/100-in-all/comparison"
-[ -e "$out/100-a-class/3d/seed1/config.yaml" ] || fail "paper: a reading lacks its configuration"
+[ -e "out/paper/100-a-class/3d/seed1/config.yaml" ] || fail "paper: a reading lacks its configuration"
 # ---- learning-curve: doubled from 500 up to all; few scenes are shown more often
 mkdir -p out/data out/curve
 awk 'BEGIN {
@@ -138,7 +141,8 @@ times 18 c3d-train
 times 3 "cnn2d-stack-500/.*--set model.network=cnn2d_stack --set data.max_per_class=500 --set train.epochs=20 "
 times 3 "c3d-1000/.*--set data.max_per_class=1000 --set train.epochs=13 " # 1600 scenes
 times 3 "c3d-all/.*--set data.max_per_class=0 --set train.epochs=11 " # 1900
-called "--compare $PWD/out/curve/c3d-500 $PWD/out/curve/c3d-1000 $PWD/out/curve/c3d-all $PWD/out/curve/cnn2d-stack-500"
+out=$(name_of out/curve)
+called "--compare $out/c3d-500 $out/c3d-1000 $out/c3d-all $out/cnn2d-stack-500"
 [ "$(sed -n 4p out/curve/curve.csv)" = "c3d,1300,1900,3,0.93,0.83,0.99" ] &&
     [ "$(sed -n 7p out/curve/curve.csv)" = "cnn2d-stack,1300,1900,3,0.96,0.86,0.99" ] ||
     { fail "learning-curve: another table"; cat out/curve/curve.csv; }
@@ -148,5 +152,5 @@ job 2 learning-curve --data out/data --per-class "500 some"
 # a dataset of one's own
 job 0 full --out out/full --data data --seeds 1
 times 0 c3d-dataset
-called "c3d-train configs/full-3d.yaml --set data.store=$PWD/data"
+called "c3d-train configs/full-3d.yaml --set data.store=$(name_of data)"
 finish
