@@ -33,13 +33,13 @@ head -c 8000 whole/best.safetensors | grep -aqF '[\"other\", \"mining\", \"class
 
 for n in 1 2 3; do
     expect 0 ranks $n "$evaluate" whole --out eval$n
-    says "2 class 2:"
+    says "2 class 2 "
 done
 for n in 2 3; do
     cmp eval1/evaluation-test.json eval$n/evaluation-test.json || fail "evaluation on $n ranks"
     cmp eval1/scores-test.csv eval$n/scores-test.csv || fail "scores on $n ranks"
 done
-head -1 eval1/scores-test.csv | grep -qx "sample_id,frame_id,first_month,label,score_0,score_1,score_2" \
+head -1 eval1/scores-test.csv | grep -qx "sample_id,frame_id,first_month,label,score_0,score_1,score_2,block" \
     || fail "columns of scores-test.csv"
 # every sample counted once, and the classes learnt: in a matrix of three rows, most on the diagonal
 awk -F, 'NR > 1 {

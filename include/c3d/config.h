@@ -275,6 +275,7 @@ typedef struct c3d_config {
         double threshold;
         c3d_config_best_by best_by;
         int batch, threads;
+        char *regions, *region_field;
     } evaluation;
     struct {
         char *dir;

@@ -305,7 +305,7 @@ typedef struct c3d_regions_desc {
  * data.block_km (of 10 km in files that do not tell) that holds the frame's centre; of an imported
  * list the frame's group, else the square of its lon, lat, else its file. Without frames.gpkg each
  * frame is one, and the log says so. A sample is in the region that its frame's centre is in.
- * C3D_EDATA for a frames.gpkg or regions that cannot be understood. */
+ * C3D_EDATA for a frames.gpkg or regions that cannot be understood. After c3d_raster_start. */
 C3D_CHECKED c3d_status c3d_list_facts_find(const c3d_dataset *dataset, const c3d_list *list,
                                            const c3d_regions_desc *regions, c3d_list_facts *out);
 void c3d_list_facts_free(c3d_list_facts *facts); /* a zeroed one is fine */

@@ -83,22 +83,46 @@ C3D_CHECKED c3d_status c3d_evaluator_run(c3d_evaluator *evaluator, const char *l
                                          c3d_evaluation *out);
 void c3d_evaluation_free(c3d_evaluation *evaluation);
 
+/* Strata that the samples of a list were drawn from, with their share of the area. */
+typedef struct c3d_evaluation_strata {
+    int n; /* 0: not known */
+    char (*names)[64];
+    double *weights; /* [n] */
+    int *of;         /* [list n] */
+    bool is_from_file;
+} c3d_evaluation_strata;
+/* By label, weighed by facts->population; or as FILE.csv says: columns class, weight (strata are
+ * the labels), or frame_id, stratum, weight. C3D_EDATA names file and line. */
+C3D_CHECKED c3d_status c3d_evaluation_strata_find(const c3d_dataset *dataset, const c3d_list *list,
+                                                  const c3d_list_facts *facts, const char *path,
+                                                  c3d_evaluation_strata *out);
+void c3d_evaluation_strata_free(c3d_evaluation_strata *strata); /* a zeroed one is fine */
+
+/* A threshold found on the validation split; NaN: none does. */
+typedef struct c3d_chosen {
+    c3d_choice choice;
+    double threshold;
+} c3d_chosen;
+#define C3D_CHOSEN_MAX (C3D_THRESHOLDS_MAX - 3)
+
 /* Rank 0: DIR/evaluation-SPLIT.json and DIR/scores-SPLIT.csv (docs/evaluation.md). */
 typedef struct c3d_evaluation_files {
     const char *dir;
     const char *split;
-    double threshold;           /* the one of `counts` and `metrics`; unused for K classes */
-    const c3d_dataset *dataset; /* borrowed: its samples, and the names of K classes */
-    const c3d_list *list;       /* borrowed */
+    double threshold; /* the one of `counts` and `metrics`; unused for K classes */
+    int n_chosen;
+    const c3d_chosen *chosen;
+    const char *checkpoint, *precision;  /* that scored: its checksum; the arithmetic */
+    const c3d_dataset *dataset;          /* borrowed: its samples, and the names of K classes */
+    const c3d_list *list;                /* borrowed */
+    const c3d_list_facts *facts;         /* borrowed; of the list */
+    const c3d_evaluation_strata *strata; /* borrowed; of the list; or NULL */
 } c3d_evaluation_files;
+/* `said` gets a few lines for a person: a row a threshold with intervals and counts, then what no
+ * threshold changes; of K classes means, then a line a class with its row of the confusion matrix.
+ */
 C3D_CHECKED c3d_status c3d_evaluation_write(const c3d_evaluation_files *files,
-                                            const c3d_evaluation *evaluation);
-/* One line for a person: "accuracy 0.93 (0.91..0.95)  precision ...  tp 1 fp 2 tn 3 fn 4". */
-void c3d_evaluation_print(const c3d_evaluation *evaluation, double threshold, c3d_text *out);
-/* The same of K > 1 classes, in several lines: means, then one a class with its row of the
- * confusion matrix. C3D_ENOMEM. */
-C3D_CHECKED c3d_status c3d_evaluation_print_classes(const c3d_evaluation *evaluation,
-                                                    const c3d_dataset_info *info, c3d_text *out);
+                                            const c3d_evaluation *evaluation, c3d_text *said);
 
 /* ---- progress in time ---------------------------------------------------------------------------
  */

@@ -1,8 +1,10 @@
 /* c3d-evaluate: scores of a trained network on a split; several compared. */
 #include "cli/compare.h"
+#include "cli/evaluate_choose.h"
 #include "cli/evaluate_history.h"
 #include "cli/program.h"
 
+#include "c3d/raster.h"
 #include "c3d/train.h"
 
 #include <limits.h>
@@ -47,6 +49,22 @@ static const c3d_option options[] = {
       .help = "a score above it counts as positive (model.outputs 1); not given: "
               "evaluation.threshold of "
               "the run" },
+    { .name = "--choose",
+      .type = C3D_OPTION_TEXT,
+      .value = "RULE,...",
+      .standard = "f1",
+      .help = "thresholds found on the validation split, which is scored too unless it was: f1, "
+              "f0.5, f2 (the largest), recall=R, precision=P (at least that), none" },
+    { .name = "--regions",
+      .type = C3D_OPTION_TEXT,
+      .value = "FILE",
+      .help = "vector file of named polygons to score by; not given: evaluation.regions of the "
+              "run" },
+    { .name = "--strata",
+      .type = C3D_OPTION_TEXT,
+      .value = "FILE.csv",
+      .help = "weights for area-weighted figures: class, weight or frame_id, stratum, weight; not "
+              "given: frames of each label in the dataset" },
     { .name = "--checkpoint",
       .type = C3D_OPTION_TEXT,
       .value = "best|last|PATH",
@@ -120,6 +138,10 @@ typedef struct subject {
     c3d_dataset *dataset;
     c3d_list list;
     c3d_split split;
+    evaluate_choices choices;
+    c3d_list_facts facts;         /* rank 0 */
+    c3d_evaluation_strata strata; /* rank 0 */
+    bool is_quiet;                /* scored for another split's sake */
 } subject;
 
 static c3d_status find_checkpoint(const char *model, const char *which, char out[C3D_PATH_MAX])
@@ -196,52 +218,40 @@ static c3d_status open_subject(subject *s, const c3d_args *args)
         return C3D_FAIL(C3D_ECONFIG,
                         "--threshold: %s tells %d classes apart by the largest of their scores",
                         s->checkpoint, s->network.model.outputs);
-    return C3D_OK;
+    return evaluate_read_choices(args, s->network.model.outputs, &s->choices);
+}
+
+/* Rank 0's: what the samples are of. */
+static c3d_status find_facts(subject *s, const c3d_args *args)
+{
+    const char *given = c3d_args_text(args, "--regions"), *of_run = s->config.evaluation.regions;
+    const char *strata = s->is_quiet ? NULL : c3d_args_text(args, "--strata");
+    c3d_regions_desc regions = { .field = s->config.evaluation.region_field };
+    char path[C3D_PATH_MAX];
+
+    if (given)
+        C3D_TRY(c3d_path_join(path, NULL, given));
+    else if (of_run && *of_run)
+        C3D_TRY(c3d_config_path(&s->config, of_run, path));
+    if (given || (of_run && *of_run)) regions.path = path;
+    c3d_raster_start();
+    C3D_TRY(c3d_list_facts_find(s->dataset, &s->list, &regions, &s->facts));
+    return c3d_evaluation_strata_find(s->dataset, &s->list, &s->facts, strata, &s->strata);
+}
+
+static void free_list(subject *s)
+{
+    c3d_evaluation_strata_free(&s->strata);
+    c3d_list_facts_free(&s->facts);
+    c3d_list_free(&s->list);
 }
 
 static void close_subject(subject *s)
 {
-    c3d_list_free(&s->list);
+    free_list(s);
     c3d_dataset_close(s->dataset);
     c3d_tensor_file_close(s->file);
     c3d_config_free(&s->config);
-}
-
-static void print_thresholds(const c3d_evaluation *ev, double threshold, c3d_text *text)
-{
-    static const double shown[] = { 0.9, 0.5 };
-
-    if (threshold != shown[0] && threshold != shown[1]) { /* NOLINT: as typed */
-        c3d_evaluation_print(ev, threshold, text);
-        c3d_text_add(text, "\n");
-    }
-    for (size_t i = 0; i < C3D_COUNT(shown); i++) {
-        c3d_evaluation_print(ev, shown[i], text);
-        c3d_text_add(text, i + 1 < C3D_COUNT(shown) ? "\n" : "");
-    }
-}
-
-static c3d_status report(const subject *s, const c3d_evaluation *ev, double threshold)
-{
-    const c3d_evaluation_files files = {
-        .dir = s->out_dir,
-        .split = c3d_split_name(s->split),
-        .threshold = threshold,
-        .dataset = s->dataset,
-        .list = &s->list,
-    };
-    c3d_text text = { 0 };
-    c3d_status st = C3D_OK;
-
-    c3d_text_add(&text, "%s, %s: %zu samples, loss %.4f\n", s->checkpoint, files.split, ev->n,
-                 ev->loss);
-    if (ev->n_outputs == 1)
-        print_thresholds(ev, threshold, &text);
-    else
-        st = c3d_evaluation_print_classes(ev, c3d_dataset_get_info(s->dataset), &text);
-    if (st == C3D_OK) c3d_log_run("%s", text.text);
-    c3d_text_free(&text);
-    return st == C3D_OK ? c3d_evaluation_write(&files, ev) : st;
 }
 
 static c3d_precision precision_of(const subject *s, const c3d_args *args)
@@ -251,6 +261,40 @@ static c3d_precision precision_of(const subject *s, const c3d_args *args)
     for (int p = C3D_PRECISION_FP32; p <= C3D_PRECISION_FP16; p++)
         if (strcmp(name, c3d_precision_name((c3d_precision)p)) == 0) return (c3d_precision)p;
     return c3d_precision_from(s->config.model.precision);
+}
+
+static c3d_evaluation_files files_of(const subject *s, const c3d_args *args, double threshold)
+{
+    return (c3d_evaluation_files){
+        .dir = s->out_dir,
+        .split = c3d_split_name(s->split),
+        .threshold = threshold,
+        .n_chosen = s->choices.n,
+        .chosen = s->choices.rows,
+        .checkpoint = c3d_tensor_file_metadata(s->file, "checksum"),
+        .precision = c3d_precision_name(precision_of(s, args)),
+        .dataset = s->dataset,
+        .list = &s->list,
+        .facts = &s->facts,
+        .strata = &s->strata,
+    };
+}
+
+/* Rank 0: files and a few lines. */
+static c3d_status report(subject *s, const c3d_args *args, const c3d_evaluation *ev,
+                         double threshold)
+{
+    c3d_text text = { 0 };
+
+    if (s->split == C3D_SPLIT_VALIDATION)
+        C3D_TRY(evaluate_choose(&s->choices, ev->scores, ev->labels, ev->n));
+    const c3d_evaluation_files files = files_of(s, args, threshold);
+    c3d_text_add(&text, "%s, %s: %zu samples, loss %.4f\n", s->checkpoint, files.split, ev->n,
+                 ev->loss);
+    const c3d_status st = c3d_evaluation_write(&files, ev, &text);
+    if (st == C3D_OK && !s->is_quiet) c3d_log_run("%s", text.text);
+    c3d_text_free(&text);
+    return st;
 }
 
 static bool is_device_of_run(const c3d_args *args)
@@ -290,7 +334,7 @@ static c3d_status open_evaluator(const c3d_evaluator_desc *desc, const c3d_args 
 }
 
 /* The samples of the list, and on rank 0 their files. */
-static c3d_status score(const c3d_evaluator_desc *desc, const c3d_args *args, const subject *s,
+static c3d_status score(const c3d_evaluator_desc *desc, const c3d_args *args, subject *s,
                         double threshold, c3d_evaluation *ev)
 {
     c3d_comm *comm = desc->comm;
@@ -300,8 +344,96 @@ static c3d_status score(const c3d_evaluator_desc *desc, const c3d_args *args, co
     if (st == C3D_OK) st = c3d_comm_agree_status(comm, c3d_evaluator_read(evaluator, s->file));
     if (st == C3D_OK) st = c3d_evaluator_run(evaluator, c3d_split_name(s->split), ev);
     if (st == C3D_OK && !c3d_args_text(args, "--frames"))
-        st = c3d_comm_agree_status(comm, comm->rank == 0 ? report(s, ev, threshold) : C3D_OK);
+        st = c3d_comm_agree_status(comm, comm->rank == 0 ? report(s, args, ev, threshold) : C3D_OK);
     c3d_evaluator_destroy(evaluator);
+    return st;
+}
+
+/* ---- thresholds chosen on the validation split ----------------------------------------------- */
+
+/* Of the dataset the network was trained on; empty where it has none. */
+static c3d_status list_validation(const subject *s, const c3d_args *args, c3d_list *out)
+{
+    const c3d_samples *samples = c3d_dataset_get_samples(s->dataset);
+    bool is_there = false;
+
+    if (c3d_args_text(args, "--data")) return C3D_OK;
+    for (size_t i = 0; i < samples->n; i++)
+        is_there = is_there || samples->rows[i].split == C3D_SPLIT_VALIDATION;
+    return is_there ? c3d_list_make(s->dataset, C3D_SPLIT_VALIDATION, 0, 0, out) : C3D_OK;
+}
+
+/* Rank 0: from scores that are there. */
+static c3d_status choose_from_files(subject *s, const c3d_args *args, uint64_t list_hash,
+                                    bool *is_done)
+{
+    const c3d_evaluation_files files = files_of(s, args, 0);
+    c3d_score_table table;
+
+    if (!evaluate_find_scores(s->out_dir, &files, list_hash, &table) &&
+        !evaluate_find_scores(args->operands[0], &files, list_hash, &table))
+        return C3D_OK;
+    c3d_log_run("thresholds chosen by %s", table.path);
+    *is_done = true;
+    const c3d_status st = evaluate_choose(&s->choices, table.scores, table.labels, table.n);
+    c3d_score_table_free(&table);
+    return st;
+}
+
+/* Scores the validation split first; takes the list. COLLECTIVE. */
+static c3d_status choose_by_scoring(const c3d_evaluator_desc *like, const c3d_args *args,
+                                    subject *s, double threshold, c3d_list *list)
+{
+    subject other = *s;
+    c3d_evaluator_desc desc = *like;
+    c3d_evaluation ev = { 0 };
+
+    other.list = *list;
+    *list = (c3d_list){ 0 };
+    other.split = C3D_SPLIT_VALIDATION;
+    other.is_quiet = true;
+    other.facts = (c3d_list_facts){ 0 };
+    other.strata = (c3d_evaluation_strata){ 0 };
+    desc.list = &other.list;
+    c3d_status st = like->comm->rank == 0 ? find_facts(&other, args) : C3D_OK;
+    st = c3d_comm_agree_status(like->comm, st);
+    if (st == C3D_OK) st = score(&desc, args, &other, threshold, &ev);
+    if (st == C3D_OK) s->choices = other.choices;
+    c3d_evaluation_free(&ev);
+    free_list(&other);
+    return st;
+}
+
+static c3d_status nothing_to_choose_by(subject *s)
+{
+    s->choices.n = 0;
+    if (s->choices.is_given)
+        return C3D_FAIL(C3D_EDATA,
+                        "--choose: no scores of the validation split by this checkpoint, and no "
+                        "such samples to score; c3d-evaluate MODEL --split validation writes them");
+    return C3D_OK;
+}
+
+/* COLLECTIVE. */
+static c3d_status choose_thresholds(const c3d_evaluator_desc *desc, const c3d_args *args,
+                                    subject *s, double threshold)
+{
+    c3d_comm *comm = desc->comm;
+    c3d_list list = { 0 };
+    bool is_done = false;
+    c3d_status st;
+
+    if (s->split == C3D_SPLIT_TRAIN || c3d_args_text(args, "--frames")) s->choices.n = 0;
+    if (s->choices.n == 0 || s->split == C3D_SPLIT_VALIDATION) return C3D_OK;
+    st = c3d_comm_agree_status(comm, list_validation(s, args, &list));
+    if (st == C3D_OK && comm->rank == 0 && (list.n > 0 || c3d_args_text(args, "--data")))
+        st = choose_from_files(s, args, list.hash, &is_done);
+    st = c3d_comm_agree_status(comm, st);
+    if (st == C3D_OK) st = c3d_comm_share(comm, &is_done, sizeof is_done);
+    if (st == C3D_OK && !is_done)
+        st = list.n > 0 ? choose_by_scoring(desc, args, s, threshold, &list)
+                        : nothing_to_choose_by(s);
+    c3d_list_free(&list);
     return st;
 }
 
@@ -318,6 +450,9 @@ static c3d_status evaluate(c3d_comm *comm, const c3d_args *args, subject *s)
                                  : s->config.evaluation.threshold;
     const c3d_evaluator_desc desc = describe(comm, args, s);
     st = c3d_place_take(comm, s->config.evaluation.threads, NULL, &place);
+    if (st == C3D_OK)
+        st = c3d_comm_agree_status(comm, comm->rank == 0 ? find_facts(s, args) : C3D_OK);
+    if (st == C3D_OK) st = choose_thresholds(&desc, args, s, threshold);
     if (st == C3D_OK) st = score(&desc, args, s, threshold, &ev);
     if (st == C3D_OK && c3d_args_flag(args, "--history"))
         st = evaluate_history(args, &(c3d_history_desc){ .evaluator = &desc,

@@ -147,6 +147,8 @@ const key_row c3d_config_keys[] = {
     CHOICE(evaluation.best_by, "val_loss", "val_loss|val_accuracy|val_f1|val_auc", REFUSE, "what makes a checkpoint the best; of K classes F1 and AUC are means over the classes"),
     INT(evaluation.batch, "8", 1, 65536, "samples", WARN, "samples of one forward pass when scoring", .warning = "scores may differ in their last bits"),
     INT(evaluation.threads, "1", 1, 4096, "threads", WARN, "threads a rank when scoring; a fixed number, so that scores do not depend on the number of ranks", .warning = "scores may differ in their last bits"),
+    TEXT(evaluation.regions, FREE, "vector file of polygons, such as states or river basins: scores are also told by the one that a frame's centre lies in"),
+    OTHER(evaluation.region_field, KEY_TEXT, "name", 0, FREE, "field with the names of evaluation.regions; a layer without it gives its own name"),
 
     TEXT(run.dir, FREE, "directory of the run: curves, checkpoints, log"),
     CHOICE(run.device, "auto", "auto|cpu|cuda", FREE, "what computes; auto says what it took"),
