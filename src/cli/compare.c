@@ -9,6 +9,7 @@ c3d_status c3d_compare_check_args(const c3d_args *args)
     static const char *const of_scoring[] = {
         "--data",      "--fold",    "--max-per-class", "--checkpoint", "--device",
         "--precision", "--history", "--frames",        "--lasting",    "--occlude",
+        "--choose",    "--regions", "--strata",
     };
 
     if (!c3d_args_flag(args, "--compare")) {
