@@ -35,7 +35,7 @@ static void add_row(const c3d_sheet *sheet, int t, const char *why, c3d_text *ou
     char name[64];
 
     (void)snprintf(name, sizeof name, "above %.4g%s%s", sheet->thresholds[t], *why ? " " : "", why);
-    c3d_text_add(out, "%-18s", name);
+    c3d_text_add(out, "%-26s", name);
     for (size_t i = 0; i < C3D_COUNT(shown); i++) add_figure(out, &sheet->at[t][shown[i]], 19);
     c3d_text_add(out, " %6" PRId64 " %6" PRId64 " %6" PRId64 " %6" PRId64 "\n", c->tp, c->fp, c->tn,
                  c->fn);
@@ -45,7 +45,7 @@ static void add_thresholds(const c3d_evaluation_files *files, const c3d_sheet *s
 {
     int t = 3;
 
-    c3d_text_add(out, "%-18s  %-19s  %-19s  %-19s  %-19s %6s %6s %6s %6s\n", "score", "accuracy",
+    c3d_text_add(out, "%-26s  %-19s  %-19s  %-19s  %-19s %6s %6s %6s %6s\n", "score", "accuracy",
                  "precision", "recall", "F1", "tp", "fp", "tn", "fn");
     if (files->threshold != 0.9 && files->threshold != 0.5) /* NOLINT: as typed */
         add_row(sheet, 0, "", out);
@@ -65,7 +65,7 @@ static void add_class(const c3d_sheet *sheet, const c3d_dataset_info *info, int 
     const c3d_class_figures *of = &sheet->classes[k];
     char name[24];
 
-    c3d_text_add(out, "%d %-16s", k, c3d_dataset_class_name(info, k, name));
+    c3d_text_add(out, "%d %-24s", k, c3d_dataset_class_name(info, k, name));
     add_figure(out, &of->metrics[C3D_METRIC_PRECISION], 19);
     add_figure(out, &of->metrics[C3D_METRIC_RECALL], 19);
     add_figure(out, &of->metrics[C3D_METRIC_F1], 19);
@@ -79,10 +79,10 @@ static void add_classes(const c3d_evaluation_files *files, const c3d_sheet *shee
     const c3d_dataset_info *info = c3d_dataset_get_info(files->dataset);
 
     add_named(out, "largest score: accuracy", &sheet->metrics[C3D_METRIC_ACCURACY]);
-    c3d_text_add(out, "\n%-18s  %-19s  %-19s  %-19s%s\n", "class", "precision", "recall", "F1",
+    c3d_text_add(out, "\n%-26s  %-19s  %-19s  %-19s%s\n", "class", "precision", "recall", "F1",
                  sheet->n_classes <= MOST_COLUMNS ? "  predicted as each class" : "");
     for (int k = 0; k < sheet->n_classes; k++) add_class(sheet, info, k, out);
-    c3d_text_add(out, "%-18s", "mean");
+    c3d_text_add(out, "%-26s", "mean");
     add_figure(out, &sheet->metrics[C3D_METRIC_PRECISION], 19);
     add_figure(out, &sheet->metrics[C3D_METRIC_RECALL], 19);
     add_figure(out, &sheet->metrics[C3D_METRIC_F1], 19);
@@ -94,8 +94,8 @@ static void add_blocks(const c3d_list_facts *facts, const c3d_sheet *sheet, c3d_
     if (sheet->n_blocks < C3D_BLOCKS_MIN)
         c3d_text_add(out,
                      "95 %% intervals take samples as independent, which neighbours are not: "
-                     "only %zu blocks",
-                     sheet->n_blocks);
+                     "%zu block%s, at least %d are needed",
+                     sheet->n_blocks, sheet->n_blocks == 1 ? "" : "s", C3D_BLOCKS_MIN);
     else if (facts->block_km > 0)
         c3d_text_add(out, "95 %% intervals: %zu blocks of %.3g km drawn again", sheet->n_blocks,
                      facts->block_km);
