@@ -14,6 +14,7 @@ grep -q "fold: 2" run/config.yaml || fail "config.yaml does not name the fold"
 expect 2 "$train" "$config" $folded --set data.fold=1
 says "data.fold"
 expect 0 "$C3D_BIN/c3d-evaluate" run --checkpoint last
+head -n 1 run/scores-validation.csv | grep -q ',score,block$' || fail "the validation split was not scored"
 grep -q '"fold": 2' run/evaluation-test.json || fail "evaluation-test.json does not name the fold"
 # sample_id, label of the fold, and of what was scored
 cmp <(awk -F, '$7 != "none" && $8 == 2 {print $1, $6}' store/samples.csv) \
@@ -23,6 +24,10 @@ cmp <(awk -F, '$7 != "none" && $8 == 2 {print $1, $6}' store/samples.csv) \
 expect 2 "$C3D_BIN/c3d-evaluate" run --checkpoint last --fold 1
 says "samples of other folds were trained on"
 expect 0 "$C3D_BIN/c3d-evaluate" run --checkpoint last --data store --fold -1 --out own
+says "thresholds chosen by run/scores-validation.csv"
+chosen() { grep '"threshold"' "$1/evaluation-test.json" | sed -n 2p; }
+grep -q '"threshold": 0\.[0-9]' <<<"$(chosen run)" || fail "no threshold chosen on the validation split"
+[ "$(chosen own)" = "$(chosen run)" ] || fail "another threshold by the same scores"
 cmp <(awk -F, '$7 == "test" {print $1}' store/samples.csv) \
     <(awk -F, 'NR > 1 {print $1}' own/scores-test.csv) || fail "other samples than split test"
 expect 3 "$C3D_BIN/c3d-evaluate" run --checkpoint last --data "$C3D_TEST_STORE/store"
