@@ -208,6 +208,7 @@ static void add_list_note(report_page *page, int split)
         n_evaluated++;
         is_same = is_same && strcmp(list_hash(first, split), list_hash(run, split)) == 0;
     }
+    if (!first) return;
     (void)c3d_json_get_int(first->evaluations[split], "n", &n);
     if (!is_same) {
         report_add_warning(&page->text, "These runs were scored on different lists of samples: "
