@@ -302,6 +302,7 @@ typedef struct gather_plan {
 static c3d_status plan_places(const c3d_comm *comm, gather_plan *plan, char **all)
 {
     if (comm->rank != 0) return C3D_OK;
+    C3D_ASSERT(plan->starts && plan->counts);
     for (int r = 0; r < comm->n_ranks; r++) {
         plan->starts[r] = (int)plan->n_all;
         plan->n_all += (size_t)plan->counts[r];
