@@ -49,10 +49,11 @@ says "fold  2    3      ?"
 says "forest: configuration not known"
 grep -qE '^cnn2d +3 .*worse$' out.txt || fail "cnn2d is not called worse"
 says "cnn2d (0."
+grep -q '"warnings": \[\]' out1/comparison.json || fail "warnings without a reason"
 cmp out1/comparison.txt out.txt || fail "comparison.txt is not what was printed"
 grep -q '^c3d,3,.*,7800,38500,1440,5000,0.25$' out1/comparison.csv || fail "costs in comparison.csv"
 grep -q '^forest,1,' out1/comparison.csv || fail "forest in comparison.csv"
-tr '\n' ' ' < out.txt | grep -qF "Trained once, so that intervals leave out the luck of training: forest;" \
+tr '\n' ' ' < out.txt | grep -qF "Trained once: forest." \
     || fail "one run of the forest is not mentioned"
 # every auc of the csv is, rounded, in the table
 awk -F, 'NR > 1 { printf "%.4f\n", $3 }' out1/comparison.csv | while read -r value; do
@@ -63,6 +64,15 @@ expect 0 ranks 2 "$evaluate" --compare runs/c3d runs/cnn2d runs/forest --out out
 for file in json csv txt; do
     cmp out1/comparison.$file out2/comparison.$file || fail "comparison.$file on two ranks"
 done
+
+# ---- the same seed twice: told, and the verdict is about these models
+config runs/c3d/seed-2 c3d 1
+expect 0 "$evaluate" --compare runs/c3d runs/cnn2d --out out3
+says "Warning: runs/c3d/seed-1 and runs/c3d/seed-2: both have data.seed 1"
+grep -q '"about": "trained models"' out3/comparison.json || fail "one seed twice counts as two trainings"
+grep -q '"warnings": \[$' out3/comparison.json || fail "no warnings in comparison.json"
+grep -q '"n_seeds": 2' out3/comparison.json || fail "seeds are not counted"
+config runs/c3d/seed-2 c3d 2
 
 # ---- refusals; tests/test_compare_runs.c has the others
 mkdir -p bad/b

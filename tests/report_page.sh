@@ -20,6 +20,7 @@ YAML
     expect 0 "$C3D_BIN/c3d-evaluate" $run --split test
 done
 expect 0 "$C3D_BIN/c3d-evaluate" --compare a b --out compared
+grep -q '"warnings": \[\]' compared/comparison.json || fail "warnings of runs just scored"
 expect 0 "$C3D_BIN/c3d-report" a b --comparison compared --out page.html
 for section in outcome comparison scores training pictures data cost configuration; do
     grep -q "<section id=$section>" page.html || fail "no section $section"

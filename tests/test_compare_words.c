@@ -80,6 +80,7 @@ static void make_experiment(experiment *e, uint64_t number)
     assert_int_equal(c3d_compare(&desc, &e->comparison), C3D_OK);
     e->context = (c3d_compare_context){ .split = "test",
                                         .has_blocks = below(number, 4, 4) > 0,
+                                        .are_blocks_lone = below(number, 5, 2) > 0,
                                         .n_networks = n_networks,
                                         .names = names,
                                         .sources = names,
@@ -216,7 +217,7 @@ static void check_network(const experiment *e, int k)
 /* Every number of the paragraph stands in the table, but for the levels of the method. */
 static void check_numbers(const experiment *e)
 {
-    static const char *const of_method[] = { "95", "10", "5" };
+    static const char *const of_method[] = { "95", "10", "5", "0.05", "0.5", "1", "0" };
     const char *p = e->paragraph.text;
 
     while (*(p += strcspn(p, "+-<0123456789"))) {
@@ -248,10 +249,47 @@ static void paragraph_agrees_with_table(void **state)
         assert_int_equal(has(e.paragraph.text, "fewer than 10, nothing is concluded"),
                          e.comparison.n_blocks < 10);
         assert_int_equal(has(e.paragraph.text, "No blocks are known"), !e.context.has_blocks);
+        assert_int_equal(has(e.paragraph.text, "Each block holds one frame"),
+                         e.context.has_blocks && e.context.are_blocks_lone);
+        assert_false(has(e.paragraph.text, "There are warnings"));
+        assert_false(has(e.paragraph.text, "share a seed"));
         free_experiment(&e);
     }
     for (int v = C3D_VERDICT_REFERENCE + 1; v < N_VERDICTS; v++)
         if (n_of[v] < 3) fail_msg("%s came up %d times", c3d_verdict_text((c3d_verdict)v), n_of[v]);
+}
+
+/* Runs that share a seed are no trainings anew, whatever their scores. */
+static void shared_seeds_are_said(void **state)
+{
+    static experiment e;
+    c3d_comparison again;
+
+    (void)state;
+    for (uint64_t number = 0;; number++) {
+        assert_true(number < 60);
+        make_experiment(&e, number);
+        if (e.networks[0].n_runs > 1 && e.networks[1].n_runs > 1) break;
+        free_experiment(&e);
+    }
+    assert_false(e.comparison.networks[1].is_of_models);
+    assert_int_equal(e.comparison.networks[1].n_seeds, e.networks[1].n_runs);
+    e.networks[1].n_seeds = e.networks[1].n_runs - 1;
+    const c3d_compare_desc desc = { .n = N_SAMPLES,
+                                    .n_outputs = 1,
+                                    .labels = e.labels,
+                                    .blocks = e.blocks,
+                                    .n_networks = e.comparison.n_networks,
+                                    .networks = e.networks,
+                                    .threshold = 0.5,
+                                    .n_replicates = 60 };
+    assert_int_equal(c3d_compare(&desc, &again), C3D_OK);
+    assert_true(again.networks[1].is_of_models);
+    assert_int_equal(again.networks[1].n_seeds, e.networks[1].n_runs - 1);
+    c3d_compare_print_paragraph(&again, &e.context, &e.paragraph);
+    assert_true(has(e.paragraph.text, "Runs that share a seed: beta."));
+    c3d_comparison_free(&again);
+    free_experiment(&e);
 }
 
 static void settings_are_said(void **state)
@@ -261,10 +299,15 @@ static void settings_are_said(void **state)
     const char *rates[] = { "0.001", "0.01", NULL, NULL };
     const char *places[] = { "a", "b", "c", "d" };
     const char *hashes[] = { "0123", "4567", NULL, NULL };
-    c3d_compare_setting settings[] = { { "model.network", networks },
-                                       { "optimizer.learning_rate", rates },
-                                       { "data.store", places } };
-    c3d_compare_setting data[] = { { "dataset hash", hashes } };
+    c3d_compare_setting settings[] = { { .key = "model.network", .values = networks },
+                                       { .key = "optimizer.learning_rate", .values = rates },
+                                       { .key = "evaluation.best_by", .values = rates },
+                                       { .key = "data.store", .values = places } };
+    c3d_compare_setting data[] = {
+        { .key = "dataset hash", .values = hashes },
+        { .key = "precision of scoring", .values = hashes, .is_of_scoring = true }
+    };
+    const char *warnings[] = { "a: its scores are old" };
     c3d_text text = { 0 };
 
     (void)state;
@@ -273,14 +316,20 @@ static void settings_are_said(void **state)
     assert_true(has(text.text, "nothing known that differs"));
     assert_false(has(e.paragraph.text, "learning_rate"));
     e.context.settings = settings;
-    e.context.n_settings = 3;
+    e.context.n_settings = 4;
     e.context.data = data;
-    e.context.n_data = 1;
+    e.context.n_data = 2;
+    e.context.warnings = warnings;
+    e.context.n_warnings = 1;
     c3d_compare_print_settings(&e.context, &text);
     c3d_compare_print_paragraph(&e.comparison, &e.context, &e.paragraph);
     assert_true(has(text.text, "optimizer.learning_rate  0.001  0.01"));
-    assert_true(has(e.paragraph.text, "differs from alpha: beta in optimizer.learning_rate. A"));
-    assert_true(has(e.paragraph.text, "(differs: dataset hash)"));
+    assert_true(has(e.paragraph.text, "differs from alpha: beta in optimizer.learning_rate, "
+                                      "evaluation.best_by. A"));
+    assert_true(has(e.paragraph.text, "learn from the same data (differs: dataset hash)"));
+    assert_true(has(e.paragraph.text, "not scored alike (differs: precision of scoring)"));
+    assert_true(has(e.paragraph.text, "There are warnings, given beside"));
+    assert_true(has(text.text, "Warning: a: its scores are old"));
     c3d_text_free(&text);
     free_experiment(&e);
 }
@@ -289,6 +338,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paragraph_agrees_with_table),
+        cmocka_unit_test(shared_seeds_are_said),
         cmocka_unit_test(settings_are_said),
     };
     return cmocka_run_group_tests_name("compare_words", tests, NULL, NULL);

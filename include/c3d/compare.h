@@ -17,7 +17,8 @@
  * each s^2, and of V_blocks one less than the number of equal blocks the list is worth (Kish 1965):
  * for each label (sum m)^2 / sum m^2 over the samples m of each block, the smaller of the two.
  * With one run of a network its s^2 is unknown and left out: the result is about that trained model
- * and says nothing about training it again (is_of_models). p are corrected after Holm (1979) for
+ * and says nothing about training it again (is_of_models). So it is where runs share a seed: s^2,
+ * kept, is then too small. p are corrected after Holm (1979) for
  * the number of networks compared with the reference. */
 #ifndef C3D_COMPARE_H
 #define C3D_COMPARE_H
@@ -41,6 +42,7 @@ const char *c3d_compare_metric_name(int metric);
 typedef struct c3d_compare_network {
     const char *name;
     int n_runs;                 /* trained alike but for the seed; at least 1 */
+    int n_seeds;                /* different ones among them; 0: as many as runs */
     const float *const *scores; /* [n_runs][n, n_outputs] */
 } c3d_compare_network;
 
@@ -93,12 +95,12 @@ c3d_mcnemar c3d_mcnemar_of(int64_t reference_only, int64_t network_only);
 
 typedef struct c3d_compared_network {
     const char *name; /* borrowed from the input */
-    int n_runs;
+    int n_runs, n_seeds;
     c3d_compared_value values[C3D_N_COMPARED];
     /* Against the reference: this one's minus that one's. */
     c3d_compared_value differences[C3D_N_COMPARED];
     double p[C3D_N_COMPARED], p_holm[C3D_N_COMPARED];
-    bool is_of_models; /* one run of it or of the reference */
+    bool is_of_models; /* one run of it or of the reference, or runs of one seed */
     c3d_verdict verdict;
 } c3d_compared_network;
 
@@ -131,6 +133,7 @@ void c3d_holm(const double *p, int n, double *out);
 typedef struct c3d_compare_setting {
     const char *key;
     const char **values; /* [n_networks]; NULL: not known */
+    bool is_of_scoring;  /* data: of how it was scored, not of what it learned from */
 } c3d_compare_setting;
 
 typedef struct c3d_compare_cost {
@@ -140,19 +143,22 @@ typedef struct c3d_compare_cost {
 
 typedef struct c3d_compare_context {
     const char *split;
-    bool has_blocks; /* of frames that lie together; else each frame is its own */
+    bool has_blocks;      /* it is known which frames lie together; else each is its own block */
+    bool are_blocks_lone; /* no block holds two frames of the list */
     int n_networks;
     const char **names, **sources; /* [n_networks] directories, as they were given */
     bool *has_config;              /* [n_networks] */
     c3d_compare_cost *costs;       /* [n_networks] */
     int n_settings, n_data;
     c3d_compare_setting *settings; /* keys of the configuration that differ */
-    c3d_compare_setting *data;     /* what differs in the data */
+    c3d_compare_setting *data;     /* what differs in the data, and in how it was scored */
+    int n_warnings;
+    const char **warnings; /* [n_warnings] why the figures may not be what they seem */
 } c3d_compare_context;
 
 /* Whether a key says where and how fast something is computed, not what. */
 bool c3d_compare_is_beside(const char *key);
-/* How configurations and data differ. */
+/* How configurations and data differ, and the warnings. */
 void c3d_compare_print_settings(const c3d_compare_context *context, c3d_text *out);
 /* The table; then secondary measures, McNemar's counts, costs. */
 void c3d_compare_print_table(const c3d_comparison *comparison, const c3d_compare_context *context,

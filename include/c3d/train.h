@@ -187,7 +187,7 @@ typedef struct c3d_compared_runs {
 
 /* C3D_EIO when a directory has no scores; C3D_EDATA when the test lists are not the same, naming
  * file and line of the first difference, or when runs of one network differ in more than their
- * seed. Call c3d_compared_runs_close after success only. */
+ * seed or have the same scores bit by bit. Call c3d_compared_runs_close after success only. */
 C3D_CHECKED c3d_status c3d_compared_runs_open(const c3d_compared_runs_desc *desc,
                                               c3d_compared_runs *out);
 void c3d_compared_runs_close(c3d_compared_runs *runs); /* a zeroed one is fine */

@@ -215,6 +215,17 @@ static bool are_the_same(const c3d_compare_desc *desc, int k)
     return true;
 }
 
+static int n_seeds(const c3d_compare_network *network)
+{
+    return network->n_seeds > 0 ? network->n_seeds : network->n_runs;
+}
+
+/* Several times, and each time with another seed. */
+static bool is_trained_anew(const c3d_compare_network *network)
+{
+    return network->n_runs > 1 && n_seeds(network) == network->n_runs;
+}
+
 static void compare_with_reference(const work *w, int k, const double *values)
 {
     const c3d_compare_network *networks = w->desc->networks;
@@ -239,7 +250,7 @@ static void compare_with_reference(const work *w, int k, const double *values)
             to->p[m] = c3d_t_two_sided(d->value / d->se, d->df);
         }
     }
-    to->is_of_models = networks[0].n_runs < 2 || networks[k].n_runs < 2;
+    to->is_of_models = !is_trained_anew(&networks[0]) || !is_trained_anew(&networks[k]);
     to->verdict = k == 0    ? C3D_VERDICT_REFERENCE
                   : is_same ? C3D_VERDICT_SAME
                             : C3D_VERDICT_NOT_SHOWN;
@@ -281,6 +292,7 @@ static c3d_status judge(work *w)
     for (int k = 0; k < w->desc->n_networks; k++) {
         w->out->networks[k].name = w->desc->networks[k].name;
         w->out->networks[k].n_runs = w->desc->networks[k].n_runs;
+        w->out->networks[k].n_seeds = n_seeds(&w->desc->networks[k]);
         compare_with_reference(w, k, values);
         values += (size_t)w->desc->networks[k].n_runs * C3D_N_COMPARED;
     }

@@ -59,7 +59,7 @@ static c3d_json *networks_json(const c3d_comparison *c, const c3d_compare_contex
         c3d_json_set(entry, "name", c3d_json_string(network->name));
         c3d_json_set(entry, "source", c3d_json_string(context->sources[k]));
         c3d_json_set(entry, "runs", c3d_json_int(network->n_runs));
-        c3d_json_set(entry, "n_seeds", c3d_json_int(network->n_runs));
+        c3d_json_set(entry, "n_seeds", c3d_json_int(network->n_seeds));
         c3d_json_set(entry, "metrics", metrics);
         c3d_json_set(entry, "cost", cost_json(&context->costs[k]));
         c3d_json_append(json, entry);
@@ -123,8 +123,10 @@ static c3d_json *mcnemar_json(const c3d_comparison *c)
 static c3d_status write_json(const char *path, const c3d_comparison *c,
                              const c3d_compare_context *context, const char *paragraph)
 {
-    c3d_json *json = c3d_json_object();
+    c3d_json *json = c3d_json_object(), *warnings = c3d_json_array();
 
+    for (int i = 0; i < context->n_warnings; i++)
+        c3d_json_append(warnings, c3d_json_string(context->warnings[i]));
     c3d_json_set(json, "schema", c3d_json_int(COMPARISON_SCHEMA));
     c3d_json_set(json, "split", c3d_json_string(context->split));
     c3d_json_set(json, "n", c3d_json_int((long long)c->n));
@@ -132,11 +134,13 @@ static c3d_status write_json(const char *path, const c3d_comparison *c,
     c3d_json_set(json, "n_blocks", c3d_json_int((long long)c->n_blocks));
     c3d_json_set(json, "effective_blocks", c3d_json_real(c->effective_blocks));
     c3d_json_set(json, "has_blocks", c3d_json_bool(context->has_blocks));
+    c3d_json_set(json, "one_frame_a_block", c3d_json_bool(context->are_blocks_lone));
     c3d_json_set(json, "is_enough", c3d_json_bool(c->is_enough));
     c3d_json_set(json, "reference", c3d_json_string(c->networks[0].name));
     c3d_json_set(json, "primary", c3d_json_string(c3d_compare_metric_name(C3D_COMPARE_AUC)));
     if (c->n_outputs == 1) c3d_json_set(json, "threshold", c3d_json_real(c->threshold));
     c3d_json_set(json, "replicates", c3d_json_int(c->n_replicates));
+    c3d_json_set(json, "warnings", warnings);
     c3d_json_set(json, "settings", settings_json(c, context->settings, context->n_settings));
     c3d_json_set(json, "data", settings_json(c, context->data, context->n_data));
     c3d_json_set(json, "networks", networks_json(c, context));

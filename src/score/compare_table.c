@@ -42,6 +42,8 @@ void c3d_compare_print_settings(const c3d_compare_context *context, c3d_text *ou
     } else {
         c3d_text_add(out, "Data: nothing known that differs; the test lists are the same.\n");
     }
+    for (int i = 0; i < context->n_warnings; i++)
+        c3d_text_add(out, "Warning: %s\n", context->warnings[i]);
 }
 
 /* 0.9531 (0.9210..0.9853) */

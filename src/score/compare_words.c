@@ -44,7 +44,8 @@ static void say_measure(const c3d_comparison *c, const c3d_compare_context *cont
                  c->n_outputs > 1 ? "classes' mean " : "", c3d_compare_metric_name(METRIC), c->n,
                  context->split);
     if (c->n_outputs == 1) c3d_text_add(out, ", %zu of them positive", c->n_positive);
-    c3d_text_add(out, ", in %zu blocks that are worth %s equal ones.", c->n_blocks, blocks);
+    c3d_text_add(out, ", in %zu block%s (worth %s equal ones).", c->n_blocks,
+                 c->n_blocks == 1 ? "" : "s", blocks);
 }
 
 /* "cnn2d (0.9119) differs from c3d (0.9531) by -0.0412, 95 % interval -0.0701 to -0.0123, p 0.0081,
@@ -109,17 +110,52 @@ static void say_network(const c3d_comparison *c, int k, c3d_text *out)
         c3d_text_add(out, " no difference shown.");
     else
         c3d_text_add(out,
-                     " no difference shown%s, which does not make them equal: any difference in "
+                     " no difference shown%s. That does not make them equal: any difference in "
                      "that interval agrees with these data.",
                      is_alone_small ? " once all comparisons are counted" : "");
+}
+
+/* The terms of the sentences before, for who does not know them. */
+static void say_terms(const c3d_comparison *c, c3d_text *out)
+{
+    const bool is_corrected = c->n_networks > 2;
+
+    c3d_text_add(out,
+                 " How to read this: the area is the chance that a sample %s gets a higher score "
+                 "than one %s; 0.5 is guessing, 1 is perfect.",
+                 c->n_outputs > 1 ? "of a class" : "with label 1",
+                 c->n_outputs > 1 ? "of another, by the score of that class" : "with label 0");
+    c3d_text_add(out, " Frames that lie together tell less than as many far apart, so a block of "
+                      "them counts as one piece of evidence.");
+    c3d_text_add(out,
+                 " The 95 %% interval spans the differences that agree with these data. p is how "
+                 "often chance alone would bring a difference as large or larger, if there were "
+                 "none.%s A difference counts as shown when p%s is at most 0.05.",
+                 is_corrected ? " Of several comparisons one may stand out by chance; Holm's "
+                                "correction raises p for that."
+                              : "",
+                 is_corrected ? ", so corrected," : "");
 }
 
 bool c3d_compare_is_beside(const char *key)
 {
     static const char *const prefixes[] = {
-        "run.",       "distributed.",   "evaluation.",   "data.readers",
-        "data.stage", "data.root",      "data.store",    "train.checkpoint",
-        "train.keep", "model.autotune", "train.micro_b", "optimizer.state",
+        "run.",
+        "distributed.",
+        "data.readers",
+        "data.stage",
+        "data.root",
+        "data.store",
+        "train.checkpoint",
+        "train.keep",
+        "train.micro_b",
+        "model.autotune",
+        "optimizer.state",
+        "evaluation.batch",
+        "evaluation.threads",
+        "evaluation.regions",
+        "evaluation.region_field",
+        "evaluation.threshold",
     };
 
     for (size_t i = 0; i < C3D_COUNT(prefixes); i++)
@@ -143,17 +179,45 @@ static int list_keys(const c3d_compare_context *context, int k, c3d_text *out)
     return n_said;
 }
 
-/* Those of which nothing but the scores is known, or those that were trained once. */
-static int list_networks(const c3d_comparison *c, const c3d_compare_context *context,
-                         bool trained_once, c3d_text *out)
+typedef enum kind {
+    NOT_KNOWN, /* but for the scores */
+    TRAINED_ONCE,
+    OF_ONE_SEED, /* some of several runs */
+} kind;
+
+static bool is_of_kind(const c3d_comparison *c, const c3d_compare_context *context, int k, kind of)
+{
+    const c3d_compared_network *network = &c->networks[k];
+
+    if (of == NOT_KNOWN) return !context->has_config[k];
+    if (of == TRAINED_ONCE) return network->n_runs == 1;
+    return network->n_seeds < network->n_runs;
+}
+
+static int list_networks(const c3d_comparison *c, const c3d_compare_context *context, kind of,
+                         c3d_text *out)
 {
     int n_said = 0;
 
-    for (int k = 0; k < c->n_networks; k++) {
-        if (trained_once ? c->networks[k].n_runs > 1 : context->has_config[k]) continue;
-        c3d_text_add(out, "%s%s", n_said++ > 0 ? ", " : "", c->networks[k].name);
-    }
+    for (int k = 0; k < c->n_networks; k++)
+        if (is_of_kind(c, context, k, of))
+            c3d_text_add(out, "%s%s", n_said++ > 0 ? ", " : "", c->networks[k].name);
     return n_said;
+}
+
+static void say_data(const c3d_compare_context *context, bool is_of_scoring, c3d_text *out)
+{
+    c3d_text keys = { 0 };
+
+    for (int i = 0; i < context->n_data; i++)
+        if (context->data[i].is_of_scoring == is_of_scoring)
+            c3d_text_add(&keys, "%s%s", keys.length > 0 ? ", " : "", context->data[i].key);
+    if (keys.length > 0)
+        c3d_text_add(out,
+                     " The networks %s (differs: %s), and a difference may come from that alone.",
+                     is_of_scoring ? "were not scored alike" : "did not learn from the same data",
+                     keys.text);
+    c3d_text_free(&keys);
 }
 
 static void say_settings(const c3d_comparison *c, const c3d_compare_context *context, c3d_text *out)
@@ -169,58 +233,79 @@ static void say_settings(const c3d_comparison *c, const c3d_compare_context *con
     }
     if (keys.length > 0)
         c3d_text_add(out,
-                     " Not only the model differs from %s: %s. A difference is that of all such "
-                     "keys together.",
+                     " Not only the model differs from %s: %s. A difference may come from any of "
+                     "these settings.",
                      c->networks[0].name, keys.text);
     c3d_text_free(&keys);
-    if (list_networks(c, context, false, &keys) > 0)
+    if (list_networks(c, context, NOT_KNOWN, &keys) > 0)
         c3d_text_add(out, " Not known here is how these were trained: %s.", keys.text);
     c3d_text_free(&keys);
-    for (int i = 0; i < context->n_data; i++)
-        c3d_text_add(&keys, "%s%s", i > 0 ? ", " : "", context->data[i].key);
-    if (keys.length > 0)
+    say_data(context, false, out);
+    say_data(context, true, out);
+}
+
+static void say_trainings(const c3d_comparison *c, const c3d_compare_context *context,
+                          c3d_text *out)
+{
+    c3d_text networks = { 0 };
+
+    if (list_networks(c, context, TRAINED_ONCE, &networks) > 0)
+        c3d_text_add(
+            out,
+            " Trained once: %s. How much luck there is in a training is then not known and "
+            "in no interval; another training may move the difference by more.",
+            networks.text);
+    c3d_text_free(&networks);
+    if (list_networks(c, context, OF_ONE_SEED, &networks) > 0)
         c3d_text_add(out,
-                     " They did not learn from the same (differs: %s), and a difference may come "
-                     "from that alone.",
-                     keys.text);
-    c3d_text_free(&keys);
+                     " Runs that share a seed: %s. They are not trainings independent of each "
+                     "other, so nothing is said about training anew.",
+                     networks.text);
+    c3d_text_free(&networks);
+}
+
+static void say_blocks(const c3d_compare_context *context, c3d_text *out)
+{
+    if (!context->has_blocks)
+        c3d_text_add(out, " No blocks are known and every frame counts as one: where frames lie "
+                          "together the intervals are too narrow and every p too small.");
+    else if (context->are_blocks_lone)
+        c3d_text_add(out, " Each block holds one frame of this list, so that all its frames count "
+                          "as independent: right if blocks are larger than the distance over "
+                          "which places are alike.");
 }
 
 static void say_limits(const c3d_comparison *c, const c3d_compare_context *context, c3d_text *out)
 {
     char blocks[C3D_FIGURE_MAX];
-    c3d_text once = { 0 };
 
     c3d_figure_blocks(c->effective_blocks, blocks);
-    if (list_networks(c, context, true, &once) > 0)
-        c3d_text_add(out,
-                     " Trained once, so that intervals leave out the luck of training: %s; another "
-                     "training may move the difference by more.",
-                     once.text);
-    c3d_text_free(&once);
+    say_trainings(c, context, out);
     if (c->n_blocks < C3D_BLOCKS_MIN)
-        c3d_text_add(out, " From %zu blocks, fewer than %d, nothing is concluded.", c->n_blocks,
-                     C3D_BLOCKS_MIN);
+        c3d_text_add(out, " From %zu block%s, fewer than %d, nothing is concluded.", c->n_blocks,
+                     c->n_blocks == 1 ? "" : "s", C3D_BLOCKS_MIN);
     else if (!c->is_enough)
         c3d_text_add(out,
                      " One class lies in so few of the blocks that they are worth %s equal ones, "
                      "fewer than %d: nothing is concluded.",
                      blocks, C3D_COMPARE_MIN_EFFECTIVE);
-    if (!context->has_blocks)
-        c3d_text_add(out, " No blocks are known and every frame counts as one: where frames lie "
-                          "together the intervals are too narrow and every p too small.");
+    say_blocks(context, out);
     c3d_text_add(out,
                  " All of this is about places like those of this list and networks trained on "
-                 "data like these; another region, year or way to label is not covered. "
-                 "McNemar's test, given beside, decides nothing: it takes neighbouring frames "
-                 "as independent.");
+                 "data like these. It says nothing about another region, another year or labels "
+                 "made otherwise. McNemar's test, given beside, decides nothing: it takes "
+                 "neighbouring frames as independent, which they are not.");
 }
 
 void c3d_compare_print_paragraph(const c3d_comparison *comparison,
                                  const c3d_compare_context *context, c3d_text *out)
 {
+    if (context->n_warnings > 0)
+        c3d_text_add(out, "There are warnings, given beside: settle them before you rely on what "
+                          "follows. ");
     say_measure(comparison, context, out);
     for (int k = 1; k < comparison->n_networks; k++) say_network(comparison, k, out);
+    say_terms(comparison, out);
     say_settings(comparison, context, out);
     say_limits(comparison, context, out);
 }

@@ -28,6 +28,10 @@ C3D_CHECKED c3d_status c3d_checkpoint_read_conditions(c3d_tensor_file *file, c3d
 /* Local: one tensor into an arena of the model, as its parameter p. C3D_EDATA names the file. */
 C3D_CHECKED c3d_status c3d_checkpoint_read_param(c3d_tensor_file *file, const char *name,
                                                  c3d_model *model, int p, float *arena);
+/* Local: the step of DIR's checkpoint whose metadata have this checksum, and of its newest one; -1:
+ * none. Bytes are not verified; one that cannot be read is passed over. */
+C3D_CHECKED c3d_status c3d_checkpoint_find_checksum(const char *dir, const char *checksum,
+                                                    int64_t *step_out, int64_t *newest_out);
 /* Local: position, sums, best and patience, without touching parameters. */
 C3D_CHECKED c3d_status c3d_checkpoint_read_state(c3d_tensor_file *file, c3d_run *run);
 C3D_CHECKED c3d_status c3d_checkpoint_read_best(c3d_tensor_file *file, c3d_best *out);

@@ -75,6 +75,36 @@ static c3d_status check_whole(const char *path)
     return st;
 }
 
+static bool has_checksum(const char *path, const char *checksum)
+{
+    c3d_tensor_file *file;
+
+    if (c3d_tensor_file_open(path, &file) != C3D_OK) return false;
+    const char *its = c3d_tensor_file_metadata(file, "checksum");
+    const bool is_it = its && strcmp(its, checksum) == 0;
+    c3d_tensor_file_close(file);
+    return is_it;
+}
+
+c3d_status c3d_checkpoint_find_checksum(const char *dir, const char *checksum, int64_t *step_out,
+                                        int64_t *newest_out)
+{
+    char folder[C3D_PATH_MAX], path[C3D_PATH_MAX];
+    step_list list;
+    c3d_status st = C3D_OK;
+
+    *step_out = *newest_out = -1;
+    C3D_TRY(c3d_path_join(folder, dir, "checkpoints"));
+    C3D_TRY(list_steps(folder, &list));
+    if (list.n > 0) *newest_out = list.steps[0];
+    for (size_t i = 0; i < list.n && *step_out < 0 && st == C3D_OK; i++) {
+        st = path_of(folder, list.steps[i], path);
+        if (st == C3D_OK && has_checksum(path, checksum)) *step_out = list.steps[i];
+    }
+    free(list.steps);
+    return st;
+}
+
 c3d_status c3d_checkpoint_find(const char *dir, char path_out[C3D_PATH_MAX])
 {
     char folder[C3D_PATH_MAX], path[C3D_PATH_MAX];

@@ -131,8 +131,8 @@ static c3d_status match(frozen *list, compared_run *run)
     return check_complete(list, table);
 }
 
-/* Whether any block holds more than one frame. */
-static c3d_status look_for_blocks(const c3d_score_table *table, const int64_t *blocks, bool *out)
+/* Whether no block holds more than one frame. */
+static c3d_status look_at_blocks(const c3d_score_table *table, const int64_t *blocks, bool *out)
 {
     c3d_blocks by_block = { 0 }, by_frame = { 0 };
     int64_t *frames = c3d_calloc(table->n, sizeof *frames);
@@ -141,14 +141,26 @@ static c3d_status look_for_blocks(const c3d_score_table *table, const int64_t *b
     for (size_t i = 0; frames && i < table->n; i++) frames[i] = table->rows[i].frame_id;
     if (st == C3D_OK) st = c3d_blocks_make(frames, table->n, &by_frame);
     if (st == C3D_OK) st = c3d_blocks_make(blocks, table->n, &by_block);
-    if (st == C3D_OK) *out = by_block.n < by_frame.n;
+    if (st == C3D_OK) *out = by_block.n == by_frame.n;
     c3d_blocks_free(&by_block);
     c3d_blocks_free(&by_frame);
     free(frames);
     return st;
 }
 
-c3d_status c3d_match_lists(struct c3d_compared_runs_state *state, bool *has_blocks)
+/* A frame by itself is named as a block of which the lowest frame is that one: where all are named
+ * so, only a known side of the blocks tells that there are any. */
+static bool knows_blocks(const struct c3d_compared_runs_state *state, const frozen *list)
+{
+    if (!list->blocks_from) return false;
+    for (size_t i = 0; i < list->table->n; i++)
+        if (list->blocks[i] != list->table->rows[i].frame_id) return true;
+    for (int r = 0; r < state->n_runs; r++)
+        if (state->runs[r]->table.has_blocks && state->runs[r]->has_block_km) return true;
+    return false;
+}
+
+c3d_status c3d_match_lists(struct c3d_compared_runs_state *state, c3d_compare_context *context)
 {
     const c3d_score_table *table = &state->runs[0]->table;
     frozen list = { .table = table };
@@ -165,5 +177,7 @@ c3d_status c3d_match_lists(struct c3d_compared_runs_state *state, bool *has_bloc
     for (int r = 0; st == C3D_OK && r < state->n_runs; r++) st = match(&list, state->runs[r]);
     free(list.entries);
     free(list.seen);
-    return st == C3D_OK ? look_for_blocks(table, state->blocks, has_blocks) : st;
+    C3D_TRY(st);
+    context->has_blocks = knows_blocks(state, &list);
+    return look_at_blocks(table, state->blocks, &context->are_blocks_lone);
 }

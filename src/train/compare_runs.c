@@ -171,6 +171,8 @@ static c3d_status describe(const c3d_compared_runs_desc *desc, runs_state *state
         if (network->n_runs++ == 0) network->scores = &state->scores[r];
         network->name = out->context.names[state->runs[r]->network];
     }
+    for (int k = 0; k < desc->n_networks; k++)
+        state->networks[k].n_seeds = c3d_compared_n_seeds(state, k);
     out->desc = (c3d_compare_desc){
         .n = table->n,
         .n_outputs = table->n_outputs,
@@ -200,7 +202,8 @@ static c3d_status open_runs(const c3d_compared_runs_desc *desc, c3d_compared_run
     name_networks(out->state, desc, context);
     for (int k = 0; k < desc->n_networks; k++)
         C3D_TRY(add_network(out->state, k, desc->dirs[k], desc->split));
-    C3D_TRY(c3d_match_lists(out->state, &context->has_blocks));
+    C3D_TRY(c3d_match_lists(out->state, context));
+    C3D_TRY(c3d_compared_check(out->state, context));
     C3D_TRY(c3d_compare_settings(out->state, context));
     return describe(desc, out->state, out);
 }
@@ -248,6 +251,7 @@ void c3d_compared_runs_close(c3d_compared_runs *runs)
     for (int i = 0; i < context->n_data; i++) free(context->data[i].values);
     free(context->settings);
     free(context->data);
+    free(context->warnings);
     free(context->names);
     free(context->sources);
     free(context->has_config);

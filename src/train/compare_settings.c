@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEED_KEY "data.seed"
-
 static const char *const fact_names[N_FACTS] = {
     [FACT_DATASET_HASH] = "dataset hash",
     [FACT_FOLD] = "fold",
     [FACT_SAMPLES_SEEN] = "samples seen in training",
+    [FACT_PRECISION] = "precision of scoring",
+    [FACT_CHECKPOINT] = "checkpoint scored",
 };
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -49,8 +49,11 @@ static c3d_status read_dataset_hash(compared_run *run)
 static c3d_status read_evaluation(compared_run *run, const char *split)
 {
     char path[C3D_PATH_MAX], name[64], number[24];
+    const char *precision, *checkpoint;
     long long fold;
+    double block_km;
     c3d_json *json;
+    c3d_status st = C3D_OK;
 
     (void)snprintf(name, sizeof name, "evaluation-%s.json", split);
     C3D_TRY(c3d_path_join(path, run->dir, name));
@@ -60,8 +63,13 @@ static c3d_status read_evaluation(compared_run *run, const char *split)
         (void)snprintf(number, sizeof number, "%lld", fold);
         run->facts[FACT_FOLD] = c3d_strdup(number);
     }
+    if (c3d_json_get_string(json, "precision", &precision))
+        run->facts[FACT_PRECISION] = c3d_strdup(precision);
+    run->has_block_km = c3d_json_get_real(json, "block_km", &block_km) && block_km > 0;
+    if (c3d_json_get_string(json, "checkpoint", &checkpoint))
+        st = c3d_compared_find_checkpoint(run, checkpoint);
     c3d_json_free(json);
-    return C3D_OK;
+    return st;
 }
 
 static c3d_status read_cost(compared_run *run)
@@ -105,6 +113,7 @@ c3d_status c3d_read_beside_scores(compared_run *run, const char *split)
 typedef struct row {
     const char *key;
     const char **values; /* [n_runs] */
+    bool is_of_scoring;
 } row;
 
 /* The different values of a network's runs, "1, 2, 3", in the order of the runs. */
@@ -143,43 +152,11 @@ static c3d_status add_row(struct c3d_compared_runs_state *state, const row *from
         differs = differs || (values[k] && strcmp(values[k], first) != 0);
     }
     if (differs)
-        grown[(*n_rows)++] = (c3d_compare_setting){ .key = from->key, .values = values };
+        grown[(*n_rows)++] = (c3d_compare_setting){ .key = from->key,
+                                                    .values = values,
+                                                    .is_of_scoring = from->is_of_scoring };
     else
         free(values);
-    return C3D_OK;
-}
-
-static c3d_status check_alike(const compared_run *a, const compared_run *b)
-{
-    c3d_config_changes changes = { 0 };
-    c3d_status st = C3D_OK;
-    bool has_other_seed = false;
-
-    c3d_config_diff(&a->config, &b->config, &changes);
-    for (int i = 0; st == C3D_OK && i < changes.n; i++) {
-        const c3d_config_change *change = &changes.items[i];
-        if (strcmp(change->key, SEED_KEY) == 0)
-            has_other_seed = true;
-        else if (!c3d_compare_is_beside(change->key))
-            st = C3D_FAIL(C3D_EDATA,
-                          "%s and %s: %s is %s and %s; runs of one network may differ in "
-                          "%s alone",
-                          a->dir, b->dir, change->key, change->from, change->to, SEED_KEY);
-    }
-    c3d_config_changes_free(&changes);
-    if (st == C3D_OK && !has_other_seed)
-        c3d_log_warn("%s and %s have the same %s: not two draws of the luck of training", a->dir,
-                     b->dir, SEED_KEY);
-    return st;
-}
-
-static c3d_status check_networks(const struct c3d_compared_runs_state *state)
-{
-    for (int r = 1; r < state->n_runs; r++) {
-        const compared_run *run = state->runs[r], *before = state->runs[r - 1];
-        if (run->network == before->network && run->has_config && before->has_config)
-            C3D_TRY(check_alike(before, run));
-    }
     return C3D_OK;
 }
 
@@ -249,6 +226,7 @@ static c3d_status add_data(struct c3d_compared_runs_state *state, c3d_compare_co
     for (int f = 0; st == C3D_OK && f < N_FACTS; f++) {
         for (int r = 0; r < state->n_runs; r++) facts.values[r] = state->runs[r]->facts[f];
         facts.key = fact_names[f];
+        facts.is_of_scoring = f == FACT_PRECISION || f == FACT_CHECKPOINT;
         st = add_row(state, &facts, context->n_networks, &context->data, &context->n_data);
     }
     free(facts.values);
@@ -285,7 +263,6 @@ static void add_costs(const struct c3d_compared_runs_state *state, c3d_compare_c
 
 c3d_status c3d_compare_settings(struct c3d_compared_runs_state *state, c3d_compare_context *context)
 {
-    C3D_TRY(check_networks(state));
     for (int r = 0; r < state->n_runs; r++)
         if (state->runs[r]->has_config) context->has_config[state->runs[r]->network] = true;
     C3D_TRY(add_settings(state, context));
