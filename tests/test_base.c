@@ -219,8 +219,11 @@ static void json_keeps_order_and_rejects_duplicates(void **state)
     assert_int_equal(c3d_json_parse(text, strlen(text), "t", &json), C3D_EDATA);
     c3d_json_set(object, "z", c3d_json_real(0.1));
     c3d_json_set(object, "a", c3d_json_string("\xff latin"));
+    c3d_json_set(object, "b\xe9", c3d_json_int(1)); /* two odd keys stay two */
+    c3d_json_set(object, "b\xe8", c3d_json_int(2));
     char *line = c3d_json_text(object, false);
-    assert_string_equal(line, "{\"z\": 0.10000000000000001, \"a\": \"? latin\"}");
+    assert_string_equal(line, "{\"z\": 0.10000000000000001, \"a\": \"? latin\", \"b?\": 1, "
+                              "\"b??\": 2}");
     free(line);
     c3d_json_free(object);
 }

@@ -6,6 +6,7 @@
 #include "support/cm.h"
 
 #include "data/facts.h"
+#include "train/evaluation.h"
 
 enum { N = 6 };
 
@@ -151,6 +152,76 @@ static void regions_by_centre(void **state)
     assert_int_equal(remove(regions.path), 0);
 }
 
+static c3d_status read_regions(const char *name, c3d_areas *out)
+{
+    c3d_text json = { 0 };
+
+    c3d_text_add(&json, "{\"type\":\"FeatureCollection\",\"features\":[");
+    for (int i = 0; i < 2; i++)
+        c3d_text_add(&json,
+                     "%s{\"type\":\"Feature\",\"properties\":{\"name\":\"%s%d\"},\"geometry\":"
+                     "{\"type\":\"Polygon\",\"coordinates\":[[[%d,0],[%d,0],[%d,1],[%d,0]]]}}",
+                     i > 0 ? "," : "", name, i, i, i + 1, i + 1, i);
+    c3d_text_add(&json, "]}");
+    assert_int_equal(c3d_file_write("long.geojson", json.text, json.length), C3D_OK);
+    c3d_text_free(&json);
+    const c3d_status st = c3d_areas_read("long.geojson", "name", "EPSG:4326", out);
+    assert_int_equal(remove("long.geojson"), 0);
+    return st;
+}
+
+/* Alike for 253 bytes, which end within a character where 31 do. */
+static void names_are_whole(void **state)
+{
+    char name[300] = "";
+    c3d_areas areas;
+
+    (void)state;
+    while (strlen(name) < 252) strcat(name, "\u00e9\u00e9");
+    name[252] = '\0';
+    strcat(name, "xx");
+    assert_int_equal(read_regions(name, &areas), C3D_OK);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(strlen(areas.rows[i].word), 255);
+        assert_memory_equal(areas.rows[i].word, name, 254);
+        assert_int_equal(areas.rows[i].word[254], '0' + (int)i);
+    }
+    c3d_areas_free(&areas);
+    strcat(name, "x");
+    assert_int_equal(read_regions(name, &areas), C3D_EDATA);
+    const char *message = c3d_error_last()->message;
+    assert_non_null(strstr(message, "long.geojson"));
+    assert_non_null(strstr(message, "feature 0"));
+    assert_non_null(strstr(message, "256 bytes"));
+    assert_non_null(strstr(message, "\u00e9\u00e9"));
+}
+
+/* Other ranks wait for rank 0, which must be seen to get on. */
+static void long_lists_tick(void **state)
+{
+    const size_t n = 5000;
+    world w;
+
+    (void)state;
+    make(&w);
+    uint32_t *index = c3d_calloc(n, sizeof *index);
+    size_t *frame = c3d_calloc(n, sizeof *frame);
+    assert_non_null(index);
+    assert_non_null(frame);
+    c3d_sample_facts *facts = c3d_calloc(n, sizeof *facts);
+    assert_non_null(facts);
+    w.list = (c3d_list){ .n = n, .index = index };
+    w.finder.frame = frame;
+    w.found.rows = facts;
+    w.found.n = n;
+    const uint64_t before = c3d_phase_get().n_ticks;
+    assert_int_equal(c3d_facts_hectares(&w.finder), C3D_OK);
+    assert_true(c3d_phase_get().n_ticks >= before + 4);
+    free(index);
+    free(frame);
+    free(facts);
+}
+
 /* At the central meridian of a UTM zone a metre is 1 / 0.9996 on the ground. */
 static void hectares_on_the_ground(void **state)
 {
@@ -184,12 +255,49 @@ static void population_of_labels(void **state)
     assert_int_equal(w.population[0], 3);
 }
 
+/* Alike for their first 30 bytes, the last of which is half a character. */
+static void classes_by_their_whole_names(void **state)
+{
+    static char other[] = "other", first[] = "minas a c\u00e9u aberto com barra\u00e7\u00e3o 1",
+                second[] = "minas a c\u00e9u aberto com barra\u00e7\u00e3o 2";
+    static const float scores[] = { 0.8f, 0.1f, 0.1f, 0.1f, 0.8f, 0.1f, 0.1f, 0.1f, 0.8f };
+    static const int labels[] = { 0, 1, 2 };
+    char *classes[] = { other, first, second };
+    char names[3][64] = { "other", "first", "second" };
+    double weights[] = { 5, 3, 2 };
+    int of[] = { 0, 1, 2 };
+    const c3d_evaluation_strata strata = { .n = 3, .names = names, .weights = weights, .of = of };
+    struct c3d_dataset dataset = { .info = { .n_classes = 3, .classes = classes } };
+    const c3d_evaluation_files files = { .dataset = &dataset, .strata = &strata };
+    c3d_evaluation ev = { .n = 3, .n_outputs = 3 };
+    c3d_json *json = c3d_json_object();
+
+    (void)state;
+    ev.scores = c3d_calloc(C3D_COUNT(scores), sizeof *ev.scores);
+    ev.labels = c3d_calloc(C3D_COUNT(labels), sizeof *ev.labels);
+    assert_true(ev.scores && ev.labels);
+    memcpy(ev.scores, scores, sizeof scores);
+    memcpy(ev.labels, labels, sizeof labels);
+    assert_int_equal(c3d_weighted_to_json(&files, &ev, json), C3D_OK);
+    const c3d_json *weighted = c3d_json_get(json, "area_weighted");
+    for (int k = 0; k < 3; k++) {
+        char key[80];
+        double value;
+        (void)snprintf(key, sizeof key, "area_share %s", classes[k]);
+        assert_true(c3d_json_get_real(c3d_json_get(weighted, key), "value", &value));
+        assert_true(fabs(value - weights[k] / 10) < 1e-12);
+    }
+    c3d_json_free(json);
+    c3d_evaluation_free(&ev);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(squares_of_a_grid),    cmocka_unit_test(blocks_of_a_list),
         cmocka_unit_test(regions_by_centre),    cmocka_unit_test(hectares_on_the_ground),
-        cmocka_unit_test(population_of_labels),
+        cmocka_unit_test(population_of_labels), cmocka_unit_test(names_are_whole),
+        cmocka_unit_test(long_lists_tick),      cmocka_unit_test(classes_by_their_whole_names),
     };
 
     c3d_raster_start();

@@ -285,13 +285,14 @@ typedef struct c3d_sample_facts {
     double missing;  /* share of the pixels of its months that were not observed */
     double class_ha; /* hectares that its label's class covers in the frame; NaN: not known */
 } c3d_sample_facts;
+enum { C3D_REGION_NAME_SIZE = 256 }; /* as long as an area's word may be */
 typedef struct c3d_list_facts {
     size_t n;
     c3d_sample_facts *rows; /* [n] in list order */
     double block_km;        /* side of the blocks' squares; 0: groups, files or single frames */
     bool has_frames;        /* else there is no frames.gpkg, and only block, year, missing */
     int n_regions;
-    char (*regions)[32]; /* [n_regions] sorted */
+    char (*regions)[C3D_REGION_NAME_SIZE]; /* [n_regions] sorted */
     /* How many units a list could have been drawn from, by label: frames of the list's splits that
      * have a label, times the label years that the list has (series: frames). */
     int n_labels;

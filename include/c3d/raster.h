@@ -270,9 +270,10 @@ C3D_CHECKED c3d_status c3d_shapes_draw(const c3d_shapes *shapes, int class_index
                                        c3d_text *out);
 
 /* Polygons with a word each, such as regions of a split. */
+enum { C3D_AREA_WORD_SIZE = 256 };
 typedef struct c3d_area {
-    char word[32];   /* of its field, else its layer's name */
-    char place[128]; /* "layer NAME, feature N", for messages */
+    char word[C3D_AREA_WORD_SIZE]; /* of its field, else its layer's name */
+    char place[128];               /* "layer NAME, feature N", for messages */
     size_t first_ring, n_rings;
 } c3d_area;
 typedef struct c3d_areas {
@@ -285,7 +286,7 @@ typedef struct c3d_areas {
 /* All polygons of all layers of a vector file, transformed to a CRS (long edges are cut up first).
  * A layer without the field gives its name. Inside is what an odd number of an area's rings
  * surround. C3D_EDATA names file, layer and feature: no polygon, not a valid one, no CRS, a CRS
- * without a way to this one, or two of different words that overlap. */
+ * without a way to this one, a word that does not fit, or two of different words that overlap. */
 C3D_CHECKED c3d_status c3d_areas_read(const char *path, const char *field, const char *crs_wkt,
                                       c3d_areas *out);
 void c3d_areas_free(c3d_areas *areas);

@@ -90,14 +90,19 @@ c3d_json *c3d_json_real(double value)
 }
 
 /* Text that is not UTF-8 (a file name, say) loses its odd bytes rather than the document. */
+static void make_plain(char *text)
+{
+    for (char *p = text; *p; p++)
+        if ((unsigned char)*p >= 128) *p = '?';
+}
+
 c3d_json *c3d_json_string(const char *value)
 {
     json_t *json = value ? json_string(value) : json_null();
 
     if (json) return json;
     char *plain = c3d_strdup(value);
-    for (char *p = plain; *p; p++)
-        if ((unsigned char)*p >= 128) *p = '?';
+    make_plain(plain);
     json = checked(json_string(plain));
     free(plain);
     return json;
@@ -113,7 +118,18 @@ c3d_json *c3d_json_copy(const c3d_json *json)
 
 void c3d_json_set(c3d_json *object, const char *key, c3d_json *value)
 {
-    C3D_ASSERT(json_object_set_new(object, key, value) == 0);
+    json_t *name = json_string(key);
+    c3d_text plain = { 0 };
+
+    if (!name) {
+        c3d_text_add(&plain, "%s", key);
+        make_plain(plain.text);
+        while (json_object_get(object, plain.text)) /* two of them stay two */
+            c3d_text_add(&plain, "?");
+    }
+    json_decref(name);
+    C3D_ASSERT(json_object_set_new(object, plain.text ? plain.text : key, value) == 0);
+    c3d_text_free(&plain);
 }
 
 void c3d_json_append(c3d_json *array, c3d_json *value)

@@ -49,6 +49,7 @@ static c3d_status find_own(const fact_finder *in)
     for (size_t i = 0; st == C3D_OK && i < in->list->n; i++) {
         const c3d_sample *sample = &dataset->samples.rows[in->list->index[i]];
         c3d_sample_facts *fact = &in->facts->rows[i];
+        if (i % 1024 == 0) c3d_phase_tick();
         *fact = (c3d_sample_facts){ .block = sample->frame_id,
                                     .region = -1,
                                     .year = year_of(dataset, in->list->index[i]),

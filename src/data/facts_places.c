@@ -7,6 +7,8 @@
 
 /* ---- regions --------------------------------------------------------------------------------- */
 
+_Static_assert((int)C3D_REGION_NAME_SIZE == (int)C3D_AREA_WORD_SIZE, "a region is an area's word");
+
 typedef struct region_search {
     c3d_areas areas;
     double (*boxes)[4]; /* [areas.n] */
@@ -21,7 +23,7 @@ static int by_name(const void *a, const void *b)
 static c3d_status name_regions(region_search *in, c3d_list_facts *facts)
 {
     const size_t n = in->areas.n;
-    char(*names)[32] = c3d_calloc(n + 1, sizeof *names);
+    char(*names)[C3D_REGION_NAME_SIZE] = c3d_calloc(n + 1, sizeof *names);
 
     if (!names) return C3D_ENOMEM;
     for (size_t i = 0; i < n; i++) memcpy(names[i], in->areas.rows[i].word, sizeof *names);
@@ -90,6 +92,7 @@ static c3d_status search(const fact_finder *in, region_search *search_in)
     find_boxes(search_in);
     for (size_t i = 0; i < in->list->n; i++) {
         double at[2];
+        if (i % 1024 == 0) c3d_phase_tick();
         if (!find_centre(in->frames, in->frame[i], at)) continue;
         for (size_t a = 0; a < n && in->facts->rows[i].region < 0; a++)
             if (is_inside(search_in, a, at)) in->facts->rows[i].region = search_in->name_of[a];
@@ -175,6 +178,7 @@ c3d_status c3d_facts_hectares(const fact_finder *in)
     for (size_t i = 0; st == C3D_OK && i < in->list->n; i++) {
         const c3d_sample *sample = &in->dataset->samples.rows[in->list->index[i]];
         double hectares = 0;
+        if (i % 1024 == 0) c3d_phase_tick();
         if (in->frame[i] == (size_t)-1 || in->frames->rows[in->frame[i]].source > 0) continue;
         const double share = class_share(in->frames, in->frame[i], sample);
         if (isnan(share)) continue;

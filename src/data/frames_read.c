@@ -332,7 +332,10 @@ static c3d_status read_rows(reading *in)
         (has_hard(frames, in->layer) && frames->hard == NULL))
         return C3D_ENOMEM;
     C3D_TRY(find_columns(in));
-    for (size_t row = 0; row < frames->n; row++) C3D_TRY(read_row(in, row));
+    for (size_t row = 0; row < frames->n; row++) {
+        if (row % 1024 == 0) c3d_phase_tick();
+        C3D_TRY(read_row(in, row));
+    }
     return check_folds(in);
 }
 

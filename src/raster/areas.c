@@ -61,18 +61,29 @@ static c3d_status grow(reading *in)
     return C3D_OK;
 }
 
+static c3d_status take_word(const reading *in, c3d_area *area, const char *word)
+{
+    const size_t n = strlen(word);
+
+    if (n >= sizeof area->word)
+        return C3D_FAIL(C3D_EDATA, "%s: %s: its name has %zu bytes, at most %zu can be held: %.60s",
+                        in->path, area->place, n, sizeof area->word - 1, word);
+    memcpy(area->word, word, n + 1);
+    return C3D_OK;
+}
+
 static c3d_status take_feature(reading *in, OGRLayerH layer, OGRFeatureH feature, int field)
 {
     OGRSpatialReferenceH from = OGR_L_GetSpatialRef(layer);
     OGRGeometryH shape = OGR_F_GetGeometryRef(feature);
+    const char *word = field >= 0 ? OGR_F_GetFieldAsString(feature, field) : OGR_L_GetName(layer);
     c3d_area area;
     c3d_status st;
 
     C3D_TRY(grow(in));
     (void)snprintf(area.place, sizeof area.place, "layer %.60s, feature %lld", OGR_L_GetName(layer),
                    (long long)OGR_F_GetFID(feature));
-    (void)snprintf(area.word, sizeof area.word, "%s",
-                   field >= 0 ? OGR_F_GetFieldAsString(feature, field) : OGR_L_GetName(layer));
+    C3D_TRY(take_word(in, &area, word));
     if (!shape || OGR_G_IsEmpty(shape)) return refuse(in, &area, "it has no geometry");
     if (!is_polygon(shape)) return refuse(in, &area, "it is no polygon");
     if (!from) return refuse(in, &area, "its layer has no coordinate reference system");
@@ -104,6 +115,7 @@ static c3d_status read_layer(reading *in, OGRLayerH layer)
     OGR_L_ResetReading(layer);
     while (st == C3D_OK && (feature = OGR_L_GetNextFeature(layer)) != NULL) {
         st = take_feature(in, layer, feature, field);
+        c3d_phase_tick();
         OGR_F_Destroy(feature);
     }
     return st;
@@ -184,6 +196,7 @@ static c3d_status check_overlaps(const reading *in)
     for (size_t i = 0; i < n; i++) {
         const c3d_area *area = &in->areas.rows[i];
         OGR_G_GetEnvelope(in->shapes[i], &boxes[i]);
+        c3d_phase_tick();
         for (size_t j = 0; j < i && st == C3D_OK && has_geos(); j++) {
             const c3d_area *other = &in->areas.rows[j];
             if (!do_boxes_meet(&boxes[i], &boxes[j]) || strcmp(area->word, other->word) == 0)

@@ -33,6 +33,7 @@ static c3d_status read_rows(c3d_vector *vector, OGRLayerH layer)
     c3d_gdal_clear();
     OGR_L_ResetReading(layer);
     while ((feature = OGR_L_GetNextFeature(layer)) != NULL) {
+        c3d_phase_tick();
         if (vector->n_rows == capacity) {
             const size_t wanted = capacity ? 2 * capacity : 1024;
             OGRFeatureH *rows = realloc(vector->rows, wanted * sizeof *rows);

@@ -232,13 +232,12 @@ static void add_classes(const c3d_evaluation_files *files, const c3d_weighted *w
                         { "recall", &w->recall[k] },
                         { "area_share", &w->area[k] } };
         for (size_t i = 0; i < C3D_COUNT(figures); i++) {
-            char key[64], name[24];
-            if (n_outputs > 1)
-                (void)snprintf(key, sizeof key, "%s %.30s", figures[i].name,
-                               c3d_dataset_class_name(info, k, name));
-            else
-                (void)snprintf(key, sizeof key, "%s", figures[i].name);
-            c3d_json_set(to, key, c3d_figure_json(figures[i].figure));
+            char name[24];
+            c3d_text key = { 0 };
+            c3d_text_add(&key, "%s", figures[i].name);
+            if (n_outputs > 1) c3d_text_add(&key, " %s", c3d_dataset_class_name(info, k, name));
+            c3d_json_set(to, key.text, c3d_figure_json(figures[i].figure));
+            c3d_text_free(&key);
         }
     }
 }

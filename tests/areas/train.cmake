@@ -1,5 +1,5 @@
 c3d_test(test_scores LABELS unit LINKS c3d_score)
-c3d_test(test_facts LABELS unit LINKS c3d_data)
+c3d_test(test_facts LABELS unit LINKS c3d_train)
 c3d_test(test_sheet LABELS unit LINKS c3d_score ARGS ${CMAKE_CURRENT_SOURCE_DIR}/golden/scores.json)
 set(optimizer_fixture ${CMAKE_CURRENT_SOURCE_DIR}/golden/optimizer.safetensors)
 c3d_test(test_optimizer LABELS unit LINKS c3d_train ARGS ${optimizer_fixture} ref)
