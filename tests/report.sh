@@ -2,7 +2,7 @@
 # c3d-report on runs made up here: what the page must say, and what it must say when a file is
 # missing or broken.
 set -euo pipefail
-rm -rf a b c gap compared data page.html nobin
+rm -rf a b c d gap compared data page.html nobin
 mkdir -p a b data
 failures=0
 fail() {
@@ -10,6 +10,7 @@ fail() {
     failures=$((failures + 1))
 }
 has() { grep -qF -- "$2" "$1" || fail "$1 has no: $2"; }
+hasnt() { if grep -qF -- "$2" "$1"; then fail "$1 has: $2"; fi; }
 ends() { # CODE MESSAGE-PART COMMAND...
     local code=$1 part=$2 status=0
     shift 2
@@ -89,6 +90,47 @@ has page.html '<td class=num>12</td><td class=num>5</td><td class=num>&lt; 0.000
 has page.html '<td class=name>not known</td>'
 if command -v gnuplot >/dev/null; then has page.html "b&#39; -0.0412 (-0.0701 to -0.0123)"; fi
 ends 3 "b: no comparison.json; c3d-evaluate --compare writes it" "$report" a --comparison b --out page.html
+
+# what was drawn again, as the evaluation says; bands only where it has them
+blocks_of_a() { # N_BLOCKS BLOCK_KM LOW
+    evaluation 00000000000000aa 70 |
+        sed "s/\"n\":200,/\"n\":200,\"n_blocks\":$1,\"block_km\":$2,\"checkpoint\":\"c1\",\"curves\":{\"roc\":{\"fpr\":[0,1],\"tpr\":[0,1],\"low\":[$3,$3],\"high\":[1,1]}},/" >d/evaluation-test.json
+    ends 0 "1 run" "$report" d --out page.html
+}
+cp -r a d
+blocks_of_a 57 10 0
+has page.html '200 samples in 57 spatial blocks of 10 km.'
+has page.html '<li>bands and bars: 95 % intervals</li>'
+hasnt page.html 'taken as independent'
+blocks_of_a 57 null 0
+has page.html '200 samples in 57 groups or frames, taken as independent.'
+has page.html '<p class=warn>These samples were not drawn again by squares'
+hasnt page.html 'spatial block'
+blocks_of_a 9 10 null
+has page.html 'Fewer than 10 blocks'
+has page.html '<li>bars: 95 % intervals</li>'
+hasnt page.html 'bands and bars'
+
+# a history is shown beside the scores of its own checkpoint alone
+printf 'frame_id,month,score,valid_share\n4,2021-01,0.1,1\n4,2021-02,0.9,1\n5,2021-01,0.2,1\n5,2021-02,0.8,1\n' >d/history-test.csv
+printf 'frame_id,label,first_month,lasting_month,first_label_year,lasting_lag\n4,0,2021-02,2021-02,2021,1\n5,0,2021-02,2021-02,,\n' >d/detections-test.csv
+echo '{"schema":1,"split":"test","checkpoint":"c1"}' >d/history-test.json
+ends 0 "1 run" "$report" d --out page.html
+# of two negative samples one is of a place with a positive year
+has page.html 'A lasting detection in 1 of 1 places with a positive label and in 1 of 1 others'
+has page.html '+ frame 4'
+has page.html '- frame 5'
+hasnt page.html 'of another checkpoint'
+hasnt page.html 'of which checkpoint'
+echo '{"schema":1,"split":"test","checkpoint":"c2"}' >d/history-test.json
+ends 0 "1 run" "$report" d --out page.html
+has page.html 'd: history-test.csv is of another checkpoint than the scores above and is not shown'
+hasnt page.html 'A lasting detection'
+rm d/history-test.json
+ends 0 "1 run" "$report" d --out page.html
+has page.html 'd: history-test.csv does not say of which checkpoint it is'
+has page.html 'A lasting detection'
+rm -r d
 
 # K classes: means, each class, the confusion matrix; a run of one output beside it keeps its tables
 cp -r a c

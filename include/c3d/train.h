@@ -150,9 +150,10 @@ int c3d_months_since(int year, c3d_date date);
 
 /* `c3d-evaluate --history` (docs/evaluation.md): the frames of a list in all their stored months,
  * and what single months weigh in some of its samples. Files are written by rank 0:
- * DIR/history-SPLIT.csv, detections-SPLIT.csv, occlusion-SPLIT.csv; the same bytes on any number of
- * ranks. The score is that of label 1, or of K classes that of any but class 0. C3D_ESTOPPED on all
- * ranks when one was asked to stop. */
+ * DIR/history-SPLIT.csv, detections-SPLIT.csv, history-SPLIT.json (of which checkpoint), and
+ * occlusion-SPLIT.csv, removed where none is asked for; the same bytes on any number of ranks. The
+ * score is that of label 1, or of K classes that of any but class 0. C3D_ESTOPPED on all ranks when
+ * one was asked to stop. */
 typedef struct c3d_history_desc {
     const c3d_evaluator_desc *evaluator; /* that the list's samples were scored with */
     c3d_tensor_file *file;               /* its parameters */

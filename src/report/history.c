@@ -13,6 +13,7 @@ typedef struct history {
     const char *split;
     c3d_csv scores, places, months; /* months: occlusion-SPLIT.csv */
     bool has_months;
+    enum { OF_THIS, OF_ANOTHER, OF_UNKNOWN } origin; /* the checkpoint, by the evaluation's */
     size_t *first; /* [places.n_rows + 1] of a place's rows in scores */
 } history;
 
@@ -66,6 +67,24 @@ static c3d_status read_csv(const history *h, const char *what, c3d_csv *out, boo
     C3D_TRY(c3d_path_join(path, h->run->path, name));
     *is_there = c3d_path_exists(path);
     return *is_there ? c3d_csv_read(path, out) : C3D_OK;
+}
+
+/* Without an evaluation there is nothing it could be taken for. */
+static c3d_status find_origin(history *h, const c3d_json *evaluation)
+{
+    char path[C3D_PATH_MAX], name[64];
+    const char *of = NULL, *evaluated = NULL;
+    c3d_json *json = NULL;
+
+    (void)c3d_json_get_string(evaluation, "checkpoint", &evaluated);
+    if (!evaluated) return C3D_OK;
+    (void)snprintf(name, sizeof name, "history-%s.json", h->split);
+    C3D_TRY(c3d_path_join(path, h->run->path, name));
+    if (c3d_path_exists(path)) C3D_TRY(c3d_json_read(path, &json));
+    (void)c3d_json_get_string(json, "checkpoint", &of);
+    h->origin = !of ? OF_UNKNOWN : strcmp(of, evaluated) == 0 ? OF_THIS : OF_ANOTHER;
+    c3d_json_free(json);
+    return C3D_OK;
 }
 
 static c3d_status read_history(history *h, bool *is_there)
@@ -269,6 +288,13 @@ static int by_since(const void *a, const void *b)
     return x->row < y->row ? -1 : x->row > y->row;
 }
 
+/* By the list's samples, or by any label year. */
+static bool is_positive(const history *h, size_t place)
+{
+    return real_of(&h->places, place, "label") > 0 ||
+           *text_of(&h->places, place, "first_label_year") != '\0';
+}
+
 /* Positive places by the month they were found in, then the others; how many are drawn. */
 static size_t choose_places(const history *h, order *all)
 {
@@ -276,7 +302,7 @@ static size_t choose_places(const history *h, order *all)
 
     for (size_t i = 0; i < h->places.n_rows; i++) {
         const char *lasting = text_of(&h->places, i, "lasting_month");
-        all[i] = (order){ i, real_of(&h->places, i, "label") > 0,
+        all[i] = (order){ i, is_positive(h, i),
                           *lasting ? lasting : text_of(&h->places, i, "first_month"), 0 };
         for (size_t r = h->first[i]; r < h->first[i + 1]; r++)
             all[i].highest = fmax(all[i].highest, real_of(&h->scores, r, "score"));
@@ -446,7 +472,7 @@ static void add_counts(const history *h, c3d_text *out)
 
     if (!lags) return;
     for (size_t i = 0; i < h->places.n_rows; i++) {
-        const int positive = real_of(&h->places, i, "label") > 0;
+        const int positive = is_positive(h, i);
         const double lag = real_of(&h->places, i, "lasting_lag");
         n[positive]++;
         n_found[positive] += *text_of(&h->places, i, "lasting_month") != '\0';
@@ -466,11 +492,25 @@ static void add_counts(const history *h, c3d_text *out)
     free(lags);
 }
 
+static void warn_of_origin(report_page *page, const history *h, const char *what)
+{
+    c3d_text text = { 0 };
+
+    c3d_text_add(&text, "%s: history-%s.csv %s; c3d-evaluate --history writes it again.",
+                 h->run->label, h->split, what);
+    report_add_warning(&page->text, text.text);
+    c3d_text_free(&text);
+}
+
 static void add_history(report_page *page, const history *h)
 {
     c3d_text_add(&page->text, "<h3 class=split>");
     c3d_text_add_html(&page->text, h->run->label);
     c3d_text_add(&page->text, ", %s</h3>\n", h->split);
+    if (h->origin == OF_UNKNOWN)
+        warn_of_origin(page, h,
+                       "does not say of which checkpoint it is: the scores above may be "
+                       "of another one");
     add_counts(h, &page->text);
     c3d_text_add(&page->text, "<div class=beside><div>\n");
     add_places(h, &page->text);
@@ -486,10 +526,15 @@ static void add_run(report_page *page, const report_run *run, bool *is_begun)
     for (int s = 0; s < REPORT_SPLITS; s++) {
         history h = { .run = run, .split = report_split_names[s] };
         bool is_there = false;
-        const c3d_status st = read_history(&h, &is_there);
+        c3d_status st = read_history(&h, &is_there);
+        if (is_there && st == C3D_OK) st = find_origin(&h, run->evaluations[s]);
         if (is_there && !*is_begun) report_begin_section(page, "history", "Progress in time");
         *is_begun |= is_there;
-        if (is_there && st == C3D_OK)
+        if (is_there && st == C3D_OK && h.origin == OF_ANOTHER)
+            warn_of_origin(page, &h,
+                           "is of another checkpoint than the scores above and is not "
+                           "shown");
+        else if (is_there && st == C3D_OK)
             add_history(page, &h);
         else if (is_there)
             report_add_warning(&page->text, c3d_error_last()->message);

@@ -132,6 +132,12 @@ static void tell_area(c3d_text *alt, const report_run *run, const c3d_json *metr
         c3d_text_add(alt, "no %s", what->area);
 }
 
+/* Lists of few blocks have none. */
+static bool has_band(const c3d_json *of)
+{
+    return isfinite(real_at(c3d_json_get(of, "low"), 0));
+}
+
 static void add_curve(report_page *page, int split, const curve *what)
 {
     c3d_text blocks = { 0 }, bands = { 0 }, lines = { 0 }, alt = { 0 };
@@ -144,7 +150,7 @@ static void add_curve(report_page *page, int split, const curve *what)
         if (!of || add_block(&blocks, i, of, what) == 0) continue;
         const char *color = report_color(i);
         tell_area(&alt, &page->runs[i], c3d_json_get(evaluation, "metrics"), what);
-        if (has_bands && isfinite(real_at(c3d_json_get(of, "low"), 0)))
+        if (has_bands && has_band(of))
             c3d_text_add(&bands, "%s$run%d using 1:3:4 with filledcurves lc rgb '#cc%s' notitle",
                          bands.length ? ", " : "plot ", i, color + 1);
         c3d_text_add(&lines, ", $run%d using 1:2 with lines lw 2 lc rgb '%s' notitle", i, color);
@@ -234,6 +240,17 @@ static bool has_any(const report_page *page, int split, const char *key)
     return false;
 }
 
+/* As they are drawn: bars of calibration always are. */
+static bool has_bands(const report_page *page, int split)
+{
+    for (int i = 0; i < page->n_runs && page->n_runs <= BANDS_MAX; i++) {
+        const c3d_json *of = c3d_json_get(page->runs[i].evaluations[split], "curves");
+        for (size_t c = 0; c < C3D_COUNT(curves); c++)
+            if (has_band(c3d_json_get(of, curves[c].name))) return true;
+    }
+    return false;
+}
+
 void report_add_quality(report_page *page, int split)
 {
     c3d_text *out = &page->text;
@@ -251,7 +268,8 @@ void report_add_quality(report_page *page, int split)
     c3d_text_add(out,
                  "%s<li>dotted: what chance gives, and what a calibrated score would</li>"
                  "</ul>\n<div class=plots>\n",
-                 page->n_runs <= BANDS_MAX ? "<li>bands and bars: 95 % intervals</li>" : "");
+                 has_bands(page, split) ? "<li>bands and bars: 95 % intervals</li>"
+                                        : "<li>bars: 95 % intervals</li>");
     for (size_t i = 0; i < C3D_COUNT(curves); i++) add_curve(page, split, &curves[i]);
     add_calibration(page, split);
     c3d_text_add(out, "</div>\n");

@@ -194,6 +194,35 @@ static const char *list_hash(const report_run *run, int split)
     return hash;
 }
 
+/* What is drawn again for the intervals. */
+static void add_blocks(c3d_text *out, const c3d_json *evaluation)
+{
+    const c3d_json *km = c3d_json_get(evaluation, "block_km");
+    long long n;
+    double side;
+
+    if (!c3d_json_get_int(evaluation, "n_blocks", &n)) return;
+    if (c3d_json_real_value(km, &side))
+        c3d_text_add(out, " in %lld spatial block%s of %.3g km", n, n == 1 ? "" : "s", side);
+    else if (km)
+        c3d_text_add(out, " in %lld group%s or frame%s, taken as independent", n, n == 1 ? "" : "s",
+                     n == 1 ? "" : "s");
+    else /* of a version that did not write it */
+        c3d_text_add(out, " in %lld block%s", n, n == 1 ? "" : "s");
+}
+
+static void warn_of_blocks(c3d_text *out, const c3d_json *evaluation)
+{
+    const c3d_json *km = c3d_json_get(evaluation, "block_km");
+    double side;
+
+    if (!km || c3d_json_real_value(km, &side)) return;
+    report_add_warning(out,
+                       "These samples were not drawn again by squares of the map (data.block_km): "
+                       "their places were not known, or they came in groups. Where groups or "
+                       "frames have neighbours like them, the intervals are too narrow.");
+}
+
 static void add_list_note(report_page *page, int split)
 {
     const report_run *first = NULL;
@@ -217,8 +246,8 @@ static void add_list_note(report_page *page, int split)
     }
     c3d_text_add(&page->text, "<p>%s%lld samples",
                  n_evaluated > 1 ? "All on the same list of " : "", n);
-    if (c3d_json_get_int(first->evaluations[split], "n_blocks", &n_blocks))
-        c3d_text_add(&page->text, " in %lld spatial block%s", n_blocks, n_blocks == 1 ? "" : "s");
+    (void)c3d_json_get_int(first->evaluations[split], "n_blocks", &n_blocks);
+    add_blocks(&page->text, first->evaluations[split]);
     if (n_evaluated > 1) {
         c3d_text_add(&page->text, " (<code>");
         c3d_text_add_html(&page->text, list_hash(first, split));
@@ -231,6 +260,7 @@ static void add_list_note(report_page *page, int split)
                      "neighbours are not.",
                      C3D_BLOCKS_MIN);
     c3d_text_add(&page->text, "</p>\n");
+    warn_of_blocks(&page->text, first->evaluations[split]);
 }
 
 static void add_split(report_page *page, int split)
@@ -256,10 +286,12 @@ static bool is_evaluated(const report_page *page, int split)
 
 static void add_interval_note(c3d_text *out)
 {
-    c3d_text_add(out, "<p class=note>Ranges are 95 %% intervals: where the list has enough spatial "
-                      "blocks, of a bootstrap that draws whole blocks; else Wilson's for shares, "
-                      "which takes neighbours for independent. They stand for the sampling of the "
-                      "test list alone, not for another region or another training run.</p>\n");
+    c3d_text_add(
+        out,
+        "<p class=note>Ranges are 95 %% intervals: where the list has enough blocks "
+        "(see there which), of a bootstrap that draws whole blocks; else Wilson's "
+        "for shares, which takes neighbours for independent. They stand for the sampling of the "
+        "test list alone, not for another region or another training run.</p>\n");
 }
 
 void report_add_scores(report_page *page)

@@ -44,7 +44,7 @@ typedef struct c3d_history_view {
 C3D_CHECKED c3d_status c3d_history_score_view(const c3d_history_desc *desc,
                                               const c3d_history_view *of, float **out);
 
-/* Rank 0: the files, and what they say in a few lines. */
+/* Rank 0: the files, and what they say in a few lines; those of an earlier history are gone. */
 C3D_CHECKED c3d_status c3d_history_write(const c3d_history *history);
 /* The samples that single months are taken from, scored and written. COLLECTIVE. */
 C3D_CHECKED c3d_status c3d_history_occlude(const c3d_history *history);

@@ -1,19 +1,55 @@
 /* history-SPLIT.csv and detections-SPLIT.csv, and what they say in a few lines. */
 #include "train/history.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static c3d_status open_file(const c3d_history *h, const char *what, char path[C3D_PATH_MAX],
-                            FILE **out)
+static c3d_status name_file(const c3d_history *h, const char *what, const char *ending,
+                            char path[C3D_PATH_MAX])
 {
     char name[64];
 
-    (void)snprintf(name, sizeof name, "%s-%s.csv", what, h->desc->split);
-    C3D_TRY(c3d_path_join(path, h->desc->dir, name));
+    (void)snprintf(name, sizeof name, "%s-%s.%s", what, h->desc->split, ending);
+    return c3d_path_join(path, h->desc->dir, name);
+}
+
+static c3d_status open_file(const c3d_history *h, const char *what, char path[C3D_PATH_MAX],
+                            FILE **out)
+{
+    C3D_TRY(name_file(h, what, "csv", path));
     return c3d_file_open_new(path, out);
+}
+
+/* Of an earlier history: what is not written again would stand for another network. */
+static c3d_status remove_file(const c3d_history *h, const char *what, const char *ending)
+{
+    char path[C3D_PATH_MAX];
+
+    C3D_TRY(name_file(h, what, ending, path));
+    if (remove(path) == 0 || errno == ENOENT) return C3D_OK;
+    return C3D_FAIL(C3D_EIO, "%s: cannot be removed: %s", path, strerror(errno));
+}
+
+/* history-SPLIT.json says whose the tables are; it comes last. */
+static c3d_status write_origin(const c3d_history *h)
+{
+    const char *checkpoint = c3d_tensor_file_metadata(h->desc->file, "checksum");
+    char path[C3D_PATH_MAX];
+
+    C3D_TRY(name_file(h, "history", "json", path));
+    c3d_json *json = c3d_json_object();
+    c3d_json_set(json, "schema", c3d_json_int(1));
+    c3d_json_set(json, "split", c3d_json_string(h->desc->split));
+    c3d_json_set(json, "checkpoint", c3d_json_string(checkpoint));
+    c3d_json_set(json, "threshold", c3d_json_real(h->desc->threshold));
+    c3d_json_set(json, "lasting", c3d_json_int(h->desc->n_lasting));
+    c3d_json_set(json, "window_months", c3d_json_int(h->n_shown));
+    const c3d_status st = c3d_json_write(path, json);
+    c3d_json_free(json);
+    return st;
 }
 
 static double window_share(const c3d_history *h, const float *shares, int last)
@@ -181,7 +217,8 @@ static c3d_status say(const c3d_history *h, const places *all)
 
     for (size_t f = 0; f < h->n_frames; f++) {
         const c3d_detection *found = &all->rows[f].found;
-        const int positive = h->labels[f] > 0;
+        /* a negative sample of one year is no sign that there never was a positive one */
+        const int positive = h->labels[f] > 0 || all->rows[f].label_year > 0;
         n[positive]++;
         n_lasting[positive] += found->lasting >= 0;
         n_brief[positive] += found->lasting < 0 && found->first >= 0;
@@ -209,10 +246,13 @@ static c3d_status say(const c3d_history *h, const places *all)
 c3d_status c3d_history_write(const c3d_history *history)
 {
     places all = { 0 };
-    c3d_status st = write_scores(history);
+    c3d_status st = remove_file(history, "history", "json");
 
+    if (st == C3D_OK) st = remove_file(history, "occlusion", "csv");
+    if (st == C3D_OK) st = write_scores(history);
     if (st == C3D_OK) st = detect(history, &all);
     if (st == C3D_OK) st = write_places(history, &all);
+    if (st == C3D_OK) st = write_origin(history);
     if (st == C3D_OK) st = say(history, &all);
     free(all.rows);
     return st;
