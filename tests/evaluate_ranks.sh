@@ -39,6 +39,24 @@ for n in 1 2 3 7; do
 done
 grep -q "^0\.[0-9]" still1/validation.csv || fail "no validation while training"
 
+# strata: each has samples, a frame is in one, and labels as strata say nothing of their area
+{ echo class,weight; echo other,3; echo mining,1; } >strata.csv
+expect 0 "$C3D_BIN/c3d-evaluate" run --out files-1 --strata strata.csv --checkpoint last
+grep -q '"area_weighted"' files-1/evaluation-test.json || fail "nothing is weighted by area"
+! grep -q '"area_share"' files-1/evaluation-test.json || fail "the weights themselves are told as a result"
+echo nobody,1 >>strata.csv
+expect 3 "$C3D_BIN/c3d-evaluate" run --out files-1 --strata strata.csv --checkpoint last
+says "strata.csv: stratum nobody has the weight 1, but no sample"
+{ echo frame_id,stratum,weight; tail -n +2 files-1/scores-test.csv | cut -d, -f2 | sort -nu |
+    awk '{ print $1 (NR % 2 ? ",east,2" : ",west,1") }'; } >strata.csv
+expect 0 "$C3D_BIN/c3d-evaluate" run --out files-1 --strata strata.csv --checkpoint last
+grep -q '"area_share"' files-1/evaluation-test.json || fail "no share of the area"
+echo "$(sed -n 2p strata.csv | cut -d, -f1),west,1" >>strata.csv
+expect 3 "$C3D_BIN/c3d-evaluate" run --out files-1 --strata strata.csv --checkpoint last
+says "strata.csv:$(wc -l <strata.csv): frame $(sed -n 2p strata.csv | cut -d, -f1) is in stratum west here and in east in line 2"
+expect 2 "$C3D_BIN/c3d-evaluate" run --out files-1 --choose f1,recall=0.9,f1 --checkpoint last
+says "--choose: f1 is there twice"
+
 # a network that takes seconds, of another seed
 expect 0 "$train" "$config" --set run.dir=wide --set train.max_steps=1 --set model.width=48 --set data.seed=9
 

@@ -318,6 +318,33 @@ static void classes_are_compared(void **state)
     assert_int_equal(c3d_compare(&h.desc, &c), C3D_EDATA);
 }
 
+/* The third class in two of 30 blocks: one of eight replicates is without it. */
+static void a_mean_is_over_the_same_classes(void **state)
+{
+    static hand h = { .n_networks = 2, .n_runs = { 1, 1 } };
+    const double skills[] = { 1, 1 };
+
+    (void)state;
+    make_list(&h, 300, 30, skills);
+    h.desc.n_outputs = 3;
+    for (size_t i = 0; i < 300; i++) {
+        h.labels[i] = i < 20 ? 2 : (int32_t)(i % 2);
+        for (int k = 0; k < 2; k++)
+            for (int c = 0; c < 3; c++)
+                h.scores[k][0][3 * i + (size_t)c] = (float)(0.3 + 0.2 * (h.labels[i] == c) +
+                                                            0.1 * normal((uint64_t)(3 * k + c), i));
+    }
+    const c3d_compared_network got = compared(&h, 1);
+    const int means[] = { C3D_COMPARE_AUC, C3D_COMPARE_AVERAGE_PRECISION,
+                          C3D_COMPARE_COUNTS + C3D_METRIC_RECALL,
+                          C3D_COMPARE_COUNTS + C3D_METRIC_BALANCED_ACCURACY };
+    for (size_t m = 0; m < C3D_COUNT(means); m++) {
+        assert_true(isfinite(got.values[means[m]].value) && isnan(got.values[means[m]].low));
+        assert_true(isnan(got.differences[means[m]].low));
+    }
+    assert_true(isfinite(got.values[C3D_COMPARE_COUNTS + C3D_METRIC_ACCURACY].low));
+}
+
 static void one_label_is_refused(void **state)
 {
     static hand h = { .n_networks = 2, .n_runs = { 1, 1 } };
@@ -333,10 +360,15 @@ static void one_label_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(distributions_are_scipys),    cmocka_unit_test(tests_are_statsmodels),
-        cmocka_unit_test(interval_is_as_defined),      cmocka_unit_test(copies_do_not_differ),
-        cmocka_unit_test(a_large_difference_is_found), cmocka_unit_test(few_blocks_decide_nothing),
-        cmocka_unit_test(no_spread_is_no_certainty),   cmocka_unit_test(classes_are_compared),
+        cmocka_unit_test(distributions_are_scipys),
+        cmocka_unit_test(tests_are_statsmodels),
+        cmocka_unit_test(interval_is_as_defined),
+        cmocka_unit_test(copies_do_not_differ),
+        cmocka_unit_test(a_large_difference_is_found),
+        cmocka_unit_test(few_blocks_decide_nothing),
+        cmocka_unit_test(no_spread_is_no_certainty),
+        cmocka_unit_test(classes_are_compared),
+        cmocka_unit_test(a_mean_is_over_the_same_classes),
         cmocka_unit_test(one_label_is_refused),
     };
     return cmocka_run_group_tests_name("compare", tests, NULL, NULL);

@@ -226,6 +226,122 @@ static void few_blocks_have_formulas(void **state)
     c3d_sheet_free(&s);
 }
 
+/* Samples enough of both labels everywhere, but for `last` blocks that alone have positives. */
+static void cluster(fixture *f, size_t n_blocks, size_t last)
+{
+    f->desc = (c3d_sheet_desc){ .scores = f->scores,
+                                .labels = f->labels,
+                                .n = 300,
+                                .n_outputs = 1,
+                                .blocks = f->blocks,
+                                .n_thresholds = 1,
+                                .thresholds = { 0.5 },
+                                .with_curves = true };
+    for (size_t i = 0; i < 300; i++) {
+        f->blocks[i] = (int64_t)(i % n_blocks);
+        f->labels[i] = i % n_blocks >= n_blocks - last && i % 3 > 0;
+        f->scores[i] = (float)((double)(i * 37 % 100) / 160 + 0.3 * f->labels[i]);
+    }
+}
+
+/* 30 blocks, positives in four of them: what counts them has no interval by blocks, and says so. */
+static void labels_in_few_blocks_are_said(void **state)
+{
+    fixture f;
+    c3d_sheet s;
+
+    (void)state;
+    cluster(&f, 30, 4);
+    assert_int_equal(c3d_sheet_make(&f.desc, &s), C3D_OK);
+    const c3d_figure *at = s.at[0];
+    assert_int_equal(s.n_blocks, 30);
+    assert_true(s.positive_blocks < 4.1 && s.negative_blocks > 20);
+    assert_int_equal(at[C3D_METRIC_RECALL].fallback, C3D_FALLBACK_POSITIVES);
+    assert_string_equal(at[C3D_METRIC_RECALL].method, "wilson");
+    assert_int_equal(at[C3D_METRIC_PRECISION].fallback, C3D_FALLBACK_POSITIVES);
+    assert_int_equal(s.auc.fallback, C3D_FALLBACK_POSITIVES);
+    assert_true(isnan(s.average_precision.low) && isnan(s.roc.low[1]));
+    assert_int_equal(at[C3D_METRIC_SPECIFICITY].fallback, C3D_FALLBACK_NONE);
+    assert_string_equal(at[C3D_METRIC_SPECIFICITY].method, "block-bootstrap");
+    assert_string_equal(at[C3D_METRIC_ACCURACY].method, "block-bootstrap");
+    c3d_sheet_free(&s);
+    for (size_t i = 0; i < 300; i++) f.labels[i] = !f.labels[i];
+    assert_int_equal(c3d_sheet_make(&f.desc, &s), C3D_OK);
+    assert_int_equal(s.at[0][C3D_METRIC_SPECIFICITY].fallback, C3D_FALLBACK_NEGATIVES);
+    assert_int_equal(s.at[0][C3D_METRIC_RECALL].fallback, C3D_FALLBACK_NONE);
+    c3d_sheet_free(&s);
+    cluster(&f, 30, 4); /* all but a few samples in one block */
+    for (size_t i = 29; i < 300; i++) f.blocks[i] = 29;
+    assert_int_equal(c3d_sheet_make(&f.desc, &s), C3D_OK);
+    assert_int_equal(s.at[0][C3D_METRIC_ACCURACY].fallback, C3D_FALLBACK_BLOCKS);
+    c3d_sheet_free(&s);
+}
+
+/* Where all is right in every replicate the formula says how sure that is. */
+static void no_spread_is_no_certainty(void **state)
+{
+    fixture f;
+    c3d_sheet s;
+
+    (void)state;
+    cluster(&f, 30, 30);
+    for (size_t i = 0; i < 300; i++) f.scores[i] = f.labels[i] ? 0.9F : 0.1F;
+    assert_int_equal(c3d_sheet_make(&f.desc, &s), C3D_OK);
+    for (int m = 0; m < C3D_N_METRICS; m++) {
+        const c3d_figure *figure = &s.at[0][m];
+        assert_true(figure->value == 1);
+        assert_int_equal(figure->fallback, C3D_FALLBACK_SPREAD);
+        if (m == C3D_METRIC_F05) continue;
+        assert_true(figure->low < 0.995 && figure->high == 1);
+        assert_true(strncmp(figure->method, "wilson", 6) == 0);
+    }
+    assert_true(isnan(s.at[0][C3D_METRIC_F05].low));
+    assert_true(s.auc.value == 1 && isnan(s.auc.low) && isnan(s.auc.high));
+    assert_string_equal(s.auc.method, "none");
+    c3d_sheet_free(&s);
+}
+
+/* The third class in two of 30 blocks, so one of eight replicates is without it: a mean over the
+ * two others is not the mean of three. */
+static void a_mean_is_over_the_same_classes(void **state)
+{
+    fixture f;
+    c3d_sheet s;
+
+    (void)state;
+    cluster(&f, 30, 30);
+    f.desc.n_outputs = 3;
+    f.desc.n_thresholds = 0;
+    f.desc.with_curves = false;
+    for (size_t i = 0; i < 300; i++) {
+        const size_t said = i * 7 % 11 < 3 ? (i + 1) % 2 : i % 2; /* never 2 */
+        f.labels[i] = i % 30 < 2 ? 2 : (int32_t)(i % 2);
+        for (size_t k = 0; k < 3; k++)
+            f.scores[3 * i + k] = k == said ? 0.5F + 0.001F * (float)(i % 13) : 0.2F;
+    }
+    assert_int_equal(c3d_sheet_make(&f.desc, &s), C3D_OK);
+    assert_true(isfinite(s.metrics[C3D_METRIC_RECALL].value));
+    assert_true(isnan(s.metrics[C3D_METRIC_RECALL].low) && isnan(s.auc.low));
+    assert_int_equal(s.metrics[C3D_METRIC_RECALL].fallback, C3D_FALLBACK_CLASS);
+    assert_string_equal(s.metrics[C3D_METRIC_RECALL].method, "none");
+    assert_int_equal(s.metrics[C3D_METRIC_ACCURACY].fallback, C3D_FALLBACK_NONE);
+    assert_int_equal(s.classes[0].metrics[C3D_METRIC_RECALL].fallback, C3D_FALLBACK_NONE);
+    assert_int_equal(s.classes[2].metrics[C3D_METRIC_RECALL].fallback, C3D_FALLBACK_POSITIVES);
+    c3d_sheet_free(&s);
+    /* Labels everywhere, but the third class said in one block alone: in one of three replicates
+     * its precision is undefined. */
+    for (size_t i = 0; i < 300; i++) {
+        f.labels[i] = (int32_t)(i / 30 % 3);
+        if (i % 30 == 0) f.scores[3 * i + 2] = 0.9F;
+    }
+    assert_int_equal(c3d_sheet_make(&f.desc, &s), C3D_OK);
+    assert_int_equal(s.metrics[C3D_METRIC_RECALL].fallback, C3D_FALLBACK_NONE);
+    assert_true(isfinite(s.metrics[C3D_METRIC_PRECISION].value));
+    assert_int_equal(s.metrics[C3D_METRIC_PRECISION].fallback, C3D_FALLBACK_REPLICATES);
+    assert_true(isnan(s.metrics[C3D_METRIC_PRECISION].low));
+    c3d_sheet_free(&s);
+}
+
 static void calibration(void **state)
 {
     const c3d_json *of = c3d_json_get(c3d_json_get(reference, "binary"), "calibration");
@@ -271,6 +387,13 @@ static void thresholds_are_chosen(void **state)
     assert_int_equal(c3d_choose_threshold(&choice, f.scores, f.labels, f.desc.n, &threshold),
                      C3D_OK);
     assert_true(isnan(threshold));
+    /* Without a positive every F is 0: none is the largest. */
+    load_binary(&f);
+    for (size_t i = 0; i < f.desc.n; i++) f.labels[i] = 0;
+    assert_true(c3d_choice_parse("f1", &choice));
+    assert_int_equal(c3d_choose_threshold(&choice, f.scores, f.labels, f.desc.n, &threshold),
+                     C3D_OK);
+    assert_true(isnan(threshold));
 }
 
 static void weighted_is(const c3d_figure *f, const c3d_json *expected, const char *what)
@@ -305,6 +428,36 @@ static void weights_of_strata(void **state)
         weighted_is(&w.recall[c], c3d_json_at(c3d_json_get(of, "recall"), c), "recall");
         weighted_is(&w.area[c], c3d_json_at(c3d_json_get(of, "area"), c), "area");
     }
+    c3d_weighted_free(&w);
+}
+
+/* What is in a stratum without samples is not known; one of no area does not matter. */
+static void a_stratum_without_samples_says_nothing(void **state)
+{
+    double weights[3] = { 0.2, 0.3, 0.5 };
+    const int64_t counts[12] = { 8, 2, 1, 9, 5, 5, 2, 8 };
+    const c3d_strata strata = { .n = 3, .n_classes = 2, .weights = weights, .counts = counts };
+    c3d_weighted w;
+
+    (void)state;
+    assert_int_equal(c3d_weighted_make(&strata, &w), C3D_OK);
+    const c3d_figure *all[] = { &w.accuracy, &w.precision[1], &w.recall[1], &w.area[1] };
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(isnan(all[i]->value) && isnan(all[i]->low) && isnan(all[i]->high));
+        assert_int_equal(all[i]->fallback, C3D_FALLBACK_STRATUM);
+    }
+    c3d_weighted_free(&w);
+    weights[2] = 0;
+    assert_int_equal(c3d_weighted_make(&strata, &w), C3D_OK);
+    assert_true(fabs(w.accuracy.value - (0.2 * 0.85 + 0.3 * 0.65) / 0.5) < 1e-12);
+    assert_true(w.accuracy.low < w.accuracy.value);
+    c3d_weighted_free(&w);
+    /* All right: no error is seen, which is not that there is none. */
+    const int64_t right[8] = { 8, 0, 0, 9, 5, 0, 0, 8 };
+    const c3d_strata sure = { .n = 2, .n_classes = 2, .weights = weights, .counts = right };
+    assert_int_equal(c3d_weighted_make(&sure, &w), C3D_OK);
+    assert_true(w.accuracy.value == 1 && isnan(w.accuracy.low));
+    assert_int_equal(w.accuracy.fallback, C3D_FALLBACK_SPREAD);
     c3d_weighted_free(&w);
 }
 
@@ -383,10 +536,18 @@ static void a_table_is_read(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(binary_figures),    cmocka_unit_test(curves),
-        cmocka_unit_test(class_figures),     cmocka_unit_test(few_blocks_have_formulas),
-        cmocka_unit_test(calibration),       cmocka_unit_test(thresholds_are_chosen),
-        cmocka_unit_test(weights_of_strata), cmocka_unit_test(olofssons_example),
+        cmocka_unit_test(binary_figures),
+        cmocka_unit_test(curves),
+        cmocka_unit_test(class_figures),
+        cmocka_unit_test(few_blocks_have_formulas),
+        cmocka_unit_test(labels_in_few_blocks_are_said),
+        cmocka_unit_test(no_spread_is_no_certainty),
+        cmocka_unit_test(a_mean_is_over_the_same_classes),
+        cmocka_unit_test(a_stratum_without_samples_says_nothing),
+        cmocka_unit_test(calibration),
+        cmocka_unit_test(thresholds_are_chosen),
+        cmocka_unit_test(weights_of_strata),
+        cmocka_unit_test(olofssons_example),
         cmocka_unit_test(a_table_is_read),
     };
 

@@ -76,10 +76,8 @@ typedef enum c3d_verdict {
 } c3d_verdict;
 const char *c3d_verdict_text(c3d_verdict verdict); /* "no difference", "better", ... */
 
-/* Fewer blocks than C3D_BLOCKS_MIN, or worth fewer than C3D_COMPARE_MIN_EFFECTIVE equal ones:
- * nothing is concluded. */
-#define C3D_COMPARE_MIN_EFFECTIVE 5
-#define C3D_COMPARE_ALPHA         0.05
+/* Unless c3d_blocks_are_enough nothing is concluded. */
+#define C3D_COMPARE_ALPHA 0.05
 
 /* Of two runs of the same number: those that only one of both has right at the threshold. McNemar
  * (1947): exact, two-sided binomial up to 1000 of them, else chi-squared with Edwards' correction.

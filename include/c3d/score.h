@@ -108,7 +108,9 @@ double c3d_ranking_average_precision(const c3d_ranking *ranking, const uint32_t 
 /* ---- blocks ------------------------------------------------------------------------------------
  * Samples of one block are not independent of each other; blocks are taken as such. */
 
-#define C3D_BLOCKS_MIN 10 /* fewer give no bootstrap interval */
+/* Fewer blocks, or of a label worth fewer equal ones, give no bootstrap interval. */
+#define C3D_BLOCKS_MIN           10
+#define C3D_BLOCKS_MIN_EFFECTIVE 5
 typedef struct c3d_blocks {
     size_t n; /* blocks */
     size_t n_samples;
@@ -118,6 +120,13 @@ typedef struct c3d_blocks {
 /* names [n_samples]: any integers. C3D_ENOMEM. */
 C3D_CHECKED c3d_status c3d_blocks_make(const int64_t *names, size_t n_samples, c3d_blocks *out);
 void c3d_blocks_free(c3d_blocks *blocks); /* a zeroed one is fine */
+/* How many equal blocks hold as much as these do of the samples with is[i] set: (sum m)^2 / sum m^2
+ * over the samples m of each block (Kish 1965); 0 without any. is [n_samples], NULL: all.
+ * C3D_ENOMEM.
+ */
+C3D_CHECKED c3d_status c3d_blocks_worth(const c3d_blocks *blocks, const bool *is, double *out);
+/* Whether intervals may be had from blocks worth that many of each label. */
+bool c3d_blocks_are_enough(size_t n_blocks, double worth);
 /* n of n blocks drawn with replacement: times [n] how often each is in the replicate. A function of
  * (seed, replicate) and n. */
 void c3d_blocks_draw(size_t n, uint64_t seed, uint64_t replicate, uint32_t *times);
@@ -134,11 +143,25 @@ void c3d_percentiles(double *values, size_t n, double *low, double *high);
  */
 
 /* A figure with the interval to be told, and beside it the one of a formula that takes samples as
- * independent (NaN: none). method: "block-bootstrap" (percentiles of C3D_REPLICATES replicates)
- * where there are C3D_BLOCKS_MIN blocks or more, else the formula's. */
+ * independent (NaN: none). method: "block-bootstrap" (percentiles of C3D_REPLICATES replicates),
+ * else the formula's, and fallback says why. */
+typedef enum c3d_fallback {
+    C3D_FALLBACK_NONE,       /* by blocks; or a figure that never is; or an undefined one */
+    C3D_FALLBACK_BLOCKS,     /* fewer than C3D_BLOCKS_MIN, or all samples worth too few */
+    C3D_FALLBACK_POSITIVES,  /* worth fewer than C3D_BLOCKS_MIN_EFFECTIVE equal ones */
+    C3D_FALLBACK_NEGATIVES,  /* the same; of a class: of the others */
+    C3D_FALLBACK_CLASS,      /* the same of one of the classes that a mean is over */
+    C3D_FALLBACK_REPLICATES, /* undefined, or a mean over fewer classes, in too many replicates */
+    C3D_FALLBACK_SPREAD,     /* all percentiles are one number, which is no certainty */
+    C3D_FALLBACK_STRATUM,    /* a stratum with a weight has no sample: no value either */
+    C3D_N_FALLBACKS
+} c3d_fallback;
+/* "positives in too few blocks", ...; NULL of C3D_FALLBACK_NONE. */
+const char *c3d_fallback_text(c3d_fallback fallback);
 typedef struct c3d_figure {
     double value, low, high;
     const char *method; /* static storage */
+    c3d_fallback fallback;
     double formula_low, formula_high;
     const char *formula; /* "wilson", ..., "none" */
 } c3d_figure;
@@ -151,7 +174,8 @@ typedef struct c3d_curve {
 } c3d_curve;
 
 typedef struct c3d_class_figures {
-    c3d_counts counts; /* against all others */
+    c3d_counts counts;       /* against all others */
+    double effective_blocks; /* that its samples are worth */
     c3d_figure metrics[C3D_N_METRICS], auc, average_precision;
 } c3d_class_figures;
 
@@ -170,6 +194,7 @@ typedef struct c3d_sheet_desc {
 } c3d_sheet_desc;
 typedef struct c3d_sheet {
     size_t n, n_blocks;
+    double effective_blocks, positive_blocks, negative_blocks; /* worth; the last two: one output */
     /* Brier (1950): mean of (p - y)^2; of K classes of their sum. loss: mean, NaN without losses.
      * Of K classes auc and average_precision are means over the classes against the rest. */
     c3d_figure auc, average_precision, brier, loss;
@@ -179,14 +204,17 @@ typedef struct c3d_sheet {
     c3d_counts counts[C3D_THRESHOLDS_MAX];
     c3d_figure at[C3D_THRESHOLDS_MAX][C3D_N_METRICS];
     /* x false positive rate, y recall (the highest at that rate), from (0, 0) on; x recall, y
-     * precision (the highest at that recall). Points of the curves of all distinct scores. */
+     * precision (the highest at that recall). Points of the curves of all distinct scores. Bands
+     * are bare percentiles: at an end of the range they may have no width. */
     c3d_curve roc, precision_recall;
     /* K classes */
     int n_classes;
-    c3d_figure metrics[C3D_N_METRICS]; /* accuracy, and means over classes */
-    c3d_class_figures *classes;        /* [n_classes] */
-    int64_t *confusion;                /* [n_classes, n_classes] */
-    c3d_figure *confusion_shares;      /* the same: shares of the row; NULL for many classes */
+    /* Accuracy, and means over classes. A replicate in which a figure is defined for other classes
+     * than on the whole list has no mean. */
+    c3d_figure metrics[C3D_N_METRICS];
+    c3d_class_figures *classes;   /* [n_classes] */
+    int64_t *confusion;           /* [n_classes, n_classes] */
+    c3d_figure *confusion_shares; /* the same: shares of the row; NULL for many classes */
 } c3d_sheet;
 /* C3D_ENOMEM. Time: C3D_REPLICATES times a few passes over the samples. */
 C3D_CHECKED c3d_status c3d_sheet_make(const c3d_sheet_desc *desc, c3d_sheet *out);
@@ -230,8 +258,8 @@ typedef struct c3d_choice {
 bool c3d_choice_parse(const char *text, c3d_choice *out);
 /* Largest F-beta; or largest precision with at least that recall; or largest recall with at least
  * that precision. Of equals the highest threshold. Thresholds are tried half way between
- * neighbouring distinct scores, and half the lowest. NaN where no threshold gives what is wanted.
- * C3D_ENOMEM. */
+ * neighbouring distinct scores, and half the lowest. NaN where no threshold gives what is wanted,
+ * or finds a positive. C3D_ENOMEM. */
 C3D_CHECKED c3d_status c3d_choose_threshold(const c3d_choice *choice, const float *scores,
                                             const int32_t *labels, size_t n, double *out);
 
@@ -243,7 +271,7 @@ C3D_CHECKED c3d_status c3d_choose_threshold(const c3d_choice *choice, const floa
 typedef struct c3d_strata {
     int n;                 /* strata */
     int n_classes;         /* 2 for one output */
-    const double *weights; /* [n] shares of the area, or sizes; above 0 */
+    const double *weights; /* [n] shares of the area, or sizes; 0 is left out */
     const int64_t
         *counts; /* [n, n_classes, n_classes] samples by label (row) and predicted class */
 } c3d_strata;
@@ -252,8 +280,9 @@ typedef struct c3d_weighted {
     c3d_figure *precision, *recall; /* [n_classes] user's and producer's accuracy */
     c3d_figure *area;               /* [n_classes] share of the area that has the label */
 } c3d_weighted;
-/* 95 %: +-1.96 standard errors, cut to 0..1; method "stratified"; no interval where a stratum has
- * fewer than 2 samples. Strata without samples are left out and their weight is not counted.
+/* 95 %: +-1.96 standard errors, cut to 0..1; method "stratified"; no interval ("none") where a
+ * stratum has fewer than 2 samples or there is no spread (C3D_FALLBACK_SPREAD). Where a stratum
+ * with a weight has no sample all is NaN (C3D_FALLBACK_STRATUM): it is not known what is there.
  * C3D_ENOMEM. */
 C3D_CHECKED c3d_status c3d_weighted_make(const c3d_strata *strata, c3d_weighted *out);
 void c3d_weighted_free(c3d_weighted *weighted); /* a zeroed one is fine */

@@ -90,9 +90,11 @@ typedef struct c3d_evaluation_strata {
     double *weights; /* [n] */
     int *of;         /* [list n] */
     bool is_from_file;
+    bool is_by_label;
 } c3d_evaluation_strata;
 /* By label, weighed by facts->population; or as FILE.csv says: columns class, weight (strata are
- * the labels), or frame_id, stratum, weight. C3D_EDATA names file and line. */
+ * the labels), or frame_id, stratum, weight. C3D_EDATA names file and line, of a stratum without
+ * samples the stratum. */
 C3D_CHECKED c3d_status c3d_evaluation_strata_find(const c3d_dataset *dataset, const c3d_list *list,
                                                   const c3d_list_facts *facts, const char *path,
                                                   c3d_evaluation_strata *out);

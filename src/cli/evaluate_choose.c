@@ -14,6 +14,9 @@ static c3d_status add_choice(const char *word, evaluate_choices *out)
             "--choose: \"%s\" is none of f1, f0.5, f2, recall=R, precision=P with R and "
             "P above 0 and up to 1, or none",
             word);
+    for (int i = 0; i < out->n; i++)
+        if (strcmp(out->rows[i].choice.name, choice.name) == 0)
+            return C3D_FAIL(C3D_ECONFIG, "--choose: %s is there twice", choice.name);
     if (out->n == C3D_CHOSEN_MAX)
         return C3D_FAIL(C3D_ECONFIG, "--choose: more than %d thresholds", C3D_CHOSEN_MAX);
     out->rows[out->n++] = (c3d_chosen){ .choice = choice };

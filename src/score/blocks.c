@@ -50,6 +50,27 @@ void c3d_blocks_free(c3d_blocks *blocks)
     *blocks = (c3d_blocks){ 0 };
 }
 
+c3d_status c3d_blocks_worth(const c3d_blocks *blocks, const bool *is, double *out)
+{
+    uint32_t *within = c3d_calloc(blocks->n + 1, sizeof *within);
+    double n = 0, squares = 0;
+
+    if (!within) return C3D_ENOMEM;
+    for (size_t i = 0; i < blocks->n_samples; i++) within[blocks->of[i]] += !is || is[i];
+    for (size_t b = 0; b < blocks->n; b++) {
+        n += within[b];
+        squares += (double)within[b] * within[b];
+    }
+    free(within);
+    *out = n > 0 ? n * n / squares : 0;
+    return C3D_OK;
+}
+
+bool c3d_blocks_are_enough(size_t n_blocks, double worth)
+{
+    return n_blocks >= C3D_BLOCKS_MIN && worth >= C3D_BLOCKS_MIN_EFFECTIVE;
+}
+
 void c3d_blocks_draw(size_t n, uint64_t seed, uint64_t replicate, uint32_t *times)
 {
     uint32_t words[4] = { 0 };

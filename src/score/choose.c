@@ -58,7 +58,7 @@ static double search(const c3d_choice *choice, const c3d_ranking *ranking, const
         if (i == 0 && !(score > 0)) continue; /* nothing is below */
         const double next = i > 0 ? (double)scores[ranking->sample[i - 1]] : 0;
         const double value = worth(choice, counts);
-        if (isnan(value) || value <= best) continue;
+        if (counts.tp == 0 || isnan(value) || value <= best) continue;
         best = value;
         threshold = next + (score - next) / 2;
     }

@@ -48,31 +48,18 @@ typedef struct work {
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
-/* How many equal blocks hold as much as these do of a label, of which there are n. */
-static double worth(const work *w, int32_t label, size_t *n)
-{
-    double squares = 0;
-
-    *n = 0;
-    memset(w->times, 0, w->blocks.n * sizeof *w->times);
-    for (size_t i = 0; i < w->desc->n; i++) {
-        w->times[w->blocks.of[i]] += w->desc->labels[i] == label;
-        *n += w->desc->labels[i] == label;
-    }
-    for (size_t b = 0; b < w->blocks.n; b++) squares += (double)w->times[b] * w->times[b];
-    return *n > 0 ? (double)*n * (double)*n / squares : 0;
-}
-
-/* The smallest worth of a label that occurs. */
-static c3d_status look_at_labels(work *w)
+/* The smallest worth of a label that occurs. is: [n] work space. */
+static c3d_status look_at_labels(work *w, bool *is)
 {
     const int n_labels = w->desc->n_outputs > 1 ? w->desc->n_outputs : 2;
     size_t n_known = 0;
 
     w->out->effective_blocks = (double)w->blocks.n;
     for (int32_t label = 0; label < n_labels; label++) {
-        size_t n;
-        const double blocks = worth(w, label, &n);
+        size_t n = 0;
+        double blocks;
+        for (size_t i = 0; i < w->desc->n; i++) n += is[i] = w->desc->labels[i] == label;
+        C3D_TRY(c3d_blocks_worth(&w->blocks, is, &blocks));
         if (n == w->desc->n)
             return C3D_FAIL(C3D_EDATA, "test list: all %zu labels are %d, nothing to tell apart", n,
                             label);
@@ -91,12 +78,12 @@ static c3d_status look_at_blocks(work *w)
 
     C3D_TRY(c3d_blocks_make(w->desc->blocks, w->desc->n, &w->blocks));
     w->times = c3d_calloc(w->blocks.n, sizeof *w->times);
-    if (!w->times) return C3D_ENOMEM;
-    C3D_TRY(look_at_labels(w));
+    bool *is = c3d_calloc(w->desc->n + 1, sizeof *is);
+    const c3d_status st = w->times && is ? look_at_labels(w, is) : C3D_ENOMEM;
+    free(is);
     out->n_blocks = w->blocks.n;
-    out->is_enough =
-        out->n_blocks >= C3D_BLOCKS_MIN && out->effective_blocks >= C3D_COMPARE_MIN_EFFECTIVE;
-    return C3D_OK;
+    out->is_enough = c3d_blocks_are_enough(out->n_blocks, out->effective_blocks);
+    return st;
 }
 
 /* ---- runs ------------------------------------------------------------------------------------ */

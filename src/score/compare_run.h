@@ -11,12 +11,14 @@ typedef struct c3d_compare_run {
     c3d_counts *counts;    /* [blocks][n_outputs] as c3d_counts_of */
     double *squares;       /* [blocks] what the Brier score is the mean of */
     c3d_counts *sums;      /* [n_outputs] work space */
+    int n_defined[C3D_N_COMPARED]; /* outputs for which a figure is defined on the whole list */
 } c3d_compare_run;
 
 C3D_CHECKED c3d_status c3d_compare_run_make(const c3d_compare_desc *desc, const float *scores,
                                             const c3d_blocks *blocks, c3d_compare_run *out);
 void c3d_compare_run_free(c3d_compare_run *run); /* a zeroed one is fine */
-/* With block b counted times[b] times; NaN where undefined. */
+/* With block b counted times[b] times; NaN where undefined, or, of a mean over classes, defined for
+ * other ones than on the whole list. */
 void c3d_compare_run_measure(const c3d_compare_run *run, const c3d_blocks *blocks,
                              const uint32_t *times, double out[C3D_N_COMPARED]);
 /* Whether the sample's label is the one said: at the threshold, or of the largest score. */

@@ -288,7 +288,7 @@ static void say_limits(const c3d_comparison *c, const c3d_compare_context *conte
         c3d_text_add(out,
                      " One class lies in so few of the blocks that they are worth %s equal ones, "
                      "fewer than %d: nothing is concluded.",
-                     blocks, C3D_COMPARE_MIN_EFFECTIVE);
+                     blocks, C3D_BLOCKS_MIN_EFFECTIVE);
     say_blocks(context, out);
     c3d_text_add(out,
                  " All of this is about places like those of this list and networks trained on "

@@ -20,6 +20,10 @@ typedef struct sheet_work {
     double *brier, *loss; /* [blocks.n] sums */
     bool has_shares;
     size_t n_values;
+    const double *whole; /* [n_values] on the list itself; NULL: not known yet */
+    /* How many equal blocks samples are worth: all of them; [labels][2] those of a label, and all
+     * others; and of the label for which it is the smallest. */
+    double worth, (*worth_of)[2], least_worth;
 } sheet_work;
 
 /* ---- preparing ------------------------------------------------------------------------------- */
@@ -75,6 +79,27 @@ static c3d_status make_blocks(sheet_work *w)
     return st;
 }
 
+static c3d_status weigh_blocks(sheet_work *w)
+{
+    const size_t n = w->desc->n;
+    bool *is = c3d_calloc(n + 1, sizeof *is);
+    c3d_status st = is ? c3d_blocks_worth(&w->blocks, NULL, &w->worth) : C3D_ENOMEM;
+
+    w->worth_of = c3d_calloc((size_t)n_labels(w), sizeof *w->worth_of);
+    if (!w->worth_of) st = C3D_ENOMEM;
+    w->least_worth = w->worth;
+    for (int label = 0; st == C3D_OK && label < n_labels(w); label++) {
+        double *worth = w->worth_of[label];
+        for (int others = 0; st == C3D_OK && others < 2; others++) {
+            for (size_t i = 0; i < n; i++) is[i] = (w->desc->labels[i] == label) != others;
+            st = c3d_blocks_worth(&w->blocks, is, &worth[others]);
+        }
+        if (worth[0] > 0) w->least_worth = fmin(w->least_worth, worth[0]);
+    }
+    free(is);
+    return st;
+}
+
 static c3d_status make_rankings(sheet_work *w)
 {
     const c3d_sheet_desc *d = w->desc;
@@ -97,6 +122,7 @@ static c3d_status prepare(sheet_work *w)
 
     C3D_ASSERT(d->n_thresholds <= C3D_THRESHOLDS_MAX);
     C3D_TRY(make_blocks(w));
+    C3D_TRY(weigh_blocks(w));
     C3D_TRY(make_rankings(w));
     w->n_bins = has_classes(w) ? d->n_outputs : 1 << d->n_thresholds;
     w->cell = c3d_calloc(d->n + 1, sizeof *w->cell);
@@ -128,6 +154,7 @@ static void free_work(sheet_work *w)
     for (int k = 0; k < w->n_rankings; k++) c3d_ranking_free(&w->rankings[k]);
     free(w->rankings);
     c3d_blocks_free(&w->blocks);
+    free(w->worth_of);
     free(w->cell);
     free(w->cells);
     free(w->brier);
@@ -203,14 +230,18 @@ static void compute_binary(sheet_work *w, const uint32_t *times, double *values)
         c3d_curve_read(ranking, w->blocks.of, times, &sheet->roc, &sheet->precision_recall, values);
 }
 
-static double mean_defined(const double *values, int n, int step)
+/* NaN unless the figure is defined for the same classes as on the whole list (NULL: it is this
+ * one): a mean over fewer classes is another figure. */
+static double mean_of_classes(const double *of_class, const double *whole, int k, int figure)
 {
     double sum = 0;
     int n_defined = 0;
 
-    for (int i = 0; i < n; i++) {
-        if (isnan(values[i * step])) continue;
-        sum += values[i * step];
+    for (int c = 0; c < k; c++) {
+        const int at = c * CLASS_VALUES + figure;
+        if (whole && isnan(of_class[at]) != isnan(whole[at])) return (double)NAN;
+        if (isnan(of_class[at])) continue;
+        sum += of_class[at];
         n_defined++;
     }
     return n_defined > 0 ? sum / n_defined : (double)NAN;
@@ -231,6 +262,7 @@ static void compute_classes(sheet_work *w, const uint32_t *times, double *values
 {
     const int k = w->desc->n_outputs;
     double *means = values + N_AREAS, *of_class = means + C3D_N_METRICS;
+    const double *whole = w->whole ? w->whole + N_AREAS + C3D_N_METRICS : NULL;
     double *shares = of_class + k * CLASS_VALUES;
 
     for (int c = 0; c < k; c++) {
@@ -244,11 +276,11 @@ static void compute_classes(sheet_work *w, const uint32_t *times, double *values
         to[C3D_N_METRICS] = c3d_ranking_auc(&w->rankings[c], w->blocks.of, times);
         to[C3D_N_METRICS + 1] = c3d_ranking_average_precision(&w->rankings[c], w->blocks.of, times);
     }
-    for (int m = 0; m < C3D_N_METRICS; m++) means[m] = mean_defined(of_class + m, k, CLASS_VALUES);
+    for (int m = 0; m < C3D_N_METRICS; m++) means[m] = mean_of_classes(of_class, whole, k, m);
     means[C3D_METRIC_ACCURACY] = total_accuracy(w);
     means[C3D_METRIC_BALANCED_ACCURACY] = means[C3D_METRIC_RECALL];
-    values[AUC] = mean_defined(of_class + C3D_N_METRICS, k, CLASS_VALUES);
-    values[AVERAGE_PRECISION] = mean_defined(of_class + C3D_N_METRICS + 1, k, CLASS_VALUES);
+    values[AUC] = mean_of_classes(of_class, whole, k, C3D_N_METRICS);
+    values[AVERAGE_PRECISION] = mean_of_classes(of_class, whole, k, C3D_N_METRICS + 1);
 }
 
 static void compute(void *context, const uint32_t *times, double *values)
@@ -265,43 +297,102 @@ static void compute(void *context, const uint32_t *times, double *values)
 
 /* ---- the sheet ------------------------------------------------------------------------------- */
 
-/* Values with their intervals, taken one after the other. */
+const char *c3d_fallback_text(c3d_fallback fallback)
+{
+    static const char *const texts[C3D_N_FALLBACKS] = {
+        [C3D_FALLBACK_BLOCKS] = "too few blocks",
+        [C3D_FALLBACK_POSITIVES] = "positives in too few blocks",
+        [C3D_FALLBACK_NEGATIVES] = "negatives in too few blocks",
+        [C3D_FALLBACK_CLASS] = "a class in too few blocks",
+        [C3D_FALLBACK_REPLICATES] = "undefined in too many replicates",
+        [C3D_FALLBACK_SPREAD] = "no spread",
+        [C3D_FALLBACK_STRATUM] = "a stratum without samples",
+    };
+
+    return texts[fallback];
+}
+
+/* Labels that a figure takes apart: their blocks must be enough too. */
+enum { NEITHER, POSITIVES, NEGATIVES, BOTH };
+
+static bool is_too_few(const sheet_work *w, double worth)
+{
+    return worth > 0 && !c3d_blocks_are_enough(w->blocks.n, worth);
+}
+
+/* What keeps a figure of class `label` against the others from an interval by blocks. */
+static c3d_fallback lacks(const sheet_work *w, int label, int labels)
+{
+    if (is_too_few(w, w->worth)) return C3D_FALLBACK_BLOCKS;
+    if (labels & POSITIVES && is_too_few(w, w->worth_of[label][0])) return C3D_FALLBACK_POSITIVES;
+    if (labels & NEGATIVES && is_too_few(w, w->worth_of[label][1])) return C3D_FALLBACK_NEGATIVES;
+    return C3D_FALLBACK_NONE;
+}
+
+/* The same of a mean over classes. */
+static c3d_fallback mean_lacks(const sheet_work *w)
+{
+    const c3d_fallback lack = lacks(w, 0, NEITHER);
+
+    if (lack != C3D_FALLBACK_NONE || !is_too_few(w, w->least_worth)) return lack;
+    return C3D_FALLBACK_CLASS;
+}
+
+static c3d_fallback metric_lacks(const sheet_work *w, int label, int metric)
+{
+    switch (metric) {
+    case C3D_METRIC_ACCURACY: return lacks(w, label, NEITHER);
+    case C3D_METRIC_RECALL: return lacks(w, label, POSITIVES);
+    case C3D_METRIC_SPECIFICITY: return lacks(w, label, NEGATIVES);
+    default: return lacks(w, label, BOTH);
+    }
+}
+
+/* Values with their percentiles, taken one after the other. */
 typedef struct taking {
     const double *value, *low, *high;
-    bool has_intervals;
 } taking;
 
-/* formula: NULL for none. */
-static c3d_figure take(taking *from, const c3d_estimate *formula)
+/* formula: NULL for none. An interval without a width says that the samples show no spread, not
+ * that there is none: it is never told. */
+static c3d_figure take(taking *from, const c3d_estimate *formula, c3d_fallback lack)
 {
+    const bool has_formula = formula && !(formula->low >= formula->high);
     c3d_figure f = { .value = *from->value++,
-                     .formula_low = formula ? formula->low : (double)NAN,
-                     .formula_high = formula ? formula->high : (double)NAN,
-                     .formula = formula ? formula->method : "none" };
+                     .formula_low = has_formula ? formula->low : (double)NAN,
+                     .formula_high = has_formula ? formula->high : (double)NAN,
+                     .formula = has_formula ? formula->method : "none" };
     const double low = *from->low++, high = *from->high++;
-    const bool has_interval = from->has_intervals && isfinite(low) && isfinite(high);
 
+    if (lack == C3D_FALLBACK_NONE && !(isfinite(low) && isfinite(high)))
+        lack = C3D_FALLBACK_REPLICATES;
+    else if (lack == C3D_FALLBACK_NONE && low >= high)
+        lack = C3D_FALLBACK_SPREAD;
+    const bool has_interval = lack == C3D_FALLBACK_NONE;
     f.low = has_interval ? low : f.formula_low;
     f.high = has_interval ? high : f.formula_high;
     f.method = has_interval ? "block-bootstrap" : f.formula;
+    f.fallback = isnan(f.value) ? C3D_FALLBACK_NONE : lack;
     return f;
 }
 
-static void take_metrics(taking *from, c3d_counts counts, c3d_figure out[C3D_N_METRICS])
+static void take_metrics(const sheet_work *w, taking *from, int label, c3d_counts counts,
+                         c3d_figure out[C3D_N_METRICS])
 {
     c3d_estimate formulas[C3D_N_METRICS];
 
     c3d_metrics_of(counts, formulas);
-    for (int m = 0; m < C3D_N_METRICS; m++) out[m] = take(from, &formulas[m]);
+    for (int m = 0; m < C3D_N_METRICS; m++)
+        out[m] = take(from, &formulas[m], metric_lacks(w, label, m));
 }
 
-static void take_curve(taking *from, c3d_curve *curve)
+static void take_curve(taking *from, bool has_band, c3d_curve *curve)
 {
     for (int i = 0; i < curve->n; i++) {
-        const c3d_figure f = take(from, NULL);
-        curve->y[i] = f.value;
-        curve->low[i] = f.low;
-        curve->high[i] = f.high;
+        const double low = *from->low++, high = *from->high++;
+        curve->y[i] = *from->value++;
+        curve->low[i] = has_band ? low : (double)NAN;
+        curve->high[i] = has_band ? high : (double)NAN;
     }
 }
 
@@ -322,15 +413,18 @@ static c3d_status take_binary(sheet_work *w, taking *from)
 {
     const c3d_sheet_desc *d = w->desc;
     c3d_sheet *sheet = w->sheet;
+    const bool has_bands = lacks(w, 1, BOTH) == C3D_FALLBACK_NONE;
 
+    sheet->positive_blocks = w->worth_of[1][0];
+    sheet->negative_blocks = w->worth_of[1][1];
     sheet->n_thresholds = d->n_thresholds;
     for (int t = 0; t < d->n_thresholds; t++) {
         sheet->thresholds[t] = d->thresholds[t];
         sheet->counts[t] = counts_at(w, t);
-        take_metrics(from, sheet->counts[t], sheet->at[t]);
+        take_metrics(w, from, 1, sheet->counts[t], sheet->at[t]);
     }
-    take_curve(from, &sheet->roc);
-    take_curve(from, &sheet->precision_recall);
+    take_curve(from, has_bands, &sheet->roc);
+    take_curve(from, has_bands, &sheet->precision_recall);
     add_origin(&sheet->roc);
     return C3D_OK;
 }
@@ -353,20 +447,22 @@ static c3d_status take_classes(sheet_work *w, taking *from)
     for (size_t c = 0; c < k; c++) n_right += w->cells[c * k + c];
     formula = c3d_share("accuracy", n_right, (int64_t)d->n);
     for (int m = 0; m < C3D_N_METRICS; m++)
-        sheet->metrics[m] = take(from, m == C3D_METRIC_ACCURACY ? &formula : NULL);
+        sheet->metrics[m] = m == C3D_METRIC_ACCURACY ? take(from, &formula, lacks(w, 0, NEITHER))
+                                                     : take(from, NULL, mean_lacks(w));
     for (size_t c = 0; c < k; c++) {
         c3d_class_figures *of = &sheet->classes[c];
         of->counts = counts_of_class(w, (int)c);
-        take_metrics(from, of->counts, of->metrics);
+        of->effective_blocks = w->worth_of[c][0];
+        take_metrics(w, from, (int)c, of->counts, of->metrics);
         C3D_TRY(c3d_auc_of_class(d->scores, d->labels, d->n, d->n_outputs, (int)c, &formula));
-        of->auc = take(from, &formula);
+        of->auc = take(from, &formula, lacks(w, (int)c, BOTH));
         if (isnan(of->auc.value)) of->auc.value = formula.value; /* of many classes */
-        of->average_precision = take(from, NULL);
+        of->average_precision = take(from, NULL, lacks(w, (int)c, BOTH));
     }
     for (size_t i = 0; w->has_shares && i < k * k; i++) {
         const c3d_counts *row = &sheet->classes[i / k].counts;
         formula = c3d_share("share", w->cells[i], row->tp + row->fn);
-        sheet->confusion_shares[i] = take(from, &formula);
+        sheet->confusion_shares[i] = take(from, &formula, lacks(w, (int)(i / k), POSITIVES));
     }
     return C3D_OK;
 }
@@ -375,16 +471,18 @@ static c3d_status take_all(sheet_work *w, taking *from)
 {
     const c3d_sheet_desc *d = w->desc;
     c3d_sheet *sheet = w->sheet;
+    const c3d_fallback areas = has_classes(w) ? mean_lacks(w) : lacks(w, 1, BOTH);
     c3d_estimate auc;
 
     C3D_TRY(c3d_auc_of_outputs(d->scores, d->labels, d->n, d->n_outputs, &auc));
     sheet->n = d->n;
     sheet->n_blocks = w->blocks.n;
-    sheet->auc = take(from, &auc);
+    sheet->effective_blocks = w->worth;
+    sheet->auc = take(from, &auc, areas);
     sheet->auc.value = auc.value;
-    sheet->average_precision = take(from, NULL);
-    sheet->brier = take(from, NULL);
-    sheet->loss = take(from, NULL);
+    sheet->average_precision = take(from, NULL, areas);
+    sheet->brier = take(from, NULL, lacks(w, 0, NEITHER));
+    sheet->loss = take(from, NULL, lacks(w, 0, NEITHER));
     return has_classes(w) ? take_classes(w, from) : take_binary(w, from);
 }
 
@@ -398,12 +496,15 @@ static c3d_status make(sheet_work *w)
                                            .seed = C3D_BOOTSTRAP_SEED,
                                            .compute = compute,
                                            .context = w };
-    taking from = { values, low, high, w->blocks.n >= C3D_BLOCKS_MIN };
-    c3d_status st = values ? C3D_OK : C3D_ENOMEM;
+    taking from = { values, low, high };
 
-    if (st == C3D_OK && from.has_intervals) st = c3d_bootstrap(&bootstrap, low, high);
+    if (!values) return C3D_ENOMEM;
+    compute(w, NULL, values);
+    w->whole = values;
+    c3d_status st = C3D_OK;
+    if (lacks(w, 0, NEITHER) == C3D_FALLBACK_NONE) st = c3d_bootstrap(&bootstrap, low, high);
     if (st == C3D_OK) {
-        compute(w, NULL, values); /* the counts stay in w->cells */
+        fill_cells(w, NULL);
         st = take_all(w, &from);
     }
     free(values);

@@ -44,20 +44,36 @@ static stratum_sums sum_stratum(const c3d_strata *in, int h, ratio_kind kind, in
     return sums;
 }
 
+static c3d_figure figure_of(double value, double half, c3d_fallback fallback)
+{
+    const bool has_interval = half > 0 && isfinite(half);
+
+    if (fallback == C3D_FALLBACK_NONE && half <= 0) fallback = C3D_FALLBACK_SPREAD;
+    return (c3d_figure){ .value = value,
+                         .low = has_interval ? fmax(0, value - half) : (double)NAN,
+                         .high = has_interval ? fmin(1, value + half) : (double)NAN,
+                         .method = has_interval ? "stratified" : "none",
+                         .fallback = fallback,
+                         .formula_low = (double)NAN,
+                         .formula_high = (double)NAN,
+                         .formula = "none" };
+}
+
 static c3d_figure ratio_of(const c3d_strata *in, ratio_kind kind, int class)
 {
     double total_y = 0, total_x = 0, variance = 0;
 
     for (int h = 0; h < in->n; h++) {
         const stratum_sums s = sum_stratum(in, h, kind, class);
-        if (!(s.n > 0)) continue;
+        if (!(in->weights[h] > 0)) continue;
+        if (!(s.n > 0)) return figure_of((double)NAN, (double)NAN, C3D_FALLBACK_STRATUM);
         total_y += in->weights[h] * s.y / s.n;
         total_x += in->weights[h] * s.x / s.n;
     }
     const double r = total_x > 0 ? total_y / total_x : (double)NAN;
     for (int h = 0; h < in->n; h++) {
         const stratum_sums s = sum_stratum(in, h, kind, class);
-        if (!(s.n > 0)) continue;
+        if (!(in->weights[h] > 0)) continue;
         const double my = s.y / s.n, mx = s.x / s.n,
                      factor = s.n > 1 ? s.n / (s.n - 1) : (double)NAN;
         const double vy = my * (1 - my) * factor, vx = mx * (1 - mx) * factor;
@@ -66,14 +82,7 @@ static c3d_figure ratio_of(const c3d_strata *in, ratio_kind kind, int class)
             in->weights[h] * in->weights[h] / s.n * fmax(0, vy + r * r * vx - 2 * r * covariance);
         if (isnan(factor)) variance = (double)NAN;
     }
-    const double half = Z_95 * sqrt(variance) / total_x;
-    return (c3d_figure){ .value = r,
-                         .low = isnan(half) ? half : fmax(0, r - half),
-                         .high = isnan(half) ? half : fmin(1, r + half),
-                         .method = "stratified",
-                         .formula_low = (double)NAN,
-                         .formula_high = (double)NAN,
-                         .formula = "none" };
+    return figure_of(r, Z_95 * sqrt(variance) / total_x, C3D_FALLBACK_NONE);
 }
 
 c3d_status c3d_weighted_make(const c3d_strata *strata, c3d_weighted *out)

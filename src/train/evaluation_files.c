@@ -87,6 +87,8 @@ static void add_thresholds(const c3d_evaluation_files *files, const c3d_evaluati
     c3d_json *at = c3d_json_object(), *metrics = c3d_metrics_json(sheet->at[0]);
 
     add_areas(sheet, ev->loss, metrics);
+    c3d_json_set(json, "positive_blocks", c3d_json_real(sheet->positive_blocks));
+    c3d_json_set(json, "negative_blocks", c3d_json_real(sheet->negative_blocks));
     c3d_json_set(json, "threshold", c3d_json_real(files->threshold));
     c3d_json_set(json, "counts", c3d_counts_json(sheet->counts[0]));
     c3d_json_set(json, "metrics", metrics);
@@ -119,6 +121,7 @@ static c3d_status fill_json(const c3d_evaluation_files *files, const c3d_evaluat
     c3d_json_set(json, "list_hash", c3d_json_string(hash));
     c3d_json_set(json, "n", c3d_json_int((long long)ev->n));
     c3d_json_set(json, "n_blocks", c3d_json_int((long long)sheet->n_blocks));
+    c3d_json_set(json, "effective_blocks", c3d_json_real(sheet->effective_blocks));
     c3d_json_set(json, "block_km",
                  files->facts->block_km > 0 ? c3d_json_real(files->facts->block_km)
                                             : c3d_json_real((double)NAN));

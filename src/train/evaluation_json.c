@@ -22,6 +22,8 @@ c3d_json *c3d_figure_json(const c3d_figure *f)
     c3d_json_set(json, "low", c3d_json_real(f->low));
     c3d_json_set(json, "high", c3d_json_real(f->high));
     c3d_json_set(json, "method", c3d_json_string(f->method));
+    if (f->fallback != C3D_FALLBACK_NONE)
+        c3d_json_set(json, "fallback", c3d_json_string(c3d_fallback_text(f->fallback)));
     if (f->method != f->formula && isfinite(f->formula_low))
         c3d_json_set(json, beside, interval_json(f->formula_low, f->formula_high));
     return json;
@@ -129,6 +131,7 @@ static c3d_json *class_json(const c3d_class_figures *of, const c3d_dataset_info 
     c3d_json_set(json, "class", c3d_json_int(k));
     c3d_json_set(json, "name", c3d_json_string(c3d_dataset_class_name(info, k, name)));
     c3d_json_set(json, "n", c3d_json_int(of->counts.tp + of->counts.fn));
+    c3d_json_set(json, "effective_blocks", c3d_json_real(of->effective_blocks));
     c3d_json_set(json, "predicted", c3d_json_int(of->counts.tp + of->counts.fp));
     c3d_json_set(json, "metrics", metrics);
     return json;

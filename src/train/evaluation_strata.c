@@ -37,6 +37,7 @@ static c3d_status by_label(const c3d_dataset *dataset, const c3d_list *list,
         out->weights[k] = (double)facts->population[k];
     }
     out->n = facts->n_labels;
+    out->is_by_label = true;
     return C3D_OK;
 }
 
@@ -78,6 +79,7 @@ static c3d_status read_classes(const c3d_csv *csv, int name_column, int weight_c
         C3D_TRY(read_weight(csv, row, weight_column, &weight));
         C3D_TRY(find_stratum(csv, row, c3d_csv_field(csv, row, name_column), weight, out, &index));
     }
+    out->is_by_label = true;
     for (size_t i = 0; i < list->n; i++) {
         char text[24];
         const char *name = c3d_dataset_class_name(info, sample_of(dataset, list, i)->label, text);
@@ -93,6 +95,7 @@ static c3d_status read_classes(const c3d_csv *csv, int name_column, int weight_c
 
 typedef struct frame_stratum {
     int64_t frame_id;
+    size_t row;
     int stratum;
 } frame_stratum;
 
@@ -101,6 +104,44 @@ static int by_frame(const void *a, const void *b)
     const frame_stratum *x = a, *y = b;
 
     return (x->frame_id > y->frame_id) - (x->frame_id < y->frame_id);
+}
+
+static int by_frame_and_row(const void *a, const void *b)
+{
+    const frame_stratum *x = a, *y = b;
+    const int order = by_frame(a, b);
+
+    return order != 0 ? order : (x->row > y->row) - (x->row < y->row);
+}
+
+/* In order: a frame more than once is of one stratum. */
+static c3d_status check_frames(const c3d_csv *csv, const frame_stratum *rows,
+                               const c3d_evaluation_strata *strata)
+{
+    for (size_t i = 1; i < csv->n_rows; i++) {
+        const frame_stratum *a = &rows[i - 1], *b = &rows[i];
+        if (a->frame_id != b->frame_id || a->stratum == b->stratum) continue;
+        return C3D_FAIL(C3D_EDATA, "%s:%zu: frame %lld is in stratum %s here and in %s in line %zu",
+                        csv->path, c3d_csv_line(csv, b->row), (long long)b->frame_id,
+                        strata->names[b->stratum], strata->names[a->stratum],
+                        c3d_csv_line(csv, a->row));
+    }
+    return C3D_OK;
+}
+
+/* What a stratum without samples is like is not known. */
+static c3d_status check_samples(const char *path, const c3d_evaluation_strata *strata,
+                                size_t n_samples)
+{
+    for (int h = 0; h < strata->n; h++) {
+        size_t n = 0;
+        for (size_t i = 0; i < n_samples; i++) n += strata->of[i] == h;
+        if (n == 0)
+            return C3D_FAIL(C3D_EDATA,
+                            "%s: stratum %s has the weight %.9g, but no sample is scored", path,
+                            strata->names[h], strata->weights[h]);
+    }
+    return C3D_OK;
 }
 
 static c3d_status match_frames(const c3d_csv *csv, const frame_stratum *rows,
@@ -130,15 +171,17 @@ static c3d_status read_frames(const c3d_csv *csv, int weight_column, const c3d_d
         double weight;
         st = c3d_csv_int(csv, row, frame, &id);
         rows[row].frame_id = id;
+        rows[row].row = row;
         if (st == C3D_OK) st = read_weight(csv, row, weight_column, &weight);
         if (st == C3D_OK)
             st = find_stratum(csv, row, c3d_csv_field(csv, row, name), weight, out,
                               &rows[row].stratum);
     }
     if (st == C3D_OK) {
-        qsort(rows, csv->n_rows, sizeof *rows, by_frame);
-        st = match_frames(csv, rows, dataset, list, out);
+        qsort(rows, csv->n_rows, sizeof *rows, by_frame_and_row);
+        st = check_frames(csv, rows, out);
     }
+    if (st == C3D_OK) st = match_frames(csv, rows, dataset, list, out);
     free(rows);
     return st;
 }
@@ -163,6 +206,7 @@ static c3d_status read_file(const char *path, const c3d_dataset *dataset, const 
         st = read_frames(&csv, weight, dataset, list, out);
     else if (st == C3D_OK)
         st = read_classes(&csv, class, weight, dataset, list, out);
+    if (st == C3D_OK) st = check_samples(path, out, list->n);
     c3d_csv_free(&csv);
     return st;
 }
@@ -231,7 +275,9 @@ static void add_classes(const c3d_evaluation_files *files, const c3d_weighted *w
         } figures[] = { { "precision", &w->precision[k] },
                         { "recall", &w->recall[k] },
                         { "area_share", &w->area[k] } };
-        for (size_t i = 0; i < C3D_COUNT(figures); i++) {
+        /* Of strata that are the labels the last one repeats the weights. */
+        const size_t n_figures = C3D_COUNT(figures) - (files->strata->is_by_label ? 1 : 0);
+        for (size_t i = 0; i < n_figures; i++) {
             char name[24];
             c3d_text key = { 0 };
             c3d_text_add(&key, "%s", figures[i].name);
