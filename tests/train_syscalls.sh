@@ -12,9 +12,12 @@ strace -f -o probe.txt true 2>/dev/null || skip "this system does not let strace
 steady() { # TRACE
     awk 'NR == 1 { main = $1 }
          # an arena of malloc, which a thread makes once, when it first asks for memory
-         /mmap\(NULL, 134217728, PROT_NONE/ && !has[$1]++ { makes[$1] = 1; next }
-         makes[$1] && /munmap\(/ { next }
-         makes[$1] && /mprotect\(/ { makes[$1] = 0; next }
+         /mmap\((NULL, 134217728|0x[0-9a-f]+, 67108864), PROT_NONE/ && (makes[$1] || !has[$1]++) {
+             makes[$1] = 1; next
+         }
+         makes[$1] && /munmap\(|<\.\.\. m(un)?map resumed/ { next }
+         makes[$1] && /mprotect\(/ { makes[$1] = 0; ends[$1] = /unfinished/; next }
+         ends[$1] && /<\.\.\. mprotect resumed/ { ends[$1] = 0; next }
          $1 != main && /preadv?(64)?\([0-9]+<[^>]*scenes-/ { at[++n] = m + 1 }
          { line[++m] = $0 }
          END {
