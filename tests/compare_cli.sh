@@ -74,12 +74,24 @@ grep -q '"warnings": \[$' out3/comparison.json || fail "no warnings in compariso
 grep -q '"n_seeds": 2' out3/comparison.json || fail "seeds are not counted"
 config runs/c3d/seed-2 c3d 2
 
+# ---- a model made elsewhere says how it was made
+echo '{"schema": 1, "trained": "random forest of 10 trees"}' > runs/forest/cost.json
+expect 0 "$evaluate" --compare runs/c3d runs/forest --out out5
+says "forest: no config.yaml; random forest of 10 trees"
+tr '\n' ' ' < out.txt | grep -qF "as it says itself: forest (random forest of 10 trees)." || fail "the forest's words"
+! grep -q "Not known here" out.txt || fail "the forest is described, and not known"
+grep -q '"trained": "random forest of 10 trees"' out5/comparison.json || fail "no words in comparison.json"
+
 # ---- refusals; tests/test_compare_runs.c has the others
 mkdir -p bad/b
 awk -F, -v OFS=, 'NR == 9 { $4 = 1 - $4 } 1' runs/c3d/seed-1/scores-test.csv > bad/b/scores-test.csv
 expect 3 "$evaluate" --compare runs/c3d/seed-1 bad/b --out out4
 says "bad/b/scores-test.csv:9: sample 1007 has label 1, in runs/c3d/seed-1/scores-test.csv:9 label 0"
 [ ! -e out4/comparison.json ] || fail "files of a refused comparison"
+expect 2 "$evaluate" --compare runs/cnn2d runs/c3d ./runs/c3d/ --out out4
+says "runs/c3d and ./runs/c3d/ are one directory"
+expect 3 "$evaluate" --compare runs/c3d runs/nosuch --out out4
+says "runs/nosuch: No such file or directory; give a run"
 expect 2 "$evaluate" --compare runs/c3d --out out4
 says "runs/c3d is compared with nothing"
 expect 2 "$evaluate" --compare runs/c3d runs/cnn2d --out out4 --device cpu

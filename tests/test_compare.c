@@ -288,6 +288,24 @@ static void no_spread_is_no_certainty(void **state)
     is_near(constant.differences[C3D_COMPARE_AUC].value, -0.5, 0);
 }
 
+/* Two runs that have little in common: Student's t of one degree of freedom reaches everywhere. */
+static void intervals_are_possible(void **state)
+{
+    static hand h = { .n_networks = 2, .n_runs = { 2, 2 } };
+    const double skills[] = { 1, 1 };
+
+    (void)state;
+    make_list(&h, 300, 30, skills);
+    for (size_t i = 0; i < 300; i++) h.scores[1][1][i] = 1 - h.scores[1][0][i];
+    const c3d_compared_network got = compared(&h, 1);
+    assert_true(got.differences[C3D_COMPARE_AUC].df < C3D_COMPARE_DF_MIN);
+    assert_int_equal(got.verdict, C3D_VERDICT_NOT_SHOWN);
+    is_near(got.differences[C3D_COMPARE_AUC].low, -1, 0);
+    is_near(got.differences[C3D_COMPARE_AUC].high, 1, 0);
+    is_near(got.values[C3D_COMPARE_AUC].low, 0, 0);
+    is_near(got.values[C3D_COMPARE_AUC].high, 1, 0);
+}
+
 static void classes_are_compared(void **state)
 {
     static hand h = { .n_networks = 2, .n_runs = { 1, 1 } };
@@ -367,6 +385,7 @@ int main(void)
         cmocka_unit_test(a_large_difference_is_found),
         cmocka_unit_test(few_blocks_decide_nothing),
         cmocka_unit_test(no_spread_is_no_certainty),
+        cmocka_unit_test(intervals_are_possible),
         cmocka_unit_test(classes_are_compared),
         cmocka_unit_test(a_mean_is_over_the_same_classes),
         cmocka_unit_test(one_label_is_refused),

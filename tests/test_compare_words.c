@@ -172,6 +172,24 @@ static void check_words(const char *sentence, c3d_verdict verdict)
     assert_int_equal(has(sentence, "on places like these"), is_claim);
 }
 
+/* The sentence ends before "any difference in that interval", so the whole paragraph is looked at.
+ */
+static void check_few_runs(const experiment *e, int *n_few)
+{
+    bool is_few = false, is_other = false;
+
+    for (int k = 1; k < e->comparison.n_networks; k++) {
+        const c3d_compared_network *network = &e->comparison.networks[k];
+        const bool is_not_shown = network->verdict == C3D_VERDICT_NOT_SHOWN;
+        const bool has_few = network->differences[C3D_COMPARE_AUC].df < C3D_COMPARE_DF_MIN;
+        is_few = is_few || (is_not_shown && has_few);
+        is_other = is_other || (is_not_shown && !has_few);
+    }
+    assert_int_equal(has(e->paragraph.text, "so few runs ("), is_few);
+    assert_int_equal(has(e->paragraph.text, "any difference in that interval agrees"), is_other);
+    *n_few += is_few;
+}
+
 static void check_figure(const char *sentence, const char *before, const char *figure)
 {
     char text[96];
@@ -236,7 +254,7 @@ static void check_numbers(const experiment *e)
 static void paragraph_agrees_with_table(void **state)
 {
     static experiment e;
-    int n_of[N_VERDICTS] = { 0 };
+    int n_of[N_VERDICTS] = { 0 }, n_few = 0;
 
     (void)state;
     for (uint64_t number = 0; number < 60; number++) {
@@ -246,6 +264,7 @@ static void paragraph_agrees_with_table(void **state)
             n_of[e.comparison.networks[k].verdict]++;
         }
         check_numbers(&e);
+        check_few_runs(&e, &n_few);
         assert_int_equal(has(e.paragraph.text, "fewer than 10, nothing is concluded"),
                          e.comparison.n_blocks < 10);
         assert_int_equal(has(e.paragraph.text, "No blocks are known"), !e.context.has_blocks);
@@ -255,6 +274,7 @@ static void paragraph_agrees_with_table(void **state)
         assert_false(has(e.paragraph.text, "share a seed"));
         free_experiment(&e);
     }
+    assert_true(n_few > 0);
     for (int v = C3D_VERDICT_REFERENCE + 1; v < N_VERDICTS; v++)
         if (n_of[v] < 3) fail_msg("%s came up %d times", c3d_verdict_text((c3d_verdict)v), n_of[v]);
 }

@@ -61,7 +61,8 @@ typedef struct c3d_compare_desc {
 
 /* ---- result ---------------------------------------------------------------------------------- */
 
-/* A figure with its 95 % interval; low, high, se and df are NaN where they are not known. */
+/* A figure with its 95 % interval, cut to what is possible (0 to 1, a difference -1 to 1; Brier
+ * scores of K classes go to 2); low, high, se and df are NaN where they are not known. */
 typedef struct c3d_compared_value {
     double value, se, df, low, high;
 } c3d_compared_value;
@@ -78,6 +79,8 @@ const char *c3d_verdict_text(c3d_verdict verdict); /* "no difference", "better",
 
 /* Unless c3d_blocks_are_enough nothing is concluded. */
 #define C3D_COMPARE_ALPHA 0.05
+/* With fewer degrees of freedom runs that differ from each other hide whatever there is. */
+#define C3D_COMPARE_DF_MIN 3
 
 /* Of two runs of the same number: those that only one of both has right at the threshold. McNemar
  * (1947): exact, two-sided binomial up to 1000 of them, else chi-squared with Edwards' correction.
@@ -146,7 +149,9 @@ typedef struct c3d_compare_context {
     int n_networks;
     const char **names, **sources; /* [n_networks] directories, as they were given */
     bool *has_config;              /* [n_networks] */
-    c3d_compare_cost *costs;       /* [n_networks] */
+    const char *
+        *trained; /* [n_networks] how, in the words of cost.json; NULL, or of NULL: not said */
+    c3d_compare_cost *costs; /* [n_networks] */
     int n_settings, n_data;
     c3d_compare_setting *settings; /* keys of the configuration that differ */
     c3d_compare_setting *data;     /* what differs in the data, and in how it was scored */

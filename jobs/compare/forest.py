@@ -8,7 +8,7 @@ without an observation hold what the dataset filled in, as the networks see them
 
 DATA      a dataset of c3d-dataset; the forest learns from all samples of split train
 SCORES    scores-test.csv of a network on it: the samples to score and their blocks
-DIR       scores-test.csv in the same form, and cost.json
+DIR       scores-test.csv in the same form, and cost.json, which also says how it was trained
 """
 
 import argparse
@@ -137,9 +137,13 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     unfinished = args.out / "scores-test.csv.new"
     write_scores(unfinished, like, score(forest, store, wanted))
+    dataset = json.loads((args.data / "dataset.json").read_text())
     cost = {
         "schema": 1,
         "network": "random forest",
+        "trained": f"random forest of {args.trees} trees on {args.pixels} pixels of each of "
+        f"{len(training)} training scenes, all months and bands",
+        "dataset_hash": dataset["hash"],
         "parameters": sum(tree.tree_.node_count for tree in forest.estimators_),
         "bytes_a_sample": store.read(training[0]).nbytes,
         "device": "cpu",

@@ -213,6 +213,20 @@ static bool is_trained_anew(const c3d_compare_network *network)
     return network->n_runs > 1 && n_seeds(network) == network->n_runs;
 }
 
+/* The largest value a figure can have; the smallest is 0. */
+static double largest(const c3d_compare_desc *desc, int metric)
+{
+    return metric == C3D_COMPARE_BRIER && desc->n_outputs > 1 ? 2 : 1;
+}
+
+/* Student's t knows nothing of what is possible. */
+static void cut(c3d_compared_value *v, double least, double most)
+{
+    if (isnan(v->se)) return;
+    v->low = fmax(v->low, least);
+    v->high = fmin(v->high, most);
+}
+
 static void compare_with_reference(const work *w, int k, const double *values)
 {
     const c3d_compare_network *networks = w->desc->networks;
@@ -225,9 +239,7 @@ static void compare_with_reference(const work *w, int k, const double *values)
         c3d_compared_value *d = &to->differences[m];
 
         to->values[m] = interval_of(w, here.mean, &w->spreads[k].value[m], &here, NULL);
-        to->values[m].low = fmax(to->values[m].low, 0);
-        to->values[m].high = fmin(to->values[m].high, 1);
-        if (isnan(to->values[m].se)) to->values[m].low = to->values[m].high = NAN;
+        cut(&to->values[m], 0, largest(w->desc, m));
         if (is_same && isfinite(here.mean)) {
             *d = (c3d_compared_value){ .df = INFINITY };
             to->p[m] = 1;
@@ -235,6 +247,7 @@ static void compare_with_reference(const work *w, int k, const double *values)
             *d =
                 interval_of(w, here.mean - there.mean, &w->spreads[k].difference[m], &here, &there);
             to->p[m] = c3d_t_two_sided(d->value / d->se, d->df);
+            cut(d, -largest(w->desc, m), largest(w->desc, m));
         }
     }
     to->is_of_models = !is_trained_anew(&networks[0]) || !is_trained_anew(&networks[k]);

@@ -60,6 +60,8 @@ static c3d_json *networks_json(const c3d_comparison *c, const c3d_compare_contex
         c3d_json_set(entry, "source", c3d_json_string(context->sources[k]));
         c3d_json_set(entry, "runs", c3d_json_int(network->n_runs));
         c3d_json_set(entry, "n_seeds", c3d_json_int(network->n_seeds));
+        if (context->trained && context->trained[k])
+            c3d_json_set(entry, "trained", c3d_json_string(context->trained[k]));
         c3d_json_set(entry, "metrics", metrics);
         c3d_json_set(entry, "cost", cost_json(&context->costs[k]));
         c3d_json_append(json, entry);

@@ -34,7 +34,9 @@ void c3d_compare_print_settings(const c3d_compare_context *context, c3d_text *ou
         c3d_text_add(out, "Configurations are the same but for the place of the run.\n");
     }
     for (int k = 0; k < context->n_networks; k++)
-        if (!context->has_config[k])
+        if (!context->has_config[k] && context->trained && context->trained[k])
+            c3d_text_add(out, "%s: no config.yaml; %s\n", context->names[k], context->trained[k]);
+        else if (!context->has_config[k])
             c3d_text_add(out, "%s: configuration not known, no config.yaml\n", context->names[k]);
     if (context->n_data > 0) {
         c3d_text_add(out, "Data differ in\n");

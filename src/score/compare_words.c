@@ -91,10 +91,32 @@ static void say_found(const c3d_comparison *c, const c3d_compared_network *netwo
                      verdict, network->n_runs, reference->n_runs);
 }
 
+static void say_not_shown(const c3d_comparison *c, const c3d_compared_network *network,
+                          c3d_text *out)
+{
+    const c3d_compared_network *reference = &c->networks[0];
+    const bool is_alone_small = network->p[METRIC] <= C3D_COMPARE_ALPHA;
+
+    c3d_text_add(out, " no difference shown");
+    if (isnan(network->p[METRIC]))
+        c3d_text_add(out, ".");
+    else if (network->differences[METRIC].df < C3D_COMPARE_DF_MIN)
+        c3d_text_add(
+            out,
+            ", for so few runs (%d of it, %d of %s) that differ from each other as these do show "
+            "nothing, neither that there is a difference nor that there is none. Train "
+            "more seeds.",
+            network->n_runs, reference->n_runs, reference->name);
+    else
+        c3d_text_add(out,
+                     "%s. That does not make them equal: any difference in that interval agrees "
+                     "with these data.",
+                     is_alone_small ? " once all comparisons are counted" : "");
+}
+
 static void say_network(const c3d_comparison *c, int k, c3d_text *out)
 {
     const c3d_compared_network *network = &c->networks[k];
-    const bool is_alone_small = network->p[METRIC] <= C3D_COMPARE_ALPHA;
 
     if (network->verdict == C3D_VERDICT_SAME) {
         c3d_text_add(out, " %s gives the very scores of %s: no difference.", network->name,
@@ -106,13 +128,8 @@ static void say_network(const c3d_comparison *c, int k, c3d_text *out)
         c3d_text_add(out, " too little evidence to decide either way.");
     else if (network->verdict != C3D_VERDICT_NOT_SHOWN)
         say_found(c, network, out);
-    else if (isnan(network->p[METRIC]))
-        c3d_text_add(out, " no difference shown.");
     else
-        c3d_text_add(out,
-                     " no difference shown%s. That does not make them equal: any difference in "
-                     "that interval agrees with these data.",
-                     is_alone_small ? " once all comparisons are counted" : "");
+        say_not_shown(c, network, out);
 }
 
 /* The terms of the sentences before, for who does not know them. */
@@ -181,6 +198,7 @@ static int list_keys(const c3d_compare_context *context, int k, c3d_text *out)
 
 typedef enum kind {
     NOT_KNOWN, /* but for the scores */
+    DESCRIBED, /* in words, without a configuration */
     TRAINED_ONCE,
     OF_ONE_SEED, /* some of several runs */
 } kind;
@@ -189,7 +207,10 @@ static bool is_of_kind(const c3d_comparison *c, const c3d_compare_context *conte
 {
     const c3d_compared_network *network = &c->networks[k];
 
-    if (of == NOT_KNOWN) return !context->has_config[k];
+    const bool is_described = context->trained && context->trained[k];
+
+    if (of == NOT_KNOWN) return !context->has_config[k] && !is_described;
+    if (of == DESCRIBED) return !context->has_config[k] && is_described;
     if (of == TRAINED_ONCE) return network->n_runs == 1;
     return network->n_seeds < network->n_runs;
 }
@@ -201,7 +222,9 @@ static int list_networks(const c3d_comparison *c, const c3d_compare_context *con
 
     for (int k = 0; k < c->n_networks; k++)
         if (is_of_kind(c, context, k, of))
-            c3d_text_add(out, "%s%s", n_said++ > 0 ? ", " : "", c->networks[k].name);
+            c3d_text_add(out, "%s%s%s%s%s", n_said++ > 0 ? ", " : "", c->networks[k].name,
+                         of == DESCRIBED ? " (" : "", of == DESCRIBED ? context->trained[k] : "",
+                         of == DESCRIBED ? ")" : "");
     return n_said;
 }
 
@@ -239,6 +262,9 @@ static void say_settings(const c3d_comparison *c, const c3d_compare_context *con
     c3d_text_free(&keys);
     if (list_networks(c, context, NOT_KNOWN, &keys) > 0)
         c3d_text_add(out, " Not known here is how these were trained: %s.", keys.text);
+    c3d_text_free(&keys);
+    if (list_networks(c, context, DESCRIBED, &keys) > 0)
+        c3d_text_add(out, " Trained by another program, as it says itself: %s.", keys.text);
     c3d_text_free(&keys);
     say_data(context, false, out);
     say_data(context, true, out);

@@ -54,14 +54,18 @@ static int by_name(const void *a, const void *b)
 }
 
 /* Names in a directory, sorted; given. */
-static c3d_status list_names(const char *dir, char ***names, int *n)
+static c3d_status list_names(const char *dir, const char *split, char ***names, int *n)
 {
     DIR *stream = opendir(dir);
     const struct dirent *entry;
 
     *names = NULL;
     *n = 0;
-    if (!stream) return C3D_FAIL(C3D_EIO, "%s: %s", dir, strerror(errno));
+    if (!stream)
+        return C3D_FAIL(C3D_EIO,
+                        "%s: %s; give a run, a directory of runs, or one with scores-%s.csv, which "
+                        "c3d-evaluate RUN --split %s writes",
+                        dir, strerror(errno), split, split);
     while ((entry = readdir(stream)) != NULL) {
         char **grown = realloc(*names, (size_t)(*n + 1) * sizeof *grown);
         C3D_ASSERT(grown != NULL);
@@ -100,7 +104,7 @@ static c3d_status add_network(runs_state *state, int network, const char *dir, c
 
     C3D_TRY(scores_path(path, dir, split));
     if (c3d_path_exists(path)) return add_run(state, network, dir, split);
-    C3D_TRY(list_names(dir, &names, &n));
+    C3D_TRY(list_names(dir, split, &names, &n));
     c3d_status st = C3D_OK;
     for (int i = 0; i < n; i++) {
         if (st == C3D_OK) st = add_subdirectory(state, network, dir, names[i], split);
@@ -196,8 +200,10 @@ static c3d_status open_runs(const c3d_compared_runs_desc *desc, c3d_compared_run
     context->names = c3d_calloc(n, sizeof(*context->names));
     context->sources = c3d_calloc(n, sizeof(*context->sources));
     context->has_config = c3d_calloc(n, sizeof *context->has_config);
+    context->trained = c3d_calloc(n, sizeof(*context->trained));
     context->costs = c3d_calloc(n, sizeof *context->costs);
-    if (!context->names || !context->sources || !context->has_config || !context->costs)
+    if (!context->names || !context->sources || !context->has_config || !context->trained ||
+        !context->costs)
         return C3D_ENOMEM;
     name_networks(out->state, desc, context);
     for (int k = 0; k < desc->n_networks; k++)
@@ -226,6 +232,7 @@ static void close_run(compared_run *run)
     c3d_score_table_free(&run->table);
     c3d_config_free(&run->config);
     for (int f = 0; f < N_FACTS; f++) free(run->facts[f]);
+    free(run->trained);
     free(run->scores);
     free(run);
 }
@@ -255,6 +262,7 @@ void c3d_compared_runs_close(c3d_compared_runs *runs)
     free(context->names);
     free(context->sources);
     free(context->has_config);
+    free(context->trained);
     free(context->costs);
     if (runs->state) close_state(runs->state);
     *runs = (c3d_compared_runs){ 0 };

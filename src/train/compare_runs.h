@@ -32,6 +32,7 @@ typedef struct compared_run {
     c3d_config config;
     char *facts[N_FACTS]; /* NULL: not known */
     c3d_compare_cost cost;
+    char *trained;     /* NULL: not said */
     bool has_block_km; /* the blocks are squares of a known side */
     scored_by scored_by;
     int64_t scored_step, newest_step; /* of checkpoints; -1: none */

@@ -41,7 +41,10 @@ static c3d_status read_dataset_hash(compared_run *run)
     if (!c3d_path_exists(path)) return C3D_OK;
     C3D_TRY(c3d_tensor_file_open(path, &file));
     const char *hash = c3d_tensor_file_metadata(file, "dataset_hash");
-    if (hash) run->facts[FACT_DATASET_HASH] = c3d_strdup(hash);
+    if (hash) {
+        free(run->facts[FACT_DATASET_HASH]);
+        run->facts[FACT_DATASET_HASH] = c3d_strdup(hash);
+    }
     c3d_tensor_file_close(file);
     return C3D_OK;
 }
@@ -72,6 +75,16 @@ static c3d_status read_evaluation(compared_run *run, const char *split)
     return st;
 }
 
+/* What a model that was made elsewhere says of itself. */
+static void read_words(compared_run *run, const c3d_json *json)
+{
+    const char *trained, *hash;
+
+    if (c3d_json_get_string(json, "trained", &trained)) run->trained = c3d_strdup(trained);
+    if (c3d_json_get_string(json, "dataset_hash", &hash))
+        run->facts[FACT_DATASET_HASH] = c3d_strdup(hash);
+}
+
 static c3d_status read_cost(compared_run *run)
 {
     char path[C3D_PATH_MAX], number[32];
@@ -92,6 +105,7 @@ static c3d_status read_cost(compared_run *run)
     C3D_TRY(c3d_json_read(path, &json));
     for (size_t i = 0; i < C3D_COUNT(members); i++)
         (void)c3d_json_get_real(json, members[i].key, members[i].to); /* absent: not known */
+    read_words(run, json);
     c3d_json_free(json);
     if (isnan(cost->samples_seen)) return C3D_OK;
     (void)snprintf(number, sizeof number, "%.0f", cost->samples_seen);
@@ -249,6 +263,17 @@ static double mean_of(const struct c3d_compared_runs_state *state, int network, 
     return n > 0 ? sum / n : (double)NAN;
 }
 
+static c3d_status add_words(struct c3d_compared_runs_state *state, c3d_compare_context *context)
+{
+    const char **values = c3d_calloc((size_t)state->n_runs, sizeof(*values));
+
+    if (!values) return C3D_ENOMEM;
+    for (int r = 0; r < state->n_runs; r++) values[r] = state->runs[r]->trained;
+    for (int k = 0; k < context->n_networks; k++) context->trained[k] = join(state, values, k);
+    free(values);
+    return C3D_OK;
+}
+
 static void add_costs(const struct c3d_compared_runs_state *state, c3d_compare_context *context)
 {
     for (int k = 0; k < context->n_networks; k++)
@@ -267,6 +292,7 @@ c3d_status c3d_compare_settings(struct c3d_compared_runs_state *state, c3d_compa
         if (state->runs[r]->has_config) context->has_config[state->runs[r]->network] = true;
     C3D_TRY(add_settings(state, context));
     C3D_TRY(add_data(state, context));
+    C3D_TRY(add_words(state, context));
     add_costs(state, context);
     return C3D_OK;
 }
