@@ -128,6 +128,22 @@ called "c3d-evaluate $out/2d/seed1 --split test --out $out/100-a-class/2d/seed1 
 called "c3d-evaluate $out/2d/seed1 --split test --out $out/100-in-all/2d/seed1 --max-per-class 50"
 called "c3d-evaluate --compare $out/100-in-all/3d $out/100-in-all/2d --out $out/100-in-all/comparison"
 [ -e "out/paper/100-a-class/3d/seed1/config.yaml" ] || fail "paper: a reading lacks its configuration"
+# a dataset of another rule is refused; too few scenes are not called by the reading's name
+mkdir -p out/split/paper/{3d,2d}/seed1
+echo '    "split": "blocks"' >out/split/dataset.json
+job 2 paper --data out/split --out out/split/paper
+says "its split is by blocks"
+job 3 paper --data out/nosuch --out out/split/paper
+says "no dataset.json"
+times 0 .
+echo '    "split": "random"' >out/split/dataset.json
+awk 'BEGIN { print "sample_id,label,score"; for (i = 0; i < 160; i++) print i "," (i < 36) ",0.5" }' \
+    >out/split/paper/3d/seed1/scores-test.csv
+job 0 paper --data out/split --out out/split/paper --seeds 1
+out=$(name_of out/split/paper)
+called "--out $out/36-mines-and-100-others/2d/seed1 --max-per-class 100"
+called "--compare $out/36-mines-and-50-others/3d $out/36-mines-and-50-others/2d"
+times 0 "100-a-class|100-in-all"
 # ---- learning-curve: doubled from 500 up to all; few scenes are shown more often
 mkdir -p out/data out/curve
 awk 'BEGIN {
@@ -143,8 +159,9 @@ times 3 "c3d-1000/.*--set data.max_per_class=1000 --set train.epochs=13 " # 1600
 times 3 "c3d-all/.*--set data.max_per_class=0 --set train.epochs=11 " # 1900
 out=$(name_of out/curve)
 called "--compare $out/c3d-500 $out/c3d-1000 $out/c3d-all $out/cnn2d-stack-500"
-[ "$(sed -n 4p out/curve/curve.csv)" = "c3d,1300,1900,3,0.93,0.83,0.99" ] &&
-    [ "$(sed -n 7p out/curve/curve.csv)" = "cnn2d-stack,1300,1900,3,0.96,0.86,0.99" ] ||
+[ "$(sed -n 2p out/curve/curve.csv)" = "c3d,500,500,500,1000,3,0.91,0.81,0.99" ] &&
+    [ "$(sed -n 4p out/curve/curve.csv)" = "c3d,all,600,1300,1900,3,0.93,0.83,0.99" ] &&
+    [ "$(sed -n 7p out/curve/curve.csv)" = "cnn2d-stack,all,600,1300,1900,3,0.96,0.86,0.99" ] ||
     { fail "learning-curve: another table"; cat out/curve/curve.csv; }
 ! command -v gnuplot >/dev/null || grep -q "</svg>" out/curve/curve.svg || fail "learning-curve: no plot"
 job 2 learning-curve --data out/data --per-class "500 some"

@@ -22,17 +22,19 @@ own_option() { # NAME VALUE
     esac
 }
 
-# Training scenes: of each class at most $1 (0: all). With "largest" those of the largest class.
-count_training() { # LIMIT [largest]
-    awk -F, -v limit="$1" -v what="${2-}" '
+# Training scenes with at most $1 of each class (0: all): of the smallest class, the largest, and all.
+count_training() { # LIMIT
+    awk -F, -v limit="$1" '
         NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next }
         $column["split"] == "train" { n[$column["label"]]++ }
         END {
             for (label in n) {
-                if (n[label] > largest) largest = n[label]
-                sum += limit > 0 && n[label] > limit ? limit : n[label]
+                taken = limit > 0 && n[label] > limit ? limit : n[label]
+                if (taken > largest) largest = taken
+                if (smallest == "" || taken < smallest) smallest = taken
+                sum += taken
             }
-            print what == "largest" ? largest : sum
+            print smallest + 0, largest + 0, sum + 0
         }' "$data/samples.csv"
 }
 
@@ -49,21 +51,21 @@ choose_sizes() {
 run_one() { # NETWORK SIZE SEED
     local run=$root/$1-$2/seed$3 options n shown=$epochs
     network_options "$1" || fail 2 "--networks: $1: unknown; jobs/compare/networks.sh has them"
-    n=$(count_training "${2/all/0}")
+    read -r _ _ n < <(count_training "${2/all/0}")
     [ $((n * shown)) -ge "$min_scenes" ] || shown=$(((min_scenes + n - 1) / n))
     train "$run" "$config" "${options[@]}" --set "data.max_per_class=${2/all/0}" \
         --set "train.epochs=$shown" --set "data.seed=$3"
     score "$run" "$run"
 }
 
-# The rows of comparison.csv that are the curve, with the number of scenes in front.
+# The rows of comparison.csv that are the curve, with the numbers of scenes in front.
 write_curve() {
-    local network size n
-    echo "network,per_class,scenes,runs,auc,auc_low,auc_high"
+    local network size counts
+    echo "network,per_class,smallest_class,largest_class,scenes,runs,auc,auc_low,auc_high"
     for network in $networks; do
         for size in $per_class; do
-            n=$(count_training "${size/all/0}")
-            awk -F, -v name="$network-$size" -v begin="$network,${size/all/$largest},$n" '
+            counts=$(count_training "${size/all/0}")
+            awk -F, -v name="$network-$size" -v begin="$network,$size,${counts// /,}" '
                 NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next }
                 $1 == name { print begin "," $column["runs"] "," $column["auc"] "," $column["auc_low"] "," $column["auc_high"] }
             ' "$root/comparison/comparison.csv"
@@ -80,13 +82,13 @@ set datafile separator ","
 set key bottom right
 set grid ytics
 set logscale x 2
-set xlabel "training scenes of a class, at most"
+set xlabel "training scenes (at most so many of a class)"
 set ylabel "area under the ROC curve, 95 % interval"
 set xtics (${per_class_ticks})
 names = "$networks"
 # side by side, so that no interval hides another
 plot for [i = 1:words(names)] "$root/curve.csv" every ::1 \\
-    using (column(2) * (1 + 0.02 * (i - 1))):(strcol(1) eq word(names, i) ? column(5) : NaN):6:7 \\
+    using (column(5) * (1 + 0.02 * (i - 1))):(strcol(1) eq word(names, i) ? column(7) : NaN):8:9 \\
     with yerrorlines pointtype 7 title word(names, i)
 PLOT
 }
@@ -95,7 +97,7 @@ parse_options "$@"
 build_programs
 prepare_data configs/dataset-demo.yaml
 [ -e "$data/samples.csv" ] || fail 2 "--dry-run: $data/samples.csv is not there, and the sizes depend on it"
-largest=$(count_training 0 largest)
+read -r _ largest _ < <(count_training 0)
 choose_sizes
 folders=() per_class_ticks=
 for size in $per_class; do
@@ -105,7 +107,8 @@ for size in $per_class; do
             run_one "$network" "$size" "$seed"
         done
     done
-    per_class_ticks+="${per_class_ticks:+, }\"$size\" ${size/all/$largest}"
+    read -r _ _ n < <(count_training "${size/all/0}")
+    per_class_ticks+="${per_class_ticks:+, }\"$n ($size)\" $n"
 done
 for network in $networks; do
     for size in $per_class; do folders+=("$root/$network-$size"); done
