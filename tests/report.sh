@@ -2,7 +2,7 @@
 # c3d-report on runs made up here: what the page must say, and what it must say when a file is
 # missing or broken.
 set -euo pipefail
-rm -rf a b c d gap compared data page.html nobin
+rm -rf a b c d gap one work compared data page.html nobin
 mkdir -p a b data
 failures=0
 fail() {
@@ -70,6 +70,15 @@ solid=$(awk '/<figure class=plot>/ {n++} n == 1' gap.html |
 if command -v gnuplot >/dev/null && [ "$(tr -cd ML <<<"$solid")" != MLML ]; then
     fail "a line across epochs without a value: $solid"
 fi
+# one epoch: a point to be seen, beside the axis
+mkdir one
+cp a/config.yaml one
+head -2 a/metrics.csv >one/metrics.csv
+"$report" one --out one.html >said
+has said 'warning: one has not been scored on the test split: c3d-evaluate one'
+points=$(awk '/<figure class=plot>/ {n++} n == 1' one.html |
+    sed -n "s/.*translate(\([0-9]*\)[^)]*) scale(\([0-9]*\).*/\1 \2/p" | awk '$1 > 150 && $2 >= 3' | wc -l)
+if command -v gnuplot >/dev/null && [ "$points" != 2 ]; then fail "$points points of one epoch"; fi
 cp page.html first.html
 "$report" a b --out page.html --title 'a <script> & "b"' >/dev/null
 cmp first.html page.html || fail "the same files give another page"
@@ -90,6 +99,36 @@ has page.html '<td class=num>12</td><td class=num>5</td><td class=num>&lt; 0.000
 has page.html '<td class=name>not known</td>'
 if command -v gnuplot >/dev/null; then has page.html "b&#39; -0.0412 (-0.0701 to -0.0123)"; fi
 ends 3 "b: no comparison.json; c3d-evaluate --compare writes it" "$report" a --comparison b --out page.html
+
+# a mean over seeds is not a run's figure; runs of a compared network are called by its name
+has page.html 'Figures of a network are means over its 2 to 3 seeds'
+hasnt page.html '<b>c3d/a</b>'
+sed 's|"name":"c3d",|"name":"c3d","source":"work/nets",|' compared/comparison.json >compared/new.json
+mv compared/new.json compared/comparison.json
+mkdir -p work/nets
+cp -r a work/nets/seed1
+cp -r b work/nets/seed2
+cp -r a work/netsy
+ends 0 "3 runs" "$report" work/nets/seed1 work/nets/seed2/ work/netsy --comparison compared --out page.html
+has page.html '<b>c3d/seed1</b>'
+has page.html '<b>c3d/seed2</b>'
+hasnt page.html '<b>c3dy'
+# a directory of runs, and a run twice
+ends 3 "work/nets: no run but a directory of 2, such as work/nets/seed1" "$report" work/nets --out page.html
+ends 2 "./a/: the same run as a, given twice" "$report" a b ./a/ --out page.html
+rm -r work
+
+# accuracy that calling everything by the largest class would have too; AUC on the terminal
+cp -r a d
+evaluation 00000000000000aa 70 | sed 's/"tp":70,"fp":7,"tn":93,"fn":30/"tp":0,"fp":0,"tn":163,"fn":37/g; s/"metrics":{/&"auc":{"value":0.75,"low":0.5,"high":0.875,"method":"hanley-mcneil"},/' >d/evaluation-test.json
+ends 0 "  d                 0.750 (0.500-0.875)" "$report" d --out page.html
+has said 'test split, area under the ROC curve (95 %)'
+has page.html ', no better than calling everything other: 0.815)'
+has page.html "Hanley and McNeil's, which takes neighbours for independent (area under the ROC curve)"
+hasnt page.html 'a bootstrap that draws whole blocks'
+rm -r d
+ends 0 "1 run" "$report" a --out page.html
+hasnt page.html 'calling everything'
 
 # what was drawn again, as the evaluation says; bands only where it has them
 blocks_of_a() { # N_BLOCKS BLOCK_KM LOW
@@ -169,6 +208,7 @@ ends 0 "2 runs" "$report" a b --out page.html
 has page.html 'must not be compared'
 rm b/evaluation-test.json
 ends 0 "2 runs" "$report" a b --out page.html
+has said 'warning: b has not been scored on the test split: c3d-evaluate b'
 has page.html 'b has not been scored on the test split'
 mv data/dataset.json data/gone
 ends 0 "1 run" "$report" a --out page.html

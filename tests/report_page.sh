@@ -18,6 +18,14 @@ YAML
     expect 0 "$C3D_BIN/c3d-train" train.yaml
     expect 0 "$C3D_BIN/c3d-evaluate" $run --split validation
     expect 0 "$C3D_BIN/c3d-evaluate" $run --split test
+    says "AUC  "
+    grep -q nan out.txt && fail "nan where a figure is undefined"
+    if awk -F, 'NR > 1 { n++; p += $4 == 1; r += ($5 > 0.5) == $4 } END { exit !(r <= p || r <= n - p) }' \
+        $run/scores-test.csv; then
+        says "than that of calling everything"
+    elif grep -q "calling everything" out.txt; then
+        fail "$run beats the largest class"
+    fi
 done
 expect 0 "$C3D_BIN/c3d-evaluate" --compare a b --out compared
 grep -q '"warnings": \[\]' compared/comparison.json || fail "warnings of runs just scored"

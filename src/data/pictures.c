@@ -117,7 +117,7 @@ static c3d_status add_months(const c3d_pictures *self, const c3d_picture_strip *
                               .month = m,
                               .stretch = &self->stretch,
                               .factor = self->factor,
-                              .style = is_in || strip->first == 0 ? "" : "opacity:.4",
+                              .style = is_in || strip->first == 0 ? "" : "--shown:.5",
                               .areas = areas,
                               .caption = caption_of(self->months[m], text) },
             out);

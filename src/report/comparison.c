@@ -1,6 +1,7 @@
 /* What c3d-evaluate --compare found: its words, its table, what lies behind them. */
 #include "report/report.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -127,10 +128,15 @@ static void add_table(const c3d_json *comparison, const char *primary, c3d_text 
                  "<th scope=col class=num>p</th><th scope=col class=num>p, Holm</th>"
                  "<th scope=col>verdict</th>",
                  measure_name(primary));
+    c3d_text_add(out, "<div class=stack style=\"--measure:'");
+    for (const char *c = measure_name(primary); *c; c++)
+        if (isalnum((unsigned char)*c) || *c == ' ') c3d_text_add_bytes(out, c, 1);
+    c3d_text_add(out, "'\">\n");
     report_begin_table(out, "comparison", head.text);
     for (size_t i = 0; i < c3d_json_length(networks); i++)
         add_network(comparison, primary, c3d_json_at(networks, i), out);
     report_end_table(out);
+    c3d_text_add(out, "</div>\n");
     c3d_text_free(&head);
 }
 
@@ -216,7 +222,7 @@ static void add_figure(report_page *page, const char *primary)
         c3d_text_add(&script,
                      "$rows << EOD\n%sEOD\nset border 1\nset ytics scale 0 (%s)\n"
                      "set yrange [%.1f:0.5]\nset xrange [%.4f:%.4f]\nset format x '%%+.3g'\n"
-                     "set xtics autofreq\n"
+                     "set xtics autofreq\nset xtics add ('0' 0)\n"
                      "set arrow from 0, graph 0 to 0, graph 1 nohead lw 1.2 dt 3 lc rgb '#7d8590'\n"
                      "plot $rows using 1:2:3:4 with xerrorbars pt 7 ps 0.7 lw 1.5 "
                      "lc rgb '%s' notitle",
@@ -321,6 +327,26 @@ static void add_settings(const c3d_json *comparison, const char *kind, const cha
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
+/* Why these figures are not those of the scores further down. */
+static void add_seeds(const c3d_json *comparison, c3d_text *out)
+{
+    const c3d_json *networks = c3d_json_get(comparison, "networks");
+    long long least = 0, most = 0, n;
+
+    for (size_t i = 0; i < c3d_json_length(networks); i++) {
+        if (!c3d_json_get_int(c3d_json_at(networks, i), "n_seeds", &n)) continue;
+        if (most == 0 || n < least) least = n;
+        if (n > most) most = n;
+    }
+    if (most < 2) return;
+    c3d_text_add(out, " Figures of a network are means over its ");
+    if (least < most) c3d_text_add(out, "%lld to ", least);
+    c3d_text_add(out,
+                 "%lld seeds and their intervals count seeds too; under Scores each run "
+                 "stands alone.",
+                 most);
+}
+
 static void add_facts(const c3d_json *comparison, c3d_text *out)
 {
     long long n, n_blocks;
@@ -332,7 +358,9 @@ static void add_facts(const c3d_json *comparison, c3d_text *out)
         c3d_text_add(out, " in %lld blocks", n_blocks);
     c3d_text_add(out, ". The differences are from ");
     c3d_text_add_html(out, text_of(comparison, "reference", "the first"));
-    c3d_text_add(out, "; p after Holm counts all comparisons.</p>\n");
+    c3d_text_add(out, "; p after Holm counts all comparisons.");
+    add_seeds(comparison, out);
+    c3d_text_add(out, "</p>\n");
 }
 
 void report_add_comparison(report_page *page)

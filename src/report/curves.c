@@ -31,8 +31,9 @@ static size_t n_rows(const report_run *run)
 }
 
 /* Points of a column. A blank line parts those that have an epoch without a value between them:
- * gnuplot draws no line there. Returns how many points there are. */
-static int add_points(c3d_text *script, const report_run *run, const char *column)
+ * gnuplot draws no line there, and a larger point where no line would lead to it. Returns how many
+ * points there are. */
+static int add_points(c3d_text *script, const report_run *run, const char *column, double size)
 {
     double last = NAN;
     int n = 0;
@@ -42,7 +43,10 @@ static int add_points(c3d_text *script, const report_run *run, const char *colum
         const double value = report_run_metric(run, row, column);
         if (!isfinite(epoch) || !isfinite(value)) continue;
         if (n > 0 && epoch > last + 1) c3d_text_add(script, "\n");
-        c3d_text_add(script, "%.9g %.9g\n", epoch, value);
+        const bool is_last =
+            row + 1 == n_rows(run) || !isfinite(report_run_metric(run, row + 1, column));
+        const bool is_alone = is_last && (n == 0 || epoch > last + 1);
+        c3d_text_add(script, "%.9g %.9g %g\n", epoch, value, is_alone ? 0.9 : size);
         last = epoch;
         n++;
     }
@@ -94,14 +98,14 @@ static void add_lines(c3d_text *blocks, c3d_text *lines, const report_page *page
     for (int c = 0; c < 2; c++) {
         if (!what->columns[c]) continue;
         c3d_text_add(blocks, "$run%d_%d << EOD\n", i, c);
-        const int n = add_points(blocks, &page->runs[i], what->columns[c]);
+        const int n = add_points(blocks, &page->runs[i], what->columns[c], c ? 0.4 : 0.25);
         c3d_text_add(blocks, "EOD\n");
         if (n == 0) continue; /* gnuplot takes it for an error */
         c3d_text_add(lines,
-                     "%s $run%d_%d using 1:2 with linespoints pt 7 ps %s lw %s dt %d "
+                     "%s $run%d_%d using 1:2:3 with linespoints pt 7 ps variable lw %s dt %d "
                      "lc rgb '%s' notitle",
-                     lines->length ? "," : "plot", i, c, c ? "0.4" : "0.25", c ? "2" : "1.2",
-                     c ? 1 : 2, report_color(i));
+                     lines->length ? "," : "plot", i, c, c ? "2" : "1.2", c ? 1 : 2,
+                     report_color(i));
     }
 }
 
@@ -123,9 +127,9 @@ static void add_curve(report_page *page, const quantity *what, int first, int en
         add_lines(&script, &lines, page, i, what);
     }
     if (lines.length)
-        c3d_text_add(&script, "set xlabel 'epoch'\n%sset xrange [1:%g]\nset yrange [0:%.6g]\n%s\n",
-                     last <= 10 ? "set xtics 1\n" : "", last > 1 ? last : 2, top > 0 ? top : 1,
-                     lines.text);
+        c3d_text_add(&script, "set xlabel 'epoch'\n%sset xrange [%g:%g]\nset yrange [0:%.6g]\n%s\n",
+                     last <= 10 ? "set xtics 1\n" : "", last > 1 ? 1 : 0.5, last > 1 ? last : 1.5,
+                     top > 0 ? top : 1, lines.text);
     else
         script.length = 0;
     report_add_figure(page, &(report_figure){ .title = title.text, .alt = alt.text }, &script);

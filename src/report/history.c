@@ -193,8 +193,8 @@ static void add_cells(const grid *g, bool is_negative, int level, c3d_text *out)
             if (level_of(value) != level || (level > 0 && (value < 0) != is_negative)) continue;
             if (level == 0 && !isfinite(value)) continue;
             if (!is_begun && level > 0)
-                c3d_text_add(out, "<path fill=\"%s\" fill-opacity=\"%.1f\" d=\"",
-                             report_color(is_negative ? 0 : 1), (double)level / LEVELS);
+                c3d_text_add(out, "<path fill=\"%s\" fill-opacity=\"%.2f\" d=\"",
+                             report_color(is_negative ? 0 : 1), 0.2 + 0.8 * level / LEVELS);
             if (!is_begun && level == 0)
                 c3d_text_add(out, "<path style=\"fill:var(--line)\" fill-opacity=\".45\" d=\"");
             is_begun = true;

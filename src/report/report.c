@@ -47,51 +47,6 @@ void report_add_run_keys(const report_page *page, c3d_text *out)
 
 /* ---- the page -------------------------------------------------------------------------------- */
 
-/* Parts of a path, from its end; empty past its beginning. */
-static void take_part(const char *path, int from_end, const char **out, size_t *n_out)
-{
-    const char *end = path + strlen(path);
-
-    for (;; from_end--) {
-        while (end > path && end[-1] == '/') end--;
-        const char *begin = end;
-        while (begin > path && begin[-1] != '/') begin--;
-        *out = begin;
-        *n_out = (size_t)(end - begin);
-        if (from_end == 0 || begin == end) return;
-        end = begin;
-    }
-}
-
-static bool are_parts_unique(const report_run *runs, int n_runs, int from_end)
-{
-    for (int i = 0; i < n_runs; i++) {
-        const char *part, *other;
-        size_t n, n_other;
-        take_part(runs[i].path, from_end, &part, &n);
-        if (n == 0) return false;
-        for (int j = 0; j < i; j++) {
-            take_part(runs[j].path, from_end, &other, &n_other);
-            if (n == n_other && strncmp(part, other, n) == 0) return false;
-        }
-    }
-    return true;
-}
-
-/* The part of their paths that tells the runs apart, the nearest to the end; or all of them. */
-static void label_runs(report_run *runs, int n_runs)
-{
-    int from_end = 0;
-
-    while (from_end < 4 && !are_parts_unique(runs, n_runs, from_end)) from_end++;
-    for (int i = 0; i < n_runs; i++) {
-        const char *part = runs[i].path;
-        size_t n = strlen(part);
-        if (from_end < 4) take_part(runs[i].path, from_end, &part, &n);
-        (void)snprintf(runs[i].label, sizeof runs[i].label, "%.*s", (int)n, part);
-    }
-}
-
 static void add_title(c3d_text *out, const c3d_report_desc *desc, const report_run *runs)
 {
     if (desc->title) {
@@ -142,8 +97,8 @@ static void add_page(const c3d_report_desc *desc, const report_page *page, c3d_t
                       "<meta name=color-scheme content=\"light dark\">\n"
                       "<link rel=icon href=\"data:,\">\n<title>");
     add_title(out, desc, page->runs);
-    c3d_text_add(out, "</title>\n<style>\n%s%s</style>\n</head>\n<body>\n<main>\n<header><h1>",
-                 report_style, c3d_pictures_style);
+    c3d_text_add(out, "</title>\n<style>\n%s%s%s</style>\n</head>\n<body>\n<main>\n<header><h1>",
+                 report_table_style, report_style, c3d_pictures_style);
     add_title(out, desc, page->runs);
     c3d_text_add(out, "</h1>\n");
     add_links(out, page->text.text);
@@ -163,8 +118,8 @@ static c3d_status read_files(const c3d_report_desc *desc, report_run *runs, repo
 {
     char path[C3D_PATH_MAX];
 
+    C3D_TRY(report_check_runs(desc));
     for (int i = 0; i < desc->n_runs; i++) C3D_TRY(report_run_read(desc->runs[i], &runs[i]));
-    label_runs(runs, desc->n_runs);
     if (!desc->comparison) return C3D_OK;
     C3D_TRY(c3d_path_join(path, desc->comparison, "comparison.json"));
     if (!c3d_path_exists(path))
@@ -186,6 +141,7 @@ c3d_status c3d_report_write(const c3d_report_desc *desc, const char *path, c3d_t
     }
     st = read_files(desc, runs, &page);
     if (st == C3D_OK) {
+        report_label_runs(runs, desc->n_runs, page.comparison);
         add_body(&page);
         add_page(desc, &page, &text);
         if (table) report_add_scores_text(table, runs, desc->n_runs);

@@ -43,10 +43,16 @@ const char *report_run_setting(const report_run *run, const char *key); /* NULL:
 long long report_run_int(const report_run *run, const char *key, long long standard);
 /* A cell of metrics.csv; NaN when empty, absent or not a number. */
 double report_run_metric(const report_run *run, size_t row, const char *column);
+/* Sets every label; runs that a comparison has are called as it calls their networks. */
+void report_label_runs(report_run *runs, int n_runs, const c3d_json *comparison);
+/* Fails where a run is given twice. */
+C3D_CHECKED c3d_status report_check_runs(const c3d_report_desc *desc);
+/* Fails: path is no run; names one that lies in it. */
+C3D_CHECKED c3d_status report_refuse_directory(const char *path);
 /* Of several runs on one dataset the first shows it. */
 bool report_run_is_first_on_store(const report_run *runs, int run);
 
-extern const char report_style[];
+extern const char report_style[], report_table_style[];
 const char *report_color(int run); /* "#2f86c8" */
 
 /* ---- the page -------------------------------------------------------------------------------- */

@@ -170,10 +170,7 @@ static c3d_status read_files(report_run *run)
         C3D_TRY(read_json(run, name, &run->evaluations[i]));
         is_there = is_there || run->evaluations[i];
     }
-    if (!is_there) {
-        return C3D_FAIL(C3D_EIO, "%s: no config.yaml and no metrics.csv; is it a run directory?",
-                        run->path);
-    }
+    if (!is_there) return report_refuse_directory(run->path);
     C3D_TRY(read_json(run, "cost.json", &run->cost));
     return read_dataset(run);
 }

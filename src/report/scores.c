@@ -284,14 +284,73 @@ static bool is_evaluated(const report_page *page, int split)
     return false;
 }
 
-static void add_interval_note(c3d_text *out)
+/* A figure of {metrics} here or in one of the objects within has an interval of that method. */
+static bool has_method(const c3d_json *of, const char *metric, const char *method)
 {
-    c3d_text_add(
-        out,
-        "<p class=note>Ranges are 95 %% intervals: where the list has enough blocks "
-        "(see there which), of a bootstrap that draws whole blocks; else Wilson's "
-        "for shares, which takes neighbours for independent. They stand for the sampling of the "
-        "test list alone, not for another region or another training run.</p>\n");
+    const c3d_json *estimate = c3d_json_get(c3d_json_get(of, "metrics"), metric);
+    const char *is;
+    double low;
+
+    return c3d_json_get_string(estimate, "method", &is) && strcmp(is, method) == 0 &&
+           c3d_json_get_real(estimate, "low", &low);
+}
+
+static bool is_used(const report_page *page, const char *metric, const char *method)
+{
+    static const char *const kept[] = { "at", "chosen" };
+
+    for (int i = 0; i < page->n_runs * REPORT_SPLITS; i++) {
+        const c3d_json *of = page->runs[i / REPORT_SPLITS].evaluations[i % REPORT_SPLITS];
+        if (has_method(of, metric, method)) return true;
+        for (size_t k = 0; k < C3D_COUNT(kept); k++) {
+            const c3d_json *within = c3d_json_get(of, kept[k]);
+            for (const char *key = NULL; (key = c3d_json_next_key(within, key));)
+                if (has_method(c3d_json_get(within, key), metric, method)) return true;
+        }
+    }
+    return false;
+}
+
+/* Which figures have which interval, as the files say. */
+static void add_interval_note(const report_page *page, c3d_text *out)
+{
+    static const struct {
+        const char *method, *says;
+    } methods[] = {
+        { "block-bootstrap", "of a bootstrap that draws whole blocks" },
+        { "wilson", "Wilson's, which takes neighbours for independent" },
+        { "wilson-jaccard", "from Wilson's for tp of tp + fp + fn" },
+        { "wilson-squares", "from Wilson's of recall and specificity" },
+        { "hanley-mcneil", "Hanley and McNeil's, which takes neighbours for independent" },
+    };
+    static const struct {
+        const char *key, *name;
+    } metrics[] = { { "accuracy", "accuracy" },
+                    { "precision", "precision" },
+                    { "recall", "recall" },
+                    { "specificity", "specificity" },
+                    { "f1", "F1" },
+                    { "f0.5", "F0.5" },
+                    { "balanced_accuracy", "balanced accuracy" },
+                    { "auc", "area under the ROC curve" },
+                    { "average_precision", "average precision" },
+                    { "brier", "Brier score" },
+                    { "loss", "mean loss" } };
+    bool is_begun = false;
+
+    c3d_text_add(out, "<p class=note>Ranges are 95 %% intervals");
+    for (size_t m = 0; m < C3D_COUNT(methods); m++) {
+        bool is_said = false;
+        for (size_t k = 0; k < C3D_COUNT(metrics); k++) {
+            if (!is_used(page, metrics[k].key, methods[m].method)) continue;
+            if (!is_said) c3d_text_add(out, "%s %s (", is_begun ? ";" : ":", methods[m].says);
+            c3d_text_add(out, "%s%s", is_said ? ", " : "", metrics[k].name);
+            is_said = is_begun = true;
+        }
+        if (is_said) c3d_text_add(out, ")");
+    }
+    c3d_text_add(out, ". They stand for the sampling of the list alone, not for another region or "
+                      "another training run.</p>\n");
 }
 
 void report_add_scores(report_page *page)
@@ -319,11 +378,25 @@ void report_add_scores(report_page *page)
         c3d_text_add_html(out, page->runs[i].path);
         c3d_text_add(out, "</code></p>\n");
     }
-    if (n_splits) add_interval_note(out);
+    if (n_splits) add_interval_note(page, out);
     report_end_section(page);
 }
 
 /* ---- the same for a terminal ----------------------------------------------------------------- */
+
+/* A column of 19: "0.931 (0.910-0.950)", without the interval where there is none. */
+static void add_text_estimate(c3d_text *table, const c3d_json *estimate)
+{
+    double value, low, high;
+    char cell[64] = "undefined";
+
+    if (c3d_json_get_real(estimate, "value", &value)) {
+        (void)snprintf(cell, sizeof cell, "%.3f", value);
+        if (c3d_json_get_real(estimate, "low", &low) && c3d_json_get_real(estimate, "high", &high))
+            (void)snprintf(cell, sizeof cell, "%.3f (%.3f-%.3f)", value, low, high);
+    }
+    c3d_text_add(table, "  %-19s", cell);
+}
 
 static void add_text_row(c3d_text *table, const report_run *run, const c3d_json *at)
 {
@@ -331,23 +404,42 @@ static void add_text_row(c3d_text *table, const report_run *run, const c3d_json 
     static const char *const names[] = { "tp", "fp", "tn", "fn" };
 
     c3d_text_add(table, "  %-16s", run->label);
-    for (size_t i = 0; i < C3D_COUNT(metric_names); i++) {
-        const c3d_json *estimate = c3d_json_get(metrics, metric_names[i]);
-        double value, low, high;
-        if (c3d_json_get_real(estimate, "value", &value) &&
-            c3d_json_get_real(estimate, "low", &low) &&
-            c3d_json_get_real(estimate, "high", &high)) {
-            c3d_text_add(table, "  %.3f (%.3f-%.3f)", value, low, high);
-        } else {
-            c3d_text_add(table, "  %-19s", "undefined");
-        }
-    }
+    for (size_t i = 0; i < C3D_COUNT(metric_names); i++)
+        add_text_estimate(table, c3d_json_get(metrics, metric_names[i]));
     for (size_t i = 0; i < C3D_COUNT(names); i++) {
         long long n = 0;
         (void)c3d_json_get_int(counts, names[i], &n);
         c3d_text_add(table, " %6lld", n);
     }
     c3d_text_add(table, "\n");
+}
+
+/* Where the files have one; no threshold enters it. */
+static void add_text_auc(c3d_text *table, const report_run *runs, int n_runs)
+{
+    bool has_title = false;
+
+    for (int i = 0; i < n_runs; i++) {
+        const c3d_json *auc = c3d_json_get(c3d_json_get(runs[i].evaluations[0], "metrics"), "auc");
+        if (!auc) continue;
+        if (!has_title) c3d_text_add(table, "test split, area under the ROC curve (95 %%)\n");
+        has_title = true;
+        c3d_text_add(table, "  %-16s", runs[i].label);
+        add_text_estimate(table, auc);
+        while (table->length && table->text[table->length - 1] == ' ')
+            table->text[--table->length] = '\0';
+        c3d_text_add(table, "\n");
+    }
+}
+
+static void add_text_missing(c3d_text *table, const report_run *runs, int n_runs)
+{
+    for (int i = 0; i < n_runs; i++)
+        if (!runs[i].evaluations[0])
+            c3d_text_add(table,
+                         "warning: %s has not been scored on the test split: c3d-evaluate "
+                         "%s\n",
+                         runs[i].label, runs[i].path);
 }
 
 void report_add_scores_text(c3d_text *table, const report_run *runs, int n_runs)
@@ -372,4 +464,6 @@ void report_add_scores_text(c3d_text *table, const report_run *runs, int n_runs)
         }
     }
     report_add_classes_text(table, runs, n_runs);
+    add_text_auc(table, runs, n_runs);
+    add_text_missing(table, runs, n_runs);
 }

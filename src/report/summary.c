@@ -30,6 +30,31 @@ static bool get_counts(const c3d_json *counts, long long n[4])
            c3d_json_get_int(counts, "tn", &n[2]) && c3d_json_get_int(counts, "fn", &n[3]);
 }
 
+/* Where naming the largest class everywhere would be right as often. */
+static void add_largest_class(c3d_text *out, const report_run *run, long long n_right,
+                              const long long *n_of_class, size_t n_classes)
+{
+    const c3d_json *names = c3d_json_get(run->dataset, "classes");
+    long long n = 0;
+    size_t largest = 0;
+
+    for (size_t k = 0; k < n_classes; k++) {
+        n += n_of_class[k];
+        if (n_of_class[k] > n_of_class[largest]) largest = k;
+    }
+    if (n == 0 || n_right > n_of_class[largest]) return;
+    const char *name = c3d_json_string_value(c3d_json_at(names, largest));
+    c3d_text_add(out, ", %s than calling everything ",
+                 n_right == n_of_class[largest] ? "no better" : "worse");
+    if (name)
+        c3d_text_add_html(out, name);
+    else if (n_classes == 2)
+        c3d_text_add(out, largest == 1 ? "positive" : "negative");
+    else
+        c3d_text_add(out, "class %zu", largest);
+    c3d_text_add(out, ": %.3f", (double)n_of_class[largest] / (double)n);
+}
+
 /* At the threshold of the configuration. */
 static void add_one_output(c3d_text *out, const report_run *run, const c3d_json *evaluation)
 {
@@ -57,16 +82,27 @@ static void add_one_output(c3d_text *out, const report_run *run, const c3d_json 
     c3d_text_add(out, ") and %lld of all %lld were right (accuracy ", n[0] + n[2],
                  n[0] + n[1] + n[2] + n[3]);
     add_interval(out, metrics, "accuracy");
+    add_largest_class(out, run, n[0] + n[2], (const long long[]){ n[1] + n[2], n[0] + n[3] }, 2);
     c3d_text_add(out, ")");
     add_auc(out, metrics);
 }
 
-static void add_classes(c3d_text *out, const c3d_json *evaluation)
+static void add_classes(c3d_text *out, const report_run *run, const c3d_json *evaluation)
 {
     const c3d_json *metrics = c3d_json_get(evaluation, "metrics");
+    const c3d_json *confusion = c3d_json_get(evaluation, "confusion");
+    const size_t n_classes = c3d_json_length(confusion);
+    long long n_of_class[REPORT_CLASSES] = { 0 }, n_right = 0, n;
 
     c3d_text_add(out, " the share of samples whose class it named was ");
     add_interval(out, metrics, "accuracy");
+    for (size_t k = 0; n_classes <= REPORT_CLASSES && k < n_classes; k++)
+        for (size_t i = 0; i < n_classes; i++) {
+            if (!c3d_json_int_value(c3d_json_at(c3d_json_at(confusion, k), i), &n)) continue;
+            n_of_class[k] += n;
+            if (i == k) n_right += n;
+        }
+    if (n_classes <= REPORT_CLASSES) add_largest_class(out, run, n_right, n_of_class, n_classes);
     c3d_text_add(out, "; mean F1 of the classes ");
     add_interval(out, metrics, "f1");
     add_auc(out, metrics);
@@ -116,7 +152,7 @@ static void add_run(c3d_text *out, const report_run *run, int number)
         (void)c3d_json_get_int(evaluation, "n", &n);
         c3d_text_add(out, " on %lld %s samples", n, report_split_names[split]);
         if (c3d_json_get(evaluation, "confusion"))
-            add_classes(out, evaluation);
+            add_classes(out, run, evaluation);
         else
             add_one_output(out, run, evaluation);
     }

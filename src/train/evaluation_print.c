@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MOST_COLUMNS 12 /* of the confusion matrix on a line */
@@ -103,6 +104,46 @@ static void add_classes(const c3d_evaluation_files *files, const c3d_sheet *shee
     c3d_text_add(to->text, "\n");
 }
 
+/* Where naming the largest class everywhere would be right as often; n: samples of each class;
+ * threshold: NaN where the largest score decides. */
+static void add_largest_class(const c3d_dataset_info *info, double threshold, int64_t n_right,
+                              const int64_t *n, int n_classes, c3d_text *out)
+{
+    int64_t all = 0;
+    int largest = 0;
+    char name[24];
+
+    for (int k = 0; k < n_classes; k++) {
+        all += n[k];
+        if (n[k] > n[largest]) largest = k;
+    }
+    if (all == 0 || n_right > n[largest]) return;
+    if (isfinite(threshold)) c3d_text_add(out, "above %.4g: ", threshold);
+    c3d_text_add(out, "accuracy is %s than that of calling everything %s: %.3f\n",
+                 n_right == n[largest] ? "no better" : "worse",
+                 c3d_dataset_class_name(info, largest, name), (double)n[largest] / (double)all);
+}
+
+static void add_chance(const c3d_evaluation_files *files, const c3d_sheet *sheet, c3d_text *out)
+{
+    const c3d_dataset_info *info = c3d_dataset_get_info(files->dataset);
+    const c3d_counts *c = &sheet->counts[0];
+
+    if (sheet->n_classes == 0) {
+        const int64_t n[2] = { c->tn + c->fp, c->tp + c->fn };
+        add_largest_class(info, files->threshold, c->tp + c->tn, n, 2, out);
+        return;
+    }
+    int64_t *n = c3d_calloc((size_t)sheet->n_classes, sizeof *n), n_right = 0;
+    for (int k = 0; n && k < sheet->n_classes; k++) {
+        for (int i = 0; i < sheet->n_classes; i++)
+            n[k] += sheet->confusion[k * sheet->n_classes + i];
+        n_right += sheet->confusion[k * sheet->n_classes + k];
+    }
+    if (n) add_largest_class(info, NAN, n_right, n, sheet->n_classes, out);
+    free(n);
+}
+
 static void add_blocks(const c3d_list_facts *facts, const c3d_sheet *sheet, printed *to)
 {
     if (!c3d_blocks_are_enough(sheet->n_blocks, sheet->effective_blocks))
@@ -143,6 +184,7 @@ void c3d_sheet_print(const c3d_evaluation_files *files, const c3d_sheet *sheet, 
         add_thresholds(files, sheet, &page);
     else
         add_classes(files, sheet, &page);
+    add_chance(files, sheet, out);
     add_named(&page, "AUC", &sheet->auc);
     add_named(&page, "   average precision", &sheet->average_precision);
     add_named(&page, "   Brier score", &sheet->brier);

@@ -37,6 +37,16 @@ PROBE = r"""
   if (twice.length) wrong.push('ids that stand twice: ' + twice.slice(0, 5));
   if (document.documentElement.scrollWidth > innerWidth)
     wrong.push('wider than the window: ' + document.documentElement.scrollWidth);
+  if (innerWidth >= 1280)
+    for (const e of of('.wide').filter(seen))
+      if (e.scrollWidth > e.clientWidth && e.querySelector('table'))
+        wrong.push('table wider than the page: ' + e.getAttribute('aria-label'));
+  for (const e of of('.months figcaption'))
+    for (let up = e; up; up = up.parentElement)
+      if (getComputedStyle(up).opacity < 1) wrong.push('dimmed: ' + e.textContent);
+  if (innerWidth < 600)
+    for (const e of of('.stack .wide'))
+      if (e.scrollWidth > e.clientWidth) wrong.push('out of sight: ' + e.getAttribute('aria-label'));
   const light = c => {
     const v = c.match(/[\d.]+/g).map(Number).slice(0, 3).map(x => x / 255)
         .map(x => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
