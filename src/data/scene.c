@@ -70,19 +70,29 @@ void c3d_scene_unpack_valid(const c3d_shard_shape *shape, const uint8_t *bits, u
             valid_out[row * size + x] = bits[row * row_bytes + x / 8] >> (7 - x % 8) & 1;
 }
 
-/* 16 bits: 2^32 a square times fewer than 2^31 pixels always fits. */
+/* Values up to 16 bits: 32 bits hold what a run of SUM_RUN of them adds up to, of squares the lower
+ * and the upper halves apart, and are twice as many a vector as 64; 2^32 a square times fewer than
+ * 2^31 pixels always fits the whole. */
+#define SUM_RUN ((size_t)4096)
 #define SUM_SMALL(name, type)                                                                      \
     static bool name(const void *values, const uint8_t *valid, size_t n, int64_t out[2])           \
     {                                                                                              \
         const type *v = values;                                                                    \
-        int64_t sum = 0, squares = 0;                                                              \
-        for (size_t i = 0; i < n; i++) {                                                           \
-            const int64_t x = valid[i] ? v[i] : 0;                                                 \
-            sum += x;                                                                              \
-            squares += x * x;                                                                      \
+        out[0] = out[1] = 0;                                                                       \
+        for (size_t begin = 0; begin < n; begin += SUM_RUN) {                                      \
+            const size_t end = n - begin < SUM_RUN ? n : begin + SUM_RUN;                          \
+            uint32_t low = 0, high = 0;                                                            \
+            int32_t sum = 0;                                                                       \
+            for (size_t i = begin; i < end; i++) {                                                 \
+                const type x = (type)(v[i] * (valid[i] != 0));                                     \
+                const uint32_t square = (uint32_t)x * (uint32_t)x;                                 \
+                sum += x;                                                                          \
+                low += square & 0xffff;                                                            \
+                high += square >> 16;                                                              \
+            }                                                                                      \
+            out[0] += sum;                                                                         \
+            out[1] += (int64_t)(((uint64_t)high << 16) + low);                                     \
         }                                                                                          \
-        out[0] = sum;                                                                              \
-        out[1] = squares;                                                                          \
         return true;                                                                               \
     }
 #define SUM_LARGE(name, type)                                                                      \
