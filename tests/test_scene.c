@@ -85,6 +85,36 @@ static void sums_are_exact(void **state)
     assert_true(squares == n * 100000000 * 100000000);
 }
 
+/* Against a plain loop, over more pixels than 32 bits could hold the sums of. */
+static void small_integers_are_summed_whole(void **state)
+{
+    static const c3d_dtype dtypes[] = { C3D_U8, C3D_I16, C3D_U16 };
+    enum { S = 300, P = S * S };
+    uint16_t *values = c3d_calloc(P, sizeof *values);
+    uint8_t *valid = c3d_calloc(P, 1);
+
+    (void)state;
+    assert_true(values && valid);
+    for (int i = 0; i < P; i++) {
+        values[i] = (uint16_t)(i % 5 != 0 ? 0xffff : 0x8000 + i * 7919);
+        valid[i] = i % 7 != 3;
+    }
+    for (size_t k = 0; k < C3D_COUNT(dtypes); k++) {
+        const c3d_shard_shape shape = { 1, 1, 1, S, dtypes[k] };
+        int64_t sum, squares, plain = 0, plain_squares = 0;
+        for (size_t i = 0; i < P; i++) {
+            const int64_t x = valid[i] ? (int64_t)c3d_dtype_get(values, dtypes[k], i) : 0;
+            plain += x;
+            plain_squares += x * x;
+        }
+        assert_true(c3d_scene_sums(&shape, values, valid, &sum, &squares));
+        assert_true(sum == plain);
+        assert_true(squares == plain_squares);
+    }
+    free(values);
+    free(valid);
+}
+
 static void float_sums_are_compensated(void **state)
 {
     enum { S = 64, P = S * S };
@@ -139,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gaps_are_filled_as_documented),
         cmocka_unit_test(sums_are_exact),
+        cmocka_unit_test(small_integers_are_summed_whole),
         cmocka_unit_test(float_sums_are_compensated),
         cmocka_unit_test(values_that_are_not_finite_are_not_observed),
         cmocka_unit_test(bits_begin_at_the_most_significant),
