@@ -89,7 +89,9 @@ expect 3 "$evaluate" --compare runs/c3d/seed-1 bad/b --out out4
 says "bad/b/scores-test.csv:9: sample 1007 has label 1, in runs/c3d/seed-1/scores-test.csv:9 label 0"
 [ ! -e out4/comparison.json ] || fail "files of a refused comparison"
 expect 2 "$evaluate" --compare runs/cnn2d runs/c3d ./runs/c3d/ --out out4
-says "runs/c3d and ./runs/c3d/ are one directory"
+says "runs/c3d/seed-1 and ./runs/c3d/seed-1 are one run"
+expect 2 "$evaluate" --compare runs/cnn2d runs/cnn2d/seed-1 --out out4
+says "runs/cnn2d/seed-1 and runs/cnn2d/seed-1 are one run"
 expect 3 "$evaluate" --compare runs/c3d runs/nosuch --out out4
 says "runs/nosuch: No such file or directory; give a run"
 expect 2 "$evaluate" --compare runs/c3d --out out4

@@ -119,11 +119,12 @@ static void order_does_not_matter(void **state)
     }
     assert_true(runs.desc.threshold == 0.5);
     c3d_compared_runs_close(&runs);
-    assert_int_equal(open_two("a", "a", &runs), C3D_OK);
+    put_scores("b", &(change){ .row = -1, .no_blocks = true });
+    assert_int_equal(open_two("a", "b", &runs), C3D_OK);
     assert_false(runs.context.has_blocks);
     assert_int_equal(runs.desc.blocks[9], 9);
-    assert_string_equal(runs.context.names[1], "a (2)");
     c3d_compared_runs_close(&runs);
+    is_refused("a", "./a/", C3D_ECONFIG, "a and ./a/ are one run");
     put_scores("x/run", &unchanged);
     put_scores("y/run", &unchanged);
     assert_int_equal(open_two("x/run", "y/run/", &runs), C3D_OK);
@@ -319,7 +320,9 @@ static void blocks_are_looked_at(void **state)
     for (size_t i = 0; i < C3D_COUNT(cases); i++) {
         put_scores("blocks/a", &cases[i].list);
         put_file("blocks/a", "evaluation-test.json", cases[i].evaluation);
-        assert_int_equal(open_two("blocks/a", "blocks/a", &runs), C3D_OK);
+        put_scores("blocks/b", &cases[i].list);
+        put_file("blocks/b", "evaluation-test.json", cases[i].evaluation);
+        assert_int_equal(open_two("blocks/a", "blocks/b", &runs), C3D_OK);
         assert_int_equal(runs.context.has_blocks, cases[i].has_blocks);
         assert_int_equal(runs.context.are_blocks_lone, cases[i].are_lone);
         c3d_compared_runs_close(&runs);

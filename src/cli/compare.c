@@ -3,7 +3,6 @@
 #include "c3d/train.h"
 
 #include <math.h>
-#include <sys/stat.h>
 
 c3d_status c3d_compare_check_args(const c3d_args *args)
 {
@@ -57,22 +56,6 @@ static c3d_status compare(const c3d_comm *comm, const c3d_compared_runs *runs, c
     return st;
 }
 
-/* By whatever name: against itself a model has no difference, which says nothing. */
-static c3d_status check_twice(const c3d_args *args)
-{
-    struct stat a, b;
-
-    for (int i = 1; i < args->n_operands; i++)
-        for (int j = 0; j < i; j++)
-            if (stat(args->operands[i], &a) == 0 && stat(args->operands[j], &b) == 0 &&
-                a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-                return C3D_FAIL(C3D_ECONFIG,
-                                "--compare: %s and %s are one directory, which would be compared "
-                                "with itself; give each network once",
-                                args->operands[j], args->operands[i]);
-    return C3D_OK;
-}
-
 static c3d_status compare_alone(const c3d_comm *comm, const c3d_args *args)
 {
     const c3d_compared_runs_desc desc = {
@@ -85,7 +68,6 @@ static c3d_status compare_alone(const c3d_comm *comm, const c3d_args *args)
     char dir[C3D_PATH_MAX];
     c3d_compared_runs runs;
 
-    C3D_TRY(check_twice(args));
     C3D_TRY(c3d_path_join(dir, NULL, c3d_args_text(args, "--out")));
     C3D_TRY(c3d_make_dirs(dir));
     C3D_TRY(c3d_compared_runs_open(&desc, &runs));

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef struct c3d_compared_runs_state runs_state;
 
@@ -31,6 +32,21 @@ static c3d_status scores_path(char out[C3D_PATH_MAX], const char *dir, const cha
     return c3d_path_join(out, dir, name);
 }
 
+/* A run that is two networks' would be compared with itself. */
+static c3d_status check_new(const runs_state *state, const char *dir)
+{
+    struct stat a, b;
+
+    if (stat(dir, &a) != 0) return C3D_OK; /* reading it will say so */
+    for (int r = 0; r < state->n_runs; r++)
+        if (stat(state->runs[r]->dir, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+            return C3D_FAIL(C3D_ECONFIG,
+                            "%s and %s are one run, which would be compared with itself; give each "
+                            "network once",
+                            state->runs[r]->dir, dir);
+    return C3D_OK;
+}
+
 static c3d_status add_run(runs_state *state, int network, const char *dir, const char *split)
 {
     compared_run **grown = realloc(state->runs, (size_t)(state->n_runs + 1) * sizeof(*grown));
@@ -38,6 +54,7 @@ static c3d_status add_run(runs_state *state, int network, const char *dir, const
 
     if (!grown) return C3D_FAIL(C3D_ENOMEM, "no memory for %d runs", state->n_runs + 1);
     state->runs = grown;
+    C3D_TRY(check_new(state, dir));
     compared_run *run = c3d_calloc(1, sizeof *run);
     if (!run) return C3D_ENOMEM;
     state->runs[state->n_runs++] = run;
@@ -131,24 +148,21 @@ static void name_of(const char *dir, bool is_whole, char out[C3D_PATH_MAX])
     (void)snprintf(out, C3D_PATH_MAX, "%.*s", (int)(end - start), dir + start);
 }
 
-/* Last parts tell the networks apart, or else paths, or else numbers. */
+/* Last parts tell the networks apart, or else paths. */
 static void name_networks(runs_state *state, const c3d_compared_runs_desc *desc,
                           c3d_compare_context *context)
 {
-    char name[C3D_PATH_MAX], other[C3D_PATH_MAX], numbered[C3D_PATH_MAX + 16];
+    char name[C3D_PATH_MAX], other[C3D_PATH_MAX];
 
     for (int k = 0; k < desc->n_networks; k++) {
-        int n_before = 0, n_alike[2] = { 0 };
-        for (int is_whole = 0; is_whole < 2; is_whole++)
-            for (int j = 0; j < desc->n_networks; j++) {
-                name_of(desc->dirs[k], is_whole, name);
-                name_of(desc->dirs[j], is_whole, other);
-                n_alike[is_whole] += strcmp(name, other) == 0;
-                n_before += is_whole && j < k && strcmp(name, other) == 0;
-            }
-        name_of(desc->dirs[k], n_alike[0] > n_alike[1], name);
-        (void)snprintf(numbered, sizeof numbered, "%s (%d)", name, n_before + 1);
-        context->names[k] = c3d_compared_text(state, n_before > 0 ? numbered : name);
+        int n_alike = 0;
+        name_of(desc->dirs[k], false, name);
+        for (int j = 0; j < desc->n_networks; j++) {
+            name_of(desc->dirs[j], false, other);
+            n_alike += strcmp(name, other) == 0;
+        }
+        name_of(desc->dirs[k], n_alike > 1, name);
+        context->names[k] = c3d_compared_text(state, name);
         context->sources[k] = c3d_compared_text(state, desc->dirs[k]);
     }
 }
