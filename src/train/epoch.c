@@ -110,15 +110,27 @@ static c3d_status fill_record(const c3d_run *run, const c3d_evaluation *ev, c3d_
     return validation_figures(run, ev, row);
 }
 
+/* Nothing called positive, or nothing positive: there is no such share. */
+static void add_share(c3d_text *line, const char *name, double share)
+{
+    if (isnan(share))
+        c3d_text_add(line, " %s undefined", name);
+    else
+        c3d_text_add(line, " %s %.3f", name, share);
+}
+
 static void say_epoch(const c3d_run *run, const c3d_epoch_record *row)
 {
     c3d_text line = { 0 };
 
     c3d_text_add(&line, "epoch %" PRId64 "/%d: loss %.4f accuracy %.3f", row->epoch,
                  run->config->train.epochs, row->train_loss, row->train_accuracy);
-    if (isfinite(row->val_loss))
-        c3d_text_add(&line, " | validation: loss %.4f accuracy %.3f precision %.3f recall %.3f",
-                     row->val_loss, row->val_accuracy, row->val_precision, row->val_recall);
+    if (isfinite(row->val_loss)) {
+        c3d_text_add(&line, " | validation: loss %.4f", row->val_loss);
+        add_share(&line, "accuracy", row->val_accuracy);
+        add_share(&line, "precision", row->val_precision);
+        add_share(&line, "recall", row->val_recall);
+    }
     c3d_text_add(&line, " | %.1f scenes/s", row->scenes_per_s);
     c3d_log_run("%s", line.text);
     c3d_text_free(&line);
