@@ -25,6 +25,11 @@ undivided() { # SPLIT BLOCK
 expect 0 ranks 2 "$train" "$config" --set run.dir=run --set train.max_steps=2
 evaluate test 1 2 3 7
 undivided test 8
+# what is said before anything is trained
+expect 0 "$C3D_BIN/c3d-dataset" info "$C3D_TEST_STORE/store"
+[ "$(awk '$1 == "test" { print $(NF - 1), $NF }' out.txt)" = "$(awk -F, 'NR > 1 { n += !all[$NF]++
+    p += $4 > 0 && !positive[$NF]++ } END { print n, p }' files-1/scores-test.csv)" ] ||
+    fail "info tells other blocks of the test split than the scores"
 # 5 blocks
 expect 0 ranks 2 "$train" "$config" --set run.dir=run --set train.max_steps=3 --set evaluation.batch=17
 evaluate validation 1 7

@@ -1,6 +1,7 @@
 #include "describe.h"
 #include "archive_table.h"
 #include "census.h"
+#include "facts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@ typedef struct facts {
     c3d_census census;
     c3d_dataset_info info;
     bool has_info;
+    /* What intervals of scores resample; C3D_N_SPLITS: of all splits together. */
+    size_t n_blocks[C3D_N_SPLITS + 1], n_positive_blocks[C3D_N_SPLITS + 1];
 } facts;
 
 static void free_facts(facts *of)
@@ -23,17 +26,52 @@ static void free_facts(facts *of)
     c3d_frames_free(&of->frames);
 }
 
+static void count_block(facts *of, uint8_t *seen, int split, bool is_positive)
+{
+    enum { SEEN = 1, SEEN_POSITIVE = 2 };
+
+    if (!(seen[split] & SEEN)) of->n_blocks[split]++;
+    if (is_positive && !(seen[split] & SEEN_POSITIVE)) of->n_positive_blocks[split]++;
+    seen[split] |= is_positive ? SEEN | SEEN_POSITIVE : SEEN;
+}
+
+static c3d_status count_blocks(const char *gpkg, facts *of)
+{
+    enum { N_LISTS = C3D_N_SPLITS + 1 };
+    const size_t n = of->frames.n;
+    int64_t *blocks = c3d_calloc(n + 1, sizeof *blocks);
+    uint8_t *seen = c3d_calloc(n + 1, N_LISTS); /* by row of a block's first frame */
+    c3d_status st = blocks && seen ? C3D_OK : C3D_ENOMEM;
+    double block_km;
+
+    if (st == C3D_OK) st = c3d_facts_frame_blocks(&of->frames, gpkg, blocks, &block_km);
+    for (size_t i = 0; st == C3D_OK && i < of->samples.n; i++) {
+        const c3d_sample *sample = &of->samples.rows[i];
+        const size_t row = c3d_frames_find(&of->frames, sample->frame_id);
+        if (sample->split >= C3D_N_SPLITS || row == (size_t)-1) continue;
+        uint8_t *first = seen + N_LISTS * c3d_frames_find(&of->frames, blocks[row]);
+        count_block(of, first, (int)sample->split, sample->label > 0);
+        count_block(of, first, C3D_N_SPLITS, sample->label > 0);
+    }
+    free(blocks);
+    free(seen);
+    return st;
+}
+
 static c3d_status find_facts(const char *dir, facts *out)
 {
-    char path[C3D_PATH_MAX];
+    char path[C3D_PATH_MAX], samples[C3D_PATH_MAX];
 
     C3D_TRY(c3d_path_join(path, dir, "frames.gpkg"));
     if (!c3d_path_exists(path))
         return C3D_FAIL(C3D_EIO, "%s: no frames.gpkg; not a dataset of c3d-dataset build", dir);
     C3D_TRY(c3d_frames_read(path, &out->frames));
     C3D_TRY(c3d_store_open(dir, false, &out->store));
-    C3D_TRY(c3d_path_join(path, dir, "samples.csv"));
-    if (c3d_path_exists(path)) C3D_TRY(c3d_samples_read(path, &out->samples));
+    C3D_TRY(c3d_path_join(samples, dir, "samples.csv"));
+    if (c3d_path_exists(samples)) {
+        C3D_TRY(c3d_samples_read(samples, &out->samples));
+        C3D_TRY(count_blocks(path, out));
+    }
     C3D_TRY(c3d_path_join(path, dir, "dataset.json"));
     if (c3d_path_exists(path)) {
         C3D_TRY(c3d_dataset_info_read(dir, &out->info));
@@ -107,7 +145,8 @@ static void add_split(const facts *of, int split, c3d_text *out)
         c3d_text_add(out, " %*zu", width > 10 ? (int)width : 10, n);
         n_all += n;
     }
-    c3d_text_add(out, " %10zu\n", n_all);
+    c3d_text_add(out, " %10zu %10zu %11zu\n", n_all, of->n_blocks[split],
+                 of->n_positive_blocks[split]);
 }
 
 static void add_samples(const facts *of, c3d_text *out)
@@ -121,7 +160,7 @@ static void add_samples(const facts *of, c3d_text *out)
     c3d_text_add(out, "\nsamples     ");
     for (int c = 0; c < of->census.n_classes; c++)
         c3d_text_add(out, " %10s", c3d_dataset_class_name(&of->info, c, spare));
-    c3d_text_add(out, " %10s\n", "all");
+    c3d_text_add(out, " %10s %10s %11s\n", "all", "blocks", "pos. blocks");
     for (int split = 0; split <= C3D_N_SPLITS; split++) add_split(of, split, out);
 }
 

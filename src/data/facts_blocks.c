@@ -56,49 +56,54 @@ static place_key key_of(const c3d_frames *frames, const int side[2], size_t i)
     return key;
 }
 
-static void find_side(const fact_finder *in, int side[2])
+static bool find_side(const c3d_frames *frames, int side[2], double *km_out)
 {
     double pixel_m[2];
 
-    c3d_frames_pixel_m(in->frames, pixel_m);
+    c3d_frames_pixel_m(frames, pixel_m);
     for (int axis = 0; axis < 2; axis++) {
-        side[axis] = in->frames->block_px[axis];
+        side[axis] = frames->block_px[axis];
         if (side[axis] > 0) continue;
         const double px = rint(USUAL_KM * 1000 / pixel_m[axis]);
         side[axis] = px > 1 && px < INT32_MAX / 2 ? (int)px : 1;
     }
-    if (in->frames->block_px[0] == 0)
-        c3d_log_run("%s: does not tell data.block_km: blocks of %g km", in->gpkg, USUAL_KM);
-    in->facts->block_km = side[1] * pixel_m[1] / 1000;
+    *km_out = side[1] * pixel_m[1] / 1000;
+    return frames->block_px[0] > 0;
 }
 
-c3d_status c3d_facts_blocks(const fact_finder *in)
+c3d_status c3d_facts_frame_blocks(const c3d_frames *frames, const char *gpkg, int64_t *blocks_out,
+                                  double *km_out)
 {
-    const size_t n = in->frames->n;
+    const size_t n = frames->n;
     place_key *keys = c3d_calloc(n + 1, sizeof *keys);
-    int64_t *blocks = c3d_calloc(n + 1, sizeof *blocks);
     bool has_squares = false;
     int side[2];
 
-    if (!keys || !blocks) {
-        free(keys);
-        free(blocks);
-        return C3D_ENOMEM;
-    }
-    find_side(in, side);
-    for (size_t i = 0; i < n; i++) keys[i] = key_of(in->frames, side, i);
+    if (!keys) return C3D_ENOMEM;
+    if (!find_side(frames, side, km_out))
+        c3d_log_run("%s: does not tell data.block_km: blocks of %g km", gpkg, USUAL_KM);
+    for (size_t i = 0; i < n; i++) keys[i] = key_of(frames, side, i);
     qsort(keys, n, sizeof *keys, by_key);
     for (size_t i = 0, first = 0; i < n; i++) {
         const place_key *start = &keys[first];
         if (keys[i].kind != start->kind || keys[i].a != start->a || keys[i].b != start->b)
             first = i;
-        blocks[keys[i].row] = keys[first].frame_id;
+        blocks_out[keys[i].row] = keys[first].frame_id;
         has_squares = has_squares || keys[i].kind == SQUARE || keys[i].kind == PLACE;
     }
-    if (!has_squares) in->facts->block_km = 0;
-    for (size_t i = 0; i < in->list->n; i++)
-        if (in->frame[i] != (size_t)-1) in->facts->rows[i].block = blocks[in->frame[i]];
+    if (!has_squares) *km_out = 0;
     free(keys);
-    free(blocks);
     return C3D_OK;
+}
+
+c3d_status c3d_facts_blocks(const fact_finder *in)
+{
+    int64_t *blocks = c3d_calloc(in->frames->n + 1, sizeof *blocks);
+    c3d_status st = C3D_ENOMEM;
+
+    if (blocks) st = c3d_facts_frame_blocks(in->frames, in->gpkg, blocks, &in->facts->block_km);
+    for (size_t i = 0; st == C3D_OK && i < in->list->n; i++)
+        if (in->frame[i] != (size_t)-1) in->facts->rows[i].block = blocks[in->frame[i]];
+    free(blocks);
+    return st;
 }
