@@ -130,6 +130,14 @@ rm -r d
 ends 0 "1 run" "$report" a --out page.html
 hasnt page.html 'calling everything'
 
+# an interval that is not by blocks says why
+cp -r a f
+sed -i 's/"method":"wilson-jaccard"/&,"fallback":"positives in too few blocks"/g' f/evaluation-test.json
+ends 0 "1 run" "$report" f --out page.html
+has page.html '<abbr class=ci title="not by blocks: positives in too few blocks">*p</abbr>'
+has page.html 'Not by blocks: *p positives in too few blocks.'
+hasnt page.html '*n'
+
 # what was drawn again, as the evaluation says; bands only where it has them
 blocks_of_a() { # N_BLOCKS BLOCK_KM LOW
     evaluation 00000000000000aa 70 |

@@ -158,6 +158,8 @@ typedef enum c3d_fallback {
 } c3d_fallback;
 /* "positives in too few blocks", ...; NULL of C3D_FALLBACK_NONE. */
 const char *c3d_fallback_text(c3d_fallback fallback);
+/* "*p", ...: beside figures whose interval is not by blocks although there are enough; else "". */
+const char *c3d_fallback_mark(c3d_fallback fallback);
 typedef struct c3d_figure {
     double value, low, high;
     const char *method; /* static storage */

@@ -18,6 +18,27 @@ static const char *const count_names[] = { "tp", "fp", "tn", "fn" };
     "<th scope=col class=num><abbr title=\"true negatives\">tn</abbr></th>"                        \
     "<th scope=col class=num><abbr title=\"false negatives\">fn</abbr></th>"
 
+/* C3D_FALLBACK_NONE for words that are none of ours. */
+static c3d_fallback fallback_of(const c3d_json *estimate)
+{
+    const char *text;
+
+    if (!c3d_json_get_string(estimate, "fallback", &text)) return C3D_FALLBACK_NONE;
+    for (int r = C3D_FALLBACK_NONE + 1; r < C3D_N_FALLBACKS; r++)
+        if (strcmp(text, c3d_fallback_text((c3d_fallback)r)) == 0) return (c3d_fallback)r;
+    return C3D_FALLBACK_NONE;
+}
+
+/* How a figure is marked on the page, and what add_reasons looks for. */
+static void add_mark(c3d_text *out, c3d_fallback fallback)
+{
+    const char *mark = c3d_fallback_mark(fallback);
+
+    if (mark[0])
+        c3d_text_add(out, "<abbr class=ci title=\"not by blocks: %s\">%s</abbr>",
+                     c3d_fallback_text(fallback), mark);
+}
+
 void report_add_estimate(c3d_text *page, const c3d_json *estimate)
 {
     double value, low, high;
@@ -30,6 +51,7 @@ void report_add_estimate(c3d_text *page, const c3d_json *estimate)
     if (c3d_json_get_real(estimate, "low", &low) && c3d_json_get_real(estimate, "high", &high)) {
         c3d_text_add(page, " <span class=ci>%.3f&#8211;%.3f</span>", low, high);
     }
+    add_mark(page, fallback_of(estimate));
     c3d_text_add(page, "</td>");
 }
 
@@ -311,6 +333,24 @@ static bool is_used(const report_page *page, const char *metric, const char *met
     return false;
 }
 
+/* What the marks on the page so far say. */
+static void add_reasons(const report_page *page, c3d_text *out)
+{
+    bool is_begun = false;
+
+    for (int r = C3D_FALLBACK_NONE + 1; r < C3D_N_FALLBACKS; r++) {
+        c3d_text mark = { 0 };
+        add_mark(&mark, (c3d_fallback)r);
+        if (mark.length > 0 && strstr(page->text.text, mark.text)) {
+            c3d_text_add(out, "%s %s %s",
+                         is_begun ? ";" : ". Not by blocks:", c3d_fallback_mark((c3d_fallback)r),
+                         c3d_fallback_text((c3d_fallback)r));
+            is_begun = true;
+        }
+        c3d_text_free(&mark);
+    }
+}
+
 /* Which figures have which interval, as the files say. */
 static void add_interval_note(const report_page *page, c3d_text *out)
 {
@@ -349,6 +389,7 @@ static void add_interval_note(const report_page *page, c3d_text *out)
         }
         if (is_said) c3d_text_add(out, ")");
     }
+    add_reasons(page, out);
     c3d_text_add(out, ". They stand for the sampling of the list alone, not for another region or "
                       "another training run.</p>\n");
 }

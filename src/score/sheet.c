@@ -312,6 +312,18 @@ const char *c3d_fallback_text(c3d_fallback fallback)
     return texts[fallback];
 }
 
+const char *c3d_fallback_mark(c3d_fallback fallback)
+{
+    static const char *const marks[C3D_N_FALLBACKS] = {
+        [C3D_FALLBACK_NONE] = "",        [C3D_FALLBACK_BLOCKS] = "",
+        [C3D_FALLBACK_POSITIVES] = "*p", [C3D_FALLBACK_NEGATIVES] = "*n",
+        [C3D_FALLBACK_CLASS] = "*c",     [C3D_FALLBACK_REPLICATES] = "*u",
+        [C3D_FALLBACK_SPREAD] = "*s",    [C3D_FALLBACK_STRATUM] = "",
+    };
+
+    return marks[fallback];
+}
+
 /* Labels that a figure takes apart: their blocks must be enough too. */
 enum { NEITHER, POSITIVES, NEGATIVES, BOTH };
 

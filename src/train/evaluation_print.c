@@ -13,17 +13,10 @@ typedef struct printed {
     bool has_mark[C3D_N_FALLBACKS];
 } printed;
 
-/* Beside figures whose interval is not by blocks although there are enough; "" for others. */
-static const char *const marks[C3D_N_FALLBACKS] = {
-    [C3D_FALLBACK_NONE] = "",        [C3D_FALLBACK_BLOCKS] = "",  [C3D_FALLBACK_POSITIVES] = "*p",
-    [C3D_FALLBACK_NEGATIVES] = "*n", [C3D_FALLBACK_CLASS] = "*c", [C3D_FALLBACK_REPLICATES] = "*u",
-    [C3D_FALLBACK_SPREAD] = "*s",    [C3D_FALLBACK_STRATUM] = "",
-};
-
 /* "0.931 (0.91-0.95)", or "undefined" where it is 0/0. */
 static void add_figure(printed *to, const c3d_figure *f, int width)
 {
-    const char *mark = marks[f->fallback];
+    const char *mark = c3d_fallback_mark(f->fallback);
     char text[40];
 
     if (!isfinite(f->value))
@@ -164,8 +157,9 @@ static void add_blocks(const c3d_list_facts *facts, const c3d_sheet *sheet, prin
 static void add_reasons(const c3d_sheet *sheet, printed *to)
 {
     for (int r = 0; r < C3D_N_FALLBACKS; r++) {
-        if (!to->has_mark[r] || !marks[r][0]) continue;
-        c3d_text_add(to->text, "\n%s %s", marks[r], c3d_fallback_text((c3d_fallback)r));
+        const char *mark = c3d_fallback_mark((c3d_fallback)r);
+        if (!to->has_mark[r] || !mark[0]) continue;
+        c3d_text_add(to->text, "\n%s %s", mark, c3d_fallback_text((c3d_fallback)r));
         if (sheet->n_classes == 0 && r == C3D_FALLBACK_POSITIVES)
             c3d_text_add(to->text, ": worth %.1f equal ones, at least %d are needed",
                          sheet->positive_blocks, C3D_BLOCKS_MIN_EFFECTIVE);
