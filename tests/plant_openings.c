@@ -6,48 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "c3d/data.h"
-
-typedef struct buffers {
-    uint16_t *values;
-    uint8_t *valid;
-    float *missing_share;
-    int64_t *sum, *sum_squares;
-} buffers;
-
-static c3d_status read_scene(c3d_shard *shard, int row, buffers *b)
-{
-    const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
-    const size_t n_months = (size_t)shape->n_months, n_sums = n_months * (size_t)shape->n_bands;
-
-    b->values = c3d_calloc(c3d_scene_bytes(shape), 1);
-    b->valid = c3d_calloc(c3d_valid_bytes(shape), 1);
-    b->missing_share = c3d_calloc(n_months, sizeof(float));
-    b->sum = c3d_calloc(n_sums, sizeof(int64_t));
-    b->sum_squares = c3d_calloc(n_sums, sizeof(int64_t));
-    if (!b->values || !b->valid || !b->missing_share || !b->sum || !b->sum_squares)
-        return C3D_ENOMEM;
-    return c3d_shard_read_scene(
-        shard, row, &(c3d_scene){ b->values, b->valid, b->missing_share, b->sum, b->sum_squares });
-}
-
-static void free_buffers(buffers *b)
-{
-    free(b->values);
-    free(b->valid);
-    free(b->missing_share);
-    free(b->sum);
-    free(b->sum_squares);
-}
-
-static c3d_status write_scene(c3d_shard *shard, int row, const buffers *b)
-{
-    const c3d_scene scene = { b->values, b->valid, b->missing_share, b->sum, b->sum_squares };
-
-    C3D_TRY(c3d_shard_write(shard, row, &scene));
-    return c3d_shard_mark(shard, row, C3D_SCENE_PRESENT,
-                          c3d_scene_checksum(c3d_shard_get_shape(shard), &scene));
-}
+#include "support/scene_buffers.h"
 
 static int row_of(const c3d_shard *shard, int64_t frame_id)
 {
@@ -60,7 +19,8 @@ static int row_of(const c3d_shard *shard, int64_t frame_id)
 
 /* ---- open ------------------------------------------------------------------------------------ */
 
-static void copy_months(const c3d_shard_shape *shape, const buffers *from, int n, buffers *to)
+static void copy_months(const c3d_shard_shape *shape, const scene_buffers *from, int n,
+                        scene_buffers *to)
 {
     const size_t k = (size_t)n, n_bands = (size_t)shape->n_bands,
                  n_months = (size_t)shape->n_months;
@@ -76,18 +36,18 @@ static c3d_status open_frame(c3d_shard *shard, int64_t frame_id, int64_t negativ
 {
     const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
     const int row = row_of(shard, frame_id), month = 4 + (int)(frame_id % 8);
-    buffers own = { 0 }, other = { 0 };
+    scene_buffers own = { 0 }, other = { 0 };
     char text[12];
-    c3d_status st = read_scene(shard, row, &own);
+    c3d_status st = scene_buffers_read(shard, row, &own);
 
-    if (st == C3D_OK) st = read_scene(shard, row_of(shard, negative_id), &other);
+    if (st == C3D_OK) st = scene_buffers_read(shard, row_of(shard, negative_id), &other);
     if (st == C3D_OK) {
         copy_months(shape, &other, month, &own);
-        st = write_scene(shard, row, &own);
+        st = scene_buffers_write(shard, row, &own);
         printf("%" PRId64 " %s\n", frame_id, c3d_date_text(c3d_shard_months(shard)[month], text));
     }
-    free_buffers(&own);
-    free_buffers(&other);
+    scene_buffers_free(&own);
+    scene_buffers_free(&other);
     return st;
 }
 
@@ -109,7 +69,7 @@ static c3d_status open_all(c3d_shard *shard, const char *path)
 
 /* ---- hide ------------------------------------------------------------------------------------ */
 
-static bool is_valid(const c3d_shard_shape *shape, const buffers *b, int month, int pixel)
+static bool is_valid(const c3d_shard_shape *shape, const scene_buffers *b, int month, int pixel)
 {
     const int size = shape->size_px, y = pixel / size, x = pixel % size;
     const int at = (month * size + y) * ((size + 7) / 8) + x / 8;
@@ -118,7 +78,7 @@ static bool is_valid(const c3d_shard_shape *shape, const buffers *b, int month, 
 }
 
 /* The month whose value a pixel shows in `month`: the last observed one, or else the next. */
-static int shown_month(const c3d_shard_shape *shape, const buffers *b, int month, int pixel)
+static int shown_month(const c3d_shard_shape *shape, const scene_buffers *b, int month, int pixel)
 {
     int m = month;
 
@@ -133,15 +93,15 @@ static c3d_status hide(c3d_shard *shard, int64_t frame_id, const char *text)
     const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
     const int n_pixels = shape->size_px * shape->size_px, row = row_of(shard, frame_id);
     const size_t n_bits = c3d_valid_bytes(shape) / (size_t)shape->n_months;
-    buffers old = { 0 }, b = { 0 };
+    scene_buffers old = { 0 }, b = { 0 };
     c3d_date date;
     int month = 0;
 
     if (row < 0 || !c3d_date_parse(text, &date))
         return C3D_FAIL(C3D_EINVAL, "frame %" PRId64 ", month %s", frame_id, text);
     while (c3d_shard_months(shard)[month] != date) month++;
-    c3d_status st = read_scene(shard, row, &old);
-    if (st == C3D_OK) st = read_scene(shard, row, &b);
+    c3d_status st = scene_buffers_read(shard, row, &old);
+    if (st == C3D_OK) st = scene_buffers_read(shard, row, &b);
     if (st == C3D_OK) memset(b.valid + (size_t)month * n_bits, 0, n_bits);
     for (int m = 0; st == C3D_OK && m < shape->n_months; m++)
         for (int i = 0; i < n_pixels; i++)
@@ -152,9 +112,9 @@ static c3d_status hide(c3d_shard *shard, int64_t frame_id, const char *text)
                         ? 0
                         : old.values[(from * shape->n_bands + band) * n_pixels + i];
             }
-    if (st == C3D_OK) st = write_scene(shard, row, &b);
-    free_buffers(&old);
-    free_buffers(&b);
+    if (st == C3D_OK) st = scene_buffers_write(shard, row, &b);
+    scene_buffers_free(&old);
+    scene_buffers_free(&b);
     return st;
 }
 

@@ -5,30 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "c3d/data.h"
-
-typedef struct buffers {
-    uint16_t *values;
-    uint8_t *valid;
-    float *missing_share;
-    int64_t *sum, *sum_squares;
-} buffers;
-
-static c3d_status allocate(const c3d_shard_shape *shape, buffers *b)
-{
-    const size_t n_months = (size_t)shape->n_months, n_sums = n_months * (size_t)shape->n_bands;
-
-    b->values = c3d_calloc(c3d_scene_bytes(shape), 1);
-    b->valid = c3d_calloc(c3d_valid_bytes(shape), 1);
-    b->missing_share = c3d_calloc(n_months, sizeof(float));
-    b->sum = c3d_calloc(n_sums, sizeof(int64_t));
-    b->sum_squares = c3d_calloc(n_sums, sizeof(int64_t));
-    return b->values && b->valid && b->missing_share && b->sum && b->sum_squares ? C3D_OK
-                                                                                 : C3D_ENOMEM;
-}
+#include "support/scene_buffers.h"
 
 /* One month of the last band, with the sums of its observed pixels. */
-static void halve_month(const c3d_shard_shape *shape, buffers *b, size_t month)
+static void halve_month(const c3d_shard_shape *shape, scene_buffers *b, size_t month)
 {
     const size_t size = (size_t)shape->size_px, n_bytes = (size + 7) / 8;
     const size_t band = (month + 1) * (size_t)shape->n_bands - 1;
@@ -46,31 +26,24 @@ static void halve_month(const c3d_shard_shape *shape, buffers *b, size_t month)
     }
 }
 
-static c3d_status halve_row(c3d_shard *shard, int row, buffers *b)
+static c3d_status halve_row(c3d_shard *shard, int row)
 {
     const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
-    c3d_scene scene = { b->values, b->valid, b->missing_share, b->sum, b->sum_squares };
+    scene_buffers b = { 0 };
+    c3d_status st = scene_buffers_read(shard, row, &b);
 
-    C3D_TRY(c3d_shard_read_scene(shard, row, &scene));
-    for (int month = 0; month < shape->n_months; month++) halve_month(shape, b, (size_t)month);
-    C3D_TRY(c3d_shard_write(shard, row, &scene));
-    return c3d_shard_mark(shard, row, C3D_SCENE_PRESENT, c3d_scene_checksum(shape, &scene));
+    for (int month = 0; st == C3D_OK && month < shape->n_months; month++)
+        halve_month(shape, &b, (size_t)month);
+    if (st == C3D_OK) st = scene_buffers_write(shard, row, &b);
+    scene_buffers_free(&b);
+    return st;
 }
 
 static c3d_status halve_scene(c3d_shard *shard, int64_t frame_id)
 {
-    const c3d_shard_shape *shape = c3d_shard_get_shape(shard);
-    buffers b = { 0 };
-    c3d_status st = shape->dtype == C3D_U16 ? allocate(shape, &b) : C3D_EDATA;
-
-    for (int row = 0; st == C3D_OK && row < shape->n_scenes; row++)
-        if (c3d_shard_frame_ids(shard)[row] == frame_id) st = halve_row(shard, row, &b);
-    free(b.values);
-    free(b.valid);
-    free(b.missing_share);
-    free(b.sum);
-    free(b.sum_squares);
-    return st;
+    for (int row = 0; row < c3d_shard_get_shape(shard)->n_scenes; row++)
+        if (c3d_shard_frame_ids(shard)[row] == frame_id) C3D_TRY(halve_row(shard, row));
+    return C3D_OK;
 }
 
 static c3d_status relabel(c3d_shard *shard, c3d_samples *samples)
