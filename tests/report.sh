@@ -2,7 +2,7 @@
 # c3d-report on runs made up here: what the page must say, and what it must say when a file is
 # missing or broken.
 set -euo pipefail
-rm -rf a b c d gap one work compared data page.html nobin
+rm -rf a f b c d gap one work compared data page.html nobin
 mkdir -p a b data
 failures=0
 fail() {

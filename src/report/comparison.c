@@ -2,6 +2,7 @@
 #include "report/report.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -203,6 +204,18 @@ static void add_row(forest *of, const char *name, const c3d_json *difference)
     of->n++;
 }
 
+/* Between labels of an axis, so that at most five or six stand beside each other: 1, 2 or 5 times a
+ * power of ten. */
+static double step_of(double range)
+{
+    static const double steps[] = { 1, 2, 5, 10 };
+    const double least = range / 5, power = pow(10, floor(log10(least)));
+    int i = 0;
+
+    while (i < 3 && steps[i] * power < least) i++;
+    return steps[i] * power;
+}
+
 static void add_figure(report_page *page, const char *primary)
 {
     const char *reference = text_of(page->comparison, "reference", "the first");
@@ -222,12 +235,12 @@ static void add_figure(report_page *page, const char *primary)
         c3d_text_add(&script,
                      "$rows << EOD\n%sEOD\nset border 1\nset ytics scale 0 (%s)\n"
                      "set yrange [%.1f:0.5]\nset xrange [%.4f:%.4f]\nset format x '%%+.3g'\n"
-                     "set xtics autofreq\nset xtics add ('0' 0)\n"
+                     "set xtics %.6g\nset xtics add ('0' 0)\n"
                      "set arrow from 0, graph 0 to 0, graph 1 nohead lw 1.2 dt 3 lc rgb '#7d8590'\n"
                      "plot $rows using 1:2:3:4 with xerrorbars pt 7 ps 0.7 lw 1.5 "
                      "lc rgb '%s' notitle",
                      of.rows.text, of.tics.text, 0.5 - of.n, of.low - margin, of.high + margin,
-                     report_color(0));
+                     step_of(of.high - of.low + 2 * margin), report_color(0));
     c3d_text_add(&page->text, "<div class=plots>\n");
     report_add_figure(
         page,
@@ -363,6 +376,23 @@ static void add_facts(const c3d_json *comparison, c3d_text *out)
     c3d_text_add(out, "</p>\n");
 }
 
+/* What came out, and, lighter, how to read it. */
+static void add_words(const char *paragraph, c3d_text *out)
+{
+    const char *terms = strstr(paragraph, "How to read this:");
+    c3d_text first = { 0 };
+
+    c3d_text_add(&first, "%.*s", terms ? (int)(terms - paragraph) : INT_MAX, paragraph);
+    c3d_text_add(out, "<p>");
+    c3d_text_add_html(out, first.text);
+    c3d_text_add(out, "</p>\n");
+    c3d_text_free(&first);
+    if (!terms) return;
+    c3d_text_add(out, "<p class=note>");
+    c3d_text_add_html(out, terms);
+    c3d_text_add(out, "</p>\n");
+}
+
 void report_add_comparison(report_page *page)
 {
     const c3d_json *comparison = page->comparison, *warnings;
@@ -376,9 +406,7 @@ void report_add_comparison(report_page *page)
         const char *warning = c3d_json_string_value(c3d_json_at(warnings, i));
         if (warning) report_add_warning(out, warning);
     }
-    c3d_text_add(out, "<p>");
-    c3d_text_add_html(out, text_of(comparison, "paragraph", "comparison.json has no paragraph."));
-    c3d_text_add(out, "</p>\n");
+    add_words(text_of(comparison, "paragraph", "comparison.json has no paragraph."), out);
     add_facts(comparison, out);
     add_table(comparison, primary, out);
     add_figure(page, primary);

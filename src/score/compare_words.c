@@ -91,6 +91,12 @@ static void say_found(const c3d_comparison *c, const c3d_compared_network *netwo
                      verdict, network->n_runs, reference->n_runs);
 }
 
+/* So few runs that neither can be shown. */
+static bool has_few_runs(const c3d_compared_network *network)
+{
+    return network->differences[METRIC].df < C3D_COMPARE_DF_MIN;
+}
+
 static void say_not_shown(const c3d_comparison *c, const c3d_compared_network *network,
                           c3d_text *out)
 {
@@ -100,7 +106,7 @@ static void say_not_shown(const c3d_comparison *c, const c3d_compared_network *n
     c3d_text_add(out, " no difference shown");
     if (isnan(network->p[METRIC]))
         c3d_text_add(out, ".");
-    else if (network->differences[METRIC].df < C3D_COMPARE_DF_MIN)
+    else if (has_few_runs(network))
         c3d_text_add(
             out,
             ", for so few runs (%d of it, %d of %s) that differ from each other as these do show "
@@ -108,10 +114,20 @@ static void say_not_shown(const c3d_comparison *c, const c3d_compared_network *n
             "more seeds.",
             network->n_runs, reference->n_runs, reference->name);
     else
-        c3d_text_add(out,
-                     "%s. That does not make them equal: any difference in that interval agrees "
-                     "with these data.",
-                     is_alone_small ? " once all comparisons are counted" : "");
+        c3d_text_add(out, "%s.", is_alone_small ? " once all comparisons are counted" : "");
+}
+
+static void say_what_is_left(const c3d_comparison *c, c3d_text *out)
+{
+    for (int k = 1; k < c->n_networks; k++) {
+        const c3d_compared_network *network = &c->networks[k];
+        if (network->verdict != C3D_VERDICT_NOT_SHOWN || isnan(network->p[METRIC]) ||
+            has_few_runs(network))
+            continue;
+        c3d_text_add(out, " That no difference is shown does not make two networks equal: any "
+                          "difference in that interval agrees with these data.");
+        return;
+    }
 }
 
 static void say_network(const c3d_comparison *c, int k, c3d_text *out)
@@ -331,6 +347,7 @@ void c3d_compare_print_paragraph(const c3d_comparison *comparison,
                           "follows. ");
     say_measure(comparison, context, out);
     for (int k = 1; k < comparison->n_networks; k++) say_network(comparison, k, out);
+    say_what_is_left(comparison, out);
     say_terms(comparison, out);
     say_settings(comparison, context, out);
     say_limits(comparison, context, out);
