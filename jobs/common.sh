@@ -16,6 +16,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 job=$(basename "$(dirname "$0")")
 root=runs/$job data= size=medium seeds="1 2 3" ranks=1 dry=
 sets=()
+own_keys="data.store data.seed run.dir" # what each run is told by the script; a script may add to it
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
 say() { printf '\n== %s (%d s)\n' "$1" $SECONDS; }
@@ -64,19 +65,35 @@ parse_options() { # ARGUMENTS...
     done
     [[ $seeds =~ ^[0-9]+( +[0-9]+)*$ ]] || fail 2 "--seeds \"$seeds\": expected numbers, such as \"1 2 3\""
     [[ $ranks =~ ^[1-9][0-9]*$ ]] || fail 2 "--ranks $ranks: expected a number from 1"
+    local set key
+    for set in "${sets[@]}"; do
+        key=${set%%=*} key=${key// /}
+        [[ " $own_keys " != *" $key "* ]] ||
+            fail 2 "--set $set: the script sets $key for each run by itself; --help lists its options"
+    done
+    [ -z "$data" ] || check_data
 }
 
 # ---- programs -------------------------------------------------------------------------------------
 
 # A shell runs a trap between commands only, so programs run in the background and the shell waits.
-# Whatever asks the script to stop asks the program to save and stop; it then ends with 75.
-n_signals=0
+# Whatever asks the script to stop asks the program to save and stop; it then ends with 75. Ctrl-C goes
+# to a whole process group, and mpirun would end its ranks before they have saved: so the program has a
+# group of its own. Ctrl-C again, more than five seconds later, ends it.
+n_signals=0 first_signal_s=0
 child=
-on_signal() {
+on_signal() { # NAME
+    local name=USR1
+    [ "$n_signals" -gt 0 ] || first_signal_s=$SECONDS
     n_signals=$((n_signals + 1))
-    [ -z "$child" ] || kill -USR1 "$child" 2>/dev/null || true
+    [[ $1 != @(INT|TERM) ]] || [ $((SECONDS - first_signal_s)) -le 5 ] || name=TERM
+    [ -z "$child" ] || kill -$name "$child" 2>/dev/null || true
 }
-trap on_signal USR1 INT TERM
+for signal in USR1 INT TERM HUP; do
+    # shellcheck disable=SC2064 # now, not then
+    trap "on_signal $signal" $signal
+done
+stopped() { fail 75 "stopped; the same command goes on"; }
 
 go() { # COMMAND...: ends the script with its exit code unless that is 0
     local code=0 seen
@@ -84,9 +101,12 @@ go() { # COMMAND...: ends the script with its exit code unless that is 0
         printf '%s\n' "${*@Q}" | sed "s/'\([A-Za-z0-9_.,:=+/@-]*\)'/\1/g"
         return
     fi
-    [ "$n_signals" = 0 ] || exit 75
-    "$@" &
+    [ "$n_signals" = 0 ] || stopped
+    set -m
+    "$@" </dev/null &
     child=$!
+    set +m
+    [ "$n_signals" = 0 ] || kill -USR1 "$child" 2>/dev/null || true # it came just now
     while
         seen=$n_signals code=0
         wait "$child" || code=$?
@@ -95,7 +115,7 @@ go() { # COMMAND...: ends the script with its exit code unless that is 0
     child=
     # 138: the signal ended it, as it does programs that have nothing to save
     [ "$n_signals" = 0 ] || [ "$code" != 138 ] || code=75
-    [ "$code" != 75 ] || fail 75 "stopped; the same command goes on"
+    [ "$code" != 75 ] || stopped
     [ "$code" = 0 ] || fail "$code" "exit $code: ${*@Q}"
 }
 
@@ -116,6 +136,21 @@ build_programs() {
 
 # ---- steps ----------------------------------------------------------------------------------------
 
+# Not after hours of training: is there a dataset, and can its test split be scored?
+check_data() {
+    local n_classes
+    [ -z "$dry" ] || [ -e "$data/samples.csv" ] || return 0
+    [ -e "$data/dataset.json" ] && [ -e "$data/samples.csv" ] ||
+        fail 3 "$data: no dataset.json and samples.csv; --data takes a dataset that c3d-dataset made"
+    [[ " ${sets[*]} " != *" data.fold="* ]] || return 0 # then other samples are for test
+    n_classes=$(awk -F, '
+        NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next }
+        $column["split"] == "test" && !seen[$column["label"] > 0]++ { n++ }
+        END { print n + 0 }' "$data/samples.csv")
+    [ "$n_classes" = 2 ] ||
+        fail 3 "$data: its test split has scenes of $n_classes of the two classes, and scores need both"
+}
+
 # Sets data to a dataset cut out of a drawn archive, unless --data names one.
 prepare_data() { # CONFIG OPTIONS of c3d-dataset build...
     [ -z "$data" ] || return 0
@@ -125,6 +160,7 @@ prepare_data() { # CONFIG OPTIONS of c3d-dataset build...
     on_ranks c3d-dataset build "$1" --out "$data" "${@:2}" \
         --set "data.mosaics=$root/archive/planet_medres_normalized_analytic_{YYYY}-{MM}_mosaic/*_quad.tif" \
         --set "data.labels=$root/archive/mapbiomas/brasil_coverage_{YYYY}.tif"
+    check_data
 }
 
 train() { # RUN CONFIG OPTIONS of c3d-train...

@@ -4,6 +4,11 @@
 # settings, nothing twice, exit codes and signals handed on, wrong usage refused.
 . "$C3D_SOURCE/tests/support/check.sh"
 rm -rf stubs out calls.txt && mkdir stubs
+dataset() { # DIR: both classes in the test split
+    mkdir -p "$1" && touch "$1/dataset.json"
+    printf '%s\n' sample_id,label,split 1,0,train 2,1,train 3,0,test 4,1,test >"$1/samples.csv"
+}
+export -f dataset
 stub() { # NAME, its script on standard input
     { echo '#!/usr/bin/env bash'; cat; } >"stubs/$1"
     chmod +x "stubs/$1"
@@ -34,7 +39,7 @@ case $(basename "$0") in
         fi
         mkdir -p "$out" && touch "$out/evaluation-test.json" "$out/scores-test.csv"
         ;;
-    c3d-dataset) [ "$1" != build ] || mkdir -p "$4" ;;
+    c3d-dataset) [ "$1" != build ] || dataset "$4" ;;
 esac
 exit 0
 STUB
@@ -86,16 +91,32 @@ says "c3d-train configs/compare.yaml --set data.store=$(name_of out/dry)/data --
 [ ! -s calls.txt ] && [ ! -e out/dry ] || fail "--dry-run did something"
 
 # ---- exit codes and signals
+dataset out/one
 STUB_FAILS=c3d-train STUB_CODE=5 job 5 compare --out out/other --networks "c3d cnn2d"
 times 1 "c3d-train"
 STUB_FAILS=c3d-evaluate STUB_CODE=3 job 3 full --out out/other
+# As Open MPI's: SIGUSR1 goes on to the ranks, the others end them.
+mkdir -p launchers
+cat >launchers/mpirun <<'STUB'
+#!/usr/bin/env bash
+trap 'kill -USR1 $rank; asked=1' USR1
+trap 'kill -KILL $rank; exit 130' INT TERM HUP
+"${@:6}" &
+rank=$!
+while asked= code=0; wait $rank || code=$?; [ -n "$asked" ]; do :; done
+exit $code
+STUB
+chmod +x launchers/mpirun
 set -m # else bash starts programs in the background deaf to SIGINT
-for signal in USR1 INT TERM; do
+for signal in USR1 INT TERM HUP; do
     rm -f calls.txt.waiting
-    STUB_WAITS=1 "$C3D_SOURCE/jobs/full/run.sh" --out "$PWD/out/stopped" --data data >out.txt 2>&1 &
+    PATH=$PWD/launchers:$PATH STUB_WAITS=1 "$C3D_SOURCE/jobs/full/run.sh" --ranks 2 --out out/stopped \
+        --data out/one >out.txt 2>&1 &
     script=$!
     for _ in $(seq 500); do [ -e calls.txt.waiting ] && break; sleep 0.02; done
-    kill -$signal $script
+    target=$script
+    [ $signal = USR1 ] || target=-$script # a terminal's go to the whole group
+    kill -$signal -- $target
     code=0
     wait $script || code=$?
     [ $code = 75 ] || fail "$signal: exit $code, expected 75"
@@ -115,6 +136,38 @@ job 2 compare --sice medium
 says "--sice: unknown option"
 job 2 paper --quick
 job 2 paper --set
+for key in data.store data.seed run.dir; do
+    job 2 full --set $key=1
+    says "the script sets $key"
+done
+job 2 learning-curve --set train.epochs=3
+job 2 learning-curve --epochs ten
+job 2 learning-curve --data out/one --networks "c3d forest"
+says "forest: unknown"
+job 2 learning-curve --data out/one --networks ""
+job 2 learning-curve --min-scenes -5
+for sizes in "0 all" "500 some"; do
+    job 2 learning-curve --data out/one --per-class "$sizes"
+    says '--per-class "'
+done
+times 0 .
+for name in compare full learning-curve paper; do
+    job 3 $name --data out/nosuch
+    says "out/nosuch: no dataset.json"
+done
+dataset out/untested
+sed -i /4,1,test/d out/untested/samples.csv
+job 3 full --data out/untested
+says "of 1 of the two classes"
+times 0 .
+# the forest's Python, before anything is drawn
+C3D_PYTHON=$PWD/nosuch job 3 compare --out out/forest
+says "nosuch has no numpy"
+stub python3 <<<'exit 1'
+C3D_PYTHON='' PATH=$PWD/stubs:$PATH job 3 compare --out out/forest
+says "python3-venv"
+rm stubs/python3
+times 0 .
 job 0 paper --help
 says "--data DIR"
 times 0 .
@@ -130,11 +183,10 @@ called "c3d-evaluate --compare $out/100-in-all/3d $out/100-in-all/2d --out $out/
 [ -e "out/paper/100-a-class/3d/seed1/config.yaml" ] || fail "paper: a reading lacks its configuration"
 # a dataset of another rule is refused; too few scenes are not called by the reading's name
 mkdir -p out/split/paper/{3d,2d}/seed1
+dataset out/split
 echo '    "split": "blocks"' >out/split/dataset.json
 job 2 paper --data out/split --out out/split/paper
 says "its split is by blocks"
-job 3 paper --data out/nosuch --out out/split/paper
-says "no dataset.json"
 times 0 .
 echo '    "split": "random"' >out/split/dataset.json
 awk 'BEGIN { print "sample_id,label,score"; for (i = 0; i < 160; i++) print i "," (i < 36) ",0.5" }' \
@@ -150,8 +202,9 @@ awk 'BEGIN {
     print "sample_id,label,split"
     for (i = 0; i < 1300; i++) print i ",0,train"
     for (i = 0; i < 600; i++) print 2000 + i ",1,train"
-    for (i = 0; i < 99; i++) print 3000 + i ",1,test"
+    for (i = 0; i < 99; i++) print 3000 + i "," i % 2 ",test"
 }' >out/data/samples.csv
+touch out/data/dataset.json
 job 0 learning-curve --data out/data --out out/curve --min-scenes 20000 --networks "c3d cnn2d-stack"
 times 18 c3d-train
 times 3 "cnn2d-stack-500/.*--set model.network=cnn2d_stack --set data.max_per_class=500 --set train.epochs=20 "
@@ -164,10 +217,13 @@ called "--compare $out/c3d-500 $out/c3d-1000 $out/c3d-all $out/cnn2d-stack-500"
     [ "$(sed -n 7p out/curve/curve.csv)" = "cnn2d-stack,all,600,1300,1900,3,0.96,0.86,0.99" ] ||
     { fail "learning-curve: another table"; cat out/curve/curve.csv; }
 ! command -v gnuplot >/dev/null || grep -q "</svg>" out/curve/curve.svg || fail "learning-curve: no plot"
-job 2 learning-curve --data out/data --per-class "500 some"
+# what no class has is all of them, and trained once
+job 0 learning-curve --data out/data --out out/curve --per-class "500 2000 all" --seeds 1
+times 4 c3d-train
+says "2000 of a class: none has more than 1300"
 
 # a dataset of one's own
-job 0 full --out out/full --data data --seeds 1
+job 0 full --out out/full --data out/one --seeds 1
 times 0 c3d-dataset
-called "c3d-train configs/full-3d.yaml --set data.store=$(name_of data)"
+called "c3d-train configs/full-3d.yaml --set data.store=$(name_of out/one)"
 finish

@@ -35,15 +35,30 @@ check_networks() {
     [ "${networks[0]}" != forest ] || fail 2 "--networks: the first is what the others are compared with: not forest"
 }
 
+has_sklearn() { # PYTHON
+    "$1" -c "import numpy, h5py, sklearn.ensemble" 2>/dev/null
+}
+
 # scikit-learn, in a virtual environment of this folder unless C3D_PYTHON is a Python that has it.
-prepare_python() {
+# Before anything is drawn or trained: can it be had?
+check_python() {
+    local ways="set C3D_PYTHON to a Python with numpy, h5py and scikit-learn, or leave the forest out by --networks"
     python=${C3D_PYTHON:-$root/venv/bin/python}
-    [ -z "${C3D_PYTHON:-}" ] || return 0
-    [ -e "$root/venv/done" ] && return
+    if [ -n "$dry" ]; then
+        return 0
+    elif [ -n "${C3D_PYTHON:-}" ]; then
+        has_sklearn "$python" || fail 3 "C3D_PYTHON=$python has no numpy, h5py or scikit-learn: $ways"
+    else
+        python3 -c "import venv, ensurepip" 2>/dev/null ||
+            fail 3 "the forest's Python is made by python3 -m venv (Debian: python3-venv), not there: install it, $ways"
+    fi
+}
+
+prepare_python() {
+    [ -z "${C3D_PYTHON:-}" ] && ! has_sklearn "$python" || return 0
     say "scikit-learn and h5py, for the forest"
     go python3 -m venv "$root/venv"
     go "$python" -m pip install --quiet numpy h5py scikit-learn
-    go touch "$root/venv/done"
 }
 
 run_forest() { # SEED
@@ -64,6 +79,7 @@ run_network() { # NETWORK SEED
 
 parse_options "$@"
 check_networks
+[[ " ${networks[*]} " != *" forest "* ]] || check_python
 build_programs
 prepare_data configs/dataset-demo.yaml
 [[ " ${networks[*]} " != *" forest "* ]] || prepare_python

@@ -10,6 +10,7 @@
 # Meant for GPUs. On two cores: --config configs/compare.yaml --min-scenes 20000
 . "$(dirname "$0")/../common.sh"
 . jobs/compare/networks.sh
+own_keys+=" data.max_per_class data.fold data.folds train.epochs"
 networks="c3d cnn2d" per_class='' config=configs/full-3d.yaml epochs=10 min_scenes=50000
 own_option() { # NAME VALUE
     case $1 in
@@ -38,19 +39,39 @@ count_training() { # LIMIT
         }' "$data/samples.csv"
 }
 
+# Sizes that no class reaches are all the same training.
 choose_sizes() {
-    local n
+    local n asked
     if [ -z "$per_class" ]; then
         for ((n = 500; n < largest; n *= 2)); do per_class+="$n "; done
         per_class+=all
     fi
-    [[ $per_class =~ ^([0-9]+ +)*([0-9]+|all)$ ]] ||
+    asked=$per_class per_class=
+    for n in $asked; do
+        if [ "$n" != all ] && [ "$n" -ge "$largest" ]; then
+            echo "$n of a class: none has more than $largest, so these are all"
+            n=all
+        fi
+        [[ " $per_class " = *" $n "* ]] || per_class+="${per_class:+ }$n"
+    done
+}
+
+check_options() {
+    local network options
+    read -ra options <<<"$networks"
+    [ "${#options[@]}" -gt 0 ] || fail 2 "--networks: expected names, such as \"c3d cnn2d\""
+    for network in $networks; do
+        network_options "$network" || fail 2 "--networks: $network: unknown; jobs/compare/networks.sh has them"
+    done
+    [[ $per_class =~ ^(([1-9][0-9]*|all)( +|$))*$ ]] ||
         fail 2 "--per-class \"$per_class\": expected numbers, such as \"500 1000 all\""
+    [[ $epochs =~ ^[1-9][0-9]*$ ]] || fail 2 "--epochs $epochs: expected a number from 1"
+    [[ $min_scenes =~ ^[0-9]+$ ]] || fail 2 "--min-scenes $min_scenes: expected a number"
 }
 
 run_one() { # NETWORK SIZE SEED
     local run=$root/$1-$2/seed$3 options n shown=$epochs
-    network_options "$1" || fail 2 "--networks: $1: unknown; jobs/compare/networks.sh has them"
+    network_options "$1"
     read -r _ _ n < <(count_training "${2/all/0}")
     [ $((n * shown)) -ge "$min_scenes" ] || shown=$(((min_scenes + n - 1) / n))
     train "$run" "$config" "${options[@]}" --set "data.max_per_class=${2/all/0}" \
@@ -82,6 +103,7 @@ set datafile separator ","
 set key bottom right
 set grid ytics
 set logscale x 2
+set offsets graph 0.05, graph 0.05, 0, 0
 set xlabel "training scenes (at most so many of a class)"
 set ylabel "area under the ROC curve, 95 % interval"
 set xtics (${per_class_ticks})
@@ -94,6 +116,7 @@ PLOT
 }
 
 parse_options "$@"
+check_options
 build_programs
 prepare_data configs/dataset-demo.yaml
 [ -e "$data/samples.csv" ] || fail 2 "--dry-run: $data/samples.csv is not there, and the sizes depend on it"

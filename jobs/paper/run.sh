@@ -18,10 +18,9 @@ score_as() { # READING NETWORK SEED OPTIONS of c3d-evaluate...
 check_split() {
     local rule
     [ -z "$dry" ] || [ -e "$data/dataset.json" ] || return 0
-    [ -e "$data/dataset.json" ] || fail 3 "$data: no dataset.json; --data takes a dataset of c3d-dataset"
     rule=$(sed -n 's/^ *"split": "\([a-z]*\)",\{0,1\}$/\1/p' "$data/dataset.json")
     [ "$rule" = random ] || fail 2 "$data: its split is by ${rule:-a rule that dataset.json does not tell}, \
-and the study's is drawn at random; make one with c3d-dataset build --set data.split=random"
+and the study's is drawn at random; make one with c3d-dataset build --set data.split=random --set data.buffer_m=0"
 }
 
 # READING, or what it comes to where the run's test list has fewer than LIMIT of a class.
