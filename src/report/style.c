@@ -31,6 +31,7 @@ const char report_style[] =
     "tbody th{font-weight:500}tbody th,.name{white-space:nowrap}\n"
     ".num{text-align:right;font-variant-numeric:tabular-nums}td.num{white-space:nowrap}\n"
     ".ci,.note,footer{color:var(--soft);font-size:.86rem}.ci{white-space:nowrap}\n"
+    "[aria-label='other measures'] span.ci::before{content:'\\a';white-space:pre}\n"
     "abbr{text-decoration:none}\n"
     ".warn{background:var(--warnbg);color:var(--warn);padding:.5rem .75rem;border-radius:4px}\n"
     ".dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;margin-right:.45em}\n"
