@@ -100,7 +100,7 @@ plot_curve() {
 set terminal svg size 720,420 dynamic background "white"
 set output "$root/curve.svg"
 set datafile separator ","
-set key bottom right
+set key outside top left horizontal
 set grid ytics
 set logscale x 2
 set offsets graph 0.05, graph 0.05, 0, 0
