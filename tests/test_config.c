@@ -216,6 +216,19 @@ static void aliases_cannot_explode(void **state)
     c3d_text_free(&mistakes);
 }
 
+static void dates_of_a_stack_ascend(void **state)
+{
+    (void)state;
+    expect_mistakes("data: {list: {stack: by_date, stack_dates: [2020-12, 2020-10, 2020-09]}}\n",
+                    "a.yaml:1:44: data.list.stack_dates: 2020-10 is not later than 2020-12\n");
+    expect_mistakes(
+        "data: {list: {stack: by_band, stack_dates: [2020-09, 20200914, 2020-09-14]}}\n",
+        "a.yaml:1:44: data.list.stack_dates: 2020-09-14 is not later than 20200914\n");
+    expect_mistakes("data: {list: {stack: by_band, stack_dates: [2020-09, 20200914, 202010]}}\n",
+                    "");
+    expect_mistakes("data: {list: {stack: by_name, stack_dates: [2020-12, 2020-10]}}\n", "");
+}
+
 static void rules_between_keys_name_a_place(void **state)
 {
     (void)state;
@@ -639,6 +652,7 @@ int main(void)
         cmocka_unit_test(every_kind_of_mistake_has_its_words),
         cmocka_unit_test(broken_yaml_has_a_place),
         cmocka_unit_test(aliases_cannot_explode),
+        cmocka_unit_test(dates_of_a_stack_ascend),
         cmocka_unit_test(rules_between_keys_name_a_place),
         cmocka_unit_test(splits_make_sense),
         cmocka_unit_test(time_needs_a_number_of_months),

@@ -87,6 +87,34 @@ static bool periods_ascending(const c3d_config *c, char what[256])
     return true;
 }
 
+/* The digits of a date, months without a day before all days of theirs. */
+static int date_number(const char *text)
+{
+    int number = 0, n = 0;
+
+    for (; *text && n < 8; text++) {
+        if (*text < '0' || *text > '9') continue;
+        number = 10 * number + (*text - '0');
+        n++;
+    }
+    return n == 6 ? 100 * number : number;
+}
+
+static bool stack_ascending(const c3d_config *c, char what[256])
+{
+    const c3d_config_texts *dates = &c->data.list.stack_dates;
+
+    if (c->data.list.stack != C3D_CONFIG_STACK_BY_DATE &&
+        c->data.list.stack != C3D_CONFIG_STACK_BY_BAND)
+        return true;
+    for (int i = 1; i < dates->n; i++) {
+        (void)snprintf(what, 256, "%.60s is not later than %.60s", dates->items[i],
+                       dates->items[i - 1]);
+        if (date_number(dates->items[i]) <= date_number(dates->items[i - 1])) return false;
+    }
+    return true;
+}
+
 static bool fold_exists(const c3d_config *c, char what[256])
 {
     (void)snprintf(what, 256, "%d, but data.folds is %d", c->data.fold, c->data.folds);
@@ -339,6 +367,7 @@ static const rule rules[] = {
     { { "data.split_shares" }, shares_sum },
     { { "data.aoi" }, aoi_ordered },
     { { "data.periods" }, periods_ascending },
+    { { "data.list.stack_dates", "data.list.stack" }, stack_ascending },
     { { "data.mask_valid", "data.mask_band" }, mask_named },
     { { "data.fold", "data.folds" }, fold_exists },
     { { "data.positive", "data.label_classes" }, positive_exists },
