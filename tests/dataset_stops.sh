@@ -84,5 +84,10 @@ grep -Eq 'small/scenes-[0-9]+-[0-9]+.h5: .*bytes' out || fail "refused write: me
 expect 0 'in samples' "$tool" build config.yaml --out small
 same_store whole small
 
+in_limit() { (ulimit -f 8 && exec env OMPI_MCA_ess_singleton_isolated=1 "$@"); }
+expect 3 'small/preview.html: could not write its ' in_limit "$tool" preview small --n 3
+grep -q 'preview.html: .* bytes: File too large' out || fail "refused preview: message"
+ls small/preview.html* 2>/dev/null && fail "a part of the preview is left"
+
 expect 3 'out: ' "$tool" build config.yaml --out out/file
 echo passed

@@ -1,5 +1,6 @@
 #include "preview_page.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,10 +112,13 @@ static c3d_status prepare(preview *of)
 static c3d_status put(const char *path, FILE *stream, c3d_text *text, size_t *n_bytes)
 {
     const bool is_put = c3d_file_put(stream, text->text, text->length);
+    const int reason = errno;
 
     *n_bytes += text->length;
     text->length = 0;
-    return is_put ? C3D_OK : C3D_FAIL(C3D_EIO, "%s: could not be written", path);
+    if (is_put) return C3D_OK;
+    return C3D_FAIL(C3D_EIO, "%s: could not write its first %zu bytes: %s", path, *n_bytes,
+                    strerror(reason));
 }
 
 static c3d_status write_page(preview *of, const char *path, FILE *stream, size_t *n_bytes)
