@@ -70,7 +70,15 @@ if mount -t tmpfs -o size=64m tmpfs disk 2>/dev/null; then
         grep -Eq '^c3d-dataset: disk/set/[^ ]+: .*bytes.*No space left on device' out || fail "$pages pages left: message"
         files="$files $(sed -n 's|^c3d-dataset: disk/set/\([a-z]*\).*|\1|p' out)"
     done
-    rm -f disk/ballast
+    # frames.gpkg: the disk comes before what SQLite says of it
+    for pages in 1 4 8 16 24; do
+        rm -rf disk/ballast disk/new
+        dd if=/dev/zero of=disk/ballast bs=4096 count=$(($(stat -f -c %a disk) - pages)) status=none
+        expect 3 'frames.gpkg: could not be written: the disk is (nearly) full, ' \
+            "$tool" frames config.yaml --out disk/new
+        grep -q ' bytes free (' out || fail "$pages pages left: no bytes"
+    done
+    rm -rf disk/ballast disk/new
     expect 0 'in samples' "$tool" build config.yaml --out disk/set --memory-mb 4 --scenes-per-shard 100
     same_store whole disk/set
     umount disk

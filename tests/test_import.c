@@ -484,6 +484,7 @@ static void mistakes_are_told_all_at_once(void **state)
         "bad.csv:8: split: expected train, validation, test or none, got \"maybe\"",
         "bad.csv:9: 12 x 12 px, expected 10 x 10 (data.frame_size_px)",
         "bad.csv:10: 1 bands of uint8, the first file has 2 of uint8",
+        "bad.csv:12: lists/moon.tif: no way from \"",
         "bad.csv:11: date: expected a date such as 2020-09 or 2020-09-14, got \"May\"",
     };
     const c3d_list_desc list = { .path = "bad.csv", .folder = "lists" };
@@ -491,6 +492,13 @@ static void mistakes_are_told_all_at_once(void **state)
     char *log;
 
     (void)state;
+    write_test_raster("lists/moon.tif", &(test_raster){ .width = 20,
+                                                        .height = 10,
+                                                        .n_bands = 2,
+                                                        .dtype = C3D_U8,
+                                                        .crs = "+proj=longlat +R=1737400 +no_defs",
+                                                        .transform = { 10, 0.1, 0, 5, 0, -0.1 },
+                                                        .rule = known });
     write_text("bad.csv", "path,x_off,y_off,x_size,y_size,label,split,date\n"
                           "b.tif,0,0,10,10,1,train,\n"
                           "absent.tif,0,0,10,10,1,train,\n"
@@ -500,10 +508,12 @@ static void mistakes_are_told_all_at_once(void **state)
                           "b.tif,0,10,10,10,1,maybe,\n"
                           "b.tif,0,10,12,12,1,train,\n"
                           "../d1.tif,0,0,10,10,1,train,\n"
-                          "b.tif,20,0,10,10,1,train,May\n");
+                          "b.tif,20,0,10,10,1,train,May\n"
+                          "moon.tif,0,0,10,10,1,train,\n"
+                          "moon.tif,10,0,10,10,1,train,\n");
     assert_int_equal(c3d_log_set_file("log.txt"), C3D_OK);
     assert_int_equal(c3d_dataset_import(&desc, NULL), C3D_EDATA);
-    assert_message("bad.csv: 7 mistakes");
+    assert_message("bad.csv: 8 mistakes");
     assert_int_equal(c3d_log_set_file(NULL), C3D_OK);
     log = log_text();
     for (size_t i = 0; i < C3D_COUNT(lines); i++)

@@ -175,11 +175,10 @@ static c3d_status look_at(looker *l, const c3d_raster_info *info, const size_t *
     if (scenes->size_px == 0) scenes->size_px = choose_size(l, info);
     if (info->width_px > scenes->width_px) scenes->width_px = info->width_px;
     if (info->height_px > scenes->height_px) scenes->height_px = info->height_px;
-    for (size_t i = 0; i < n; i++) {
-        place_piece(l, &scenes->pieces[pieces[i]], info);
-        C3D_TRY(find_place(l, &scenes->pieces[pieces[i]], info));
-    }
-    return C3D_OK;
+    for (size_t i = 0; i < n; i++) place_piece(l, &scenes->pieces[pieces[i]], info);
+    for (size_t i = 0; st == C3D_OK && i < n; i++)
+        st = find_place(l, &scenes->pieces[pieces[i]], info);
+    return st;
 }
 
 static c3d_status open_and_look(looker *l, const size_t *pieces, size_t n)
@@ -198,7 +197,9 @@ static c3d_status open_and_look(looker *l, const size_t *pieces, size_t n)
         st = look_at(l, c3d_raster_get_info(raster), pieces, n);
         c3d_raster_close(raster);
     }
-    return st;
+    if (st != C3D_EDATA) return st;
+    c3d_import_mistake(l->mistakes, row->line, "%.120s: %s", row->path, c3d_error_last()->message);
+    return C3D_OK;
 }
 
 /* ---- all files ------------------------------------------------------------------------------- */

@@ -19,13 +19,21 @@ struct c3d_vector_writer {
     bool has_geometry; /* of the last layer */
 };
 
+#define NEARLY_FULL ((uint64_t)1 << 20) /* bytes free, the part of the file still being there */
+
+/* What SQLite says first on a full disk may be a table that it could not make. */
 static c3d_status fail_write(const c3d_vector_writer *writer)
 {
+    const char *said = c3d_gdal_said();
     uint64_t n_free = 0;
+    const bool is_known = c3d_free_bytes(writer->path, &n_free) == C3D_OK;
 
-    if (c3d_free_bytes(writer->path, &n_free) != C3D_OK) n_free = 0; /* it is not there yet */
+    if ((is_known && n_free < NEARLY_FULL) || strstr(said, "disk is full"))
+        return C3D_FAIL(C3D_EIO,
+                        "%s: could not be written: the disk is (nearly) full, %llu bytes free (%s)",
+                        writer->path, (unsigned long long)n_free, said);
     return C3D_FAIL(C3D_EIO, "%s: could not be written, with %llu bytes free: %s", writer->path,
-                    (unsigned long long)n_free, c3d_gdal_said());
+                    (unsigned long long)n_free, said);
 }
 
 /* ---- replacing a file that another program may have open ------------------------------------- */

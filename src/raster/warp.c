@@ -109,8 +109,9 @@ c3d_status c3d_raster_file_place(const c3d_grid *grid, const char *grid_name,
     describe(info, file->warp);
     if (!c3d_transform_invert(info->transform, file->warp->inverse))
         return C3D_FAIL(C3D_EDATA, "%s: its georeference cannot be inverted", file->path);
-    C3D_TRY(c3d_transformer_create(grid_wkt, info->crs_wkt, &file->warp->to_file));
-    C3D_TRY(c3d_transformer_create(info->crs_wkt, grid_wkt, &to_grid));
+    st = c3d_transformer_create(grid_wkt, info->crs_wkt, &file->warp->to_file);
+    if (st == C3D_OK) st = c3d_transformer_create(info->crs_wkt, grid_wkt, &to_grid);
+    if (st != C3D_OK) return c3d_error_while("placing %s", file->path);
     st = find_place(grid, grid_name, info, to_grid, file);
     c3d_transformer_destroy(to_grid);
     return st;
