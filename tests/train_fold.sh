@@ -3,7 +3,7 @@
 . "$C3D_SOURCE/tests/support/check.sh"
 . "$C3D_SOURCE/tests/support/train.sh"
 train=$C3D_BIN/c3d-train
-rm -rf run store && cp -r "$C3D_TEST_STORE/store" store
+rm -rf run cut store && cp -r "$C3D_TEST_STORE/store" store
 expect 0 "$C3D_BIN/c3d-dataset" build "$C3D_TEST_STORE/dataset.yaml" --out store \
     --set data.root="$C3D_TEST_STORE/archive" --set data.folds=3
 folded="--set data.store=$PWD/store --set train.max_steps=1 --set train.epochs=1"
@@ -28,6 +28,11 @@ says "thresholds chosen by run/scores-validation.csv"
 chosen() { grep '"threshold"' "$1/evaluation-test.json" | sed -n 2p; }
 grep -q '"threshold": 0\.[0-9]' <<<"$(chosen run)" || fail "no threshold chosen on the validation split"
 [ "$(chosen own)" = "$(chosen run)" ] || fail "another threshold by the same scores"
+# scores that are not those of the JSON beside them, as a full disk or an editor leaves them
+cp -r run cut && head -n -3 run/scores-validation.csv >cut/scores-validation.csv
+expect 0 "$C3D_BIN/c3d-evaluate" cut --checkpoint last
+! grep -q "thresholds chosen by" out.txt || fail "thresholds by scores that were cut"
+[ "$(chosen cut)" = "$(chosen run)" ] || fail "another threshold after the scores were cut"
 cmp <(awk -F, '$7 == "test" {print $1}' store/samples.csv) \
     <(awk -F, 'NR > 1 {print $1}' own/scores-test.csv) || fail "other samples than split test"
 expect 3 "$C3D_BIN/c3d-evaluate" run --checkpoint last --data "$C3D_TEST_STORE/store"

@@ -139,12 +139,13 @@ static c3d_status fill_json(const c3d_evaluation_files *files, const c3d_evaluat
 }
 
 static c3d_status write_json(const c3d_evaluation_files *files, const c3d_evaluation *ev,
-                             const c3d_sheet *sheet)
+                             const c3d_sheet *sheet, const char *scores_hash)
 {
     char path[C3D_PATH_MAX], name[64];
     c3d_json *json = c3d_json_object();
     c3d_status st = fill_json(files, ev, sheet, json);
 
+    c3d_json_set(json, "scores_hash", c3d_json_string(scores_hash));
     (void)snprintf(name, sizeof name, "evaluation-%s.json", files->split);
     if (st == C3D_OK) st = c3d_path_join(path, files->dir, name);
     if (st == C3D_OK) st = c3d_json_write(path, json);
@@ -154,7 +155,8 @@ static c3d_status write_json(const c3d_evaluation_files *files, const c3d_evalua
 
 /* ---- scores-SPLIT.csv ------------------------------------------------------------------------ */
 
-static c3d_status write_scores(const c3d_evaluation_files *files, const c3d_evaluation *ev)
+static c3d_status write_scores(const c3d_evaluation_files *files, const c3d_evaluation *ev,
+                               char hash_out[C3D_SCORES_HASH_SIZE])
 {
     const c3d_samples *samples = c3d_dataset_get_samples(files->dataset);
     const float *score = ev->scores;
@@ -179,18 +181,30 @@ static c3d_status write_scores(const c3d_evaluation_files *files, const c3d_eval
         for (int k = 0; k < ev->n_outputs; k++) (void)fprintf(stream, ",%.9g", (double)*score++);
         (void)fprintf(stream, ",%" PRId64 "\n", files->facts->rows[i].block);
     }
-    return c3d_file_commit(path, stream);
+    C3D_TRY(c3d_file_commit(path, stream));
+    return c3d_scores_hash(path, hash_out);
 }
 
-/* The scores come first: whoever finds the JSON finds what it was made of. */
+c3d_status c3d_scores_hash(const char *path, char out[C3D_SCORES_HASH_SIZE])
+{
+    uint64_t hash;
+
+    C3D_TRY(c3d_hash_file(path, &hash, NULL));
+    (void)snprintf(out, C3D_SCORES_HASH_SIZE, "%016" PRIx64, hash);
+    return C3D_OK;
+}
+
+/* The scores come first, and the JSON tells their hash: a disk that fills up in between leaves
+ * new scores beside an old JSON. */
 c3d_status c3d_evaluation_write(const c3d_evaluation_files *files, const c3d_evaluation *evaluation,
                                 c3d_text *said)
 {
+    char hash[C3D_SCORES_HASH_SIZE];
     c3d_sheet sheet;
 
     C3D_TRY(make_sheet(files, evaluation, &sheet));
-    c3d_status st = write_scores(files, evaluation);
-    if (st == C3D_OK) st = write_json(files, evaluation, &sheet);
+    c3d_status st = write_scores(files, evaluation, hash);
+    if (st == C3D_OK) st = write_json(files, evaluation, &sheet, hash);
     if (st == C3D_OK) c3d_sheet_print(files, &sheet, said);
     c3d_sheet_free(&sheet);
     return st;
