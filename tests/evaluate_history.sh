@@ -15,10 +15,10 @@ near() { # FILE FILE: keys in column 1, scores in column 2
          !($1 in a) || (d = a[$1] - $2) > 2e-6 || d < -2e-6 { print "differs:", $0, a[$1]; bad = 1 }
          { m++ } END { exit bad || n != m || n == 0 }' "$1" "$2"
 }
-history() { # NAME OUT OPTIONS...: of the test frames of the planted store
+history() { # NAME OUT OPTIONS...: of the test frames of $data, else of the planted store
     local name=$1 out=$2
     shift 2
-    expect 0 "$C3D_BIN/c3d-evaluate" "run-$name" --data opened --history --threshold 0.5 \
+    expect 0 "$C3D_BIN/c3d-evaluate" "run-$name" --data "${data:-opened}" --history --threshold 0.5 \
         --out "out-$out" "$@"
 }
 train() { # NAME EPOCHS SETTINGS...
@@ -113,6 +113,33 @@ grep -q "<h2>Progress in time</h2>" page.html || fail "no section in the report"
 grep -q "A lasting detection in 29 of 29 places with a positive label and in 0 of 30 others" page.html ||
     fail "the report counts otherwise: $(grep -o "A lasting[^.]*" page.html)"
 [ "$(grep -c "Months that decided" page.html)" = 1 ] || fail "no strips of months"
+
+# what was there in the first month scored may have begun before: its lag is that of the series
+lags() { # OUT N M: of N places, M more left out, on the terminal and on the page
+    local more=""
+    [ "$3" = 0 ] || more="; $3 more was so from the first scored month on, so they began then or before"
+    grep -q "months from January of the first such year to it: median .* to .*, of $2 places whose beginning is in the series$more\$" \
+        out.txt || fail "$1: lags: $(grep January out.txt)"
+    cp out-"$1"/*-test.* run-slice
+    expect 0 "$C3D_BIN/c3d-report" run-slice --out page.html
+    grep -q "began a median of .*), of $2 places whose beginning is in the series$more\." page.html ||
+        fail "$1: lags in the report: $(grep -o "began a median[^<]*" page.html)"
+}
+start=$(awk -F, '$3 == "2021-01" && $5 == $3 && $8 == 0 && $13 { print $1; exit }' out-slice/detections-test.csv)
+n=$(awk -F, 'FNR > 1 && $13 { n++ } END { print n }' out-slice/detections-test.csv)
+rm -rf hidden
+cp -r opened hidden
+for month in 09 10 11 12; do "$plant" hide hidden/scenes-*.h5 "$start" 2020-$month || fail "hide $month"; done
+history slice slice --occlude 0
+lags slice "$n" 0
+data=hidden history slice start --occlude 0
+lags start $((n - 1)) 1
+data=$C3D_TEST_STORE/store history slice open --occlude 0
+grep -q "a lasting detection in [1-9][0-9]* of them$" out.txt || fail "lags of places open from the start"
+cp out-open/*-test.* run-slice
+expect 0 "$C3D_BIN/c3d-report" run-slice --out page.html
+grep -q "A lasting detection in" page.html || fail "no counts of places open from the start"
+! grep -q "began a median" page.html || fail "the report has lags of places open from the start"
 
 # another network's files do not stay; a place that some year calls positive is no false detection,
 # whatever its one sample of the list is

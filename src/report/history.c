@@ -464,30 +464,52 @@ static int by_real(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* How long after January of their first positive year lasting detections began. One that was there
+ * in the first month scored may have begun before: it has no such figure. */
+static void add_lags(const history *h, double *lags, c3d_text *out)
+{
+    size_t n_from_start = 0, n = 0;
+
+    for (size_t i = 0; i < h->places.n_rows; i++) {
+        const double lag = real_of(&h->places, i, "lasting_lag");
+        if (!isfinite(lag)) continue;
+        if (real_of(&h->places, i, "from_start") > 0 &&
+            strcmp(text_of(&h->places, i, "first_month"),
+                   text_of(&h->places, i, "lasting_month")) == 0)
+            n_from_start++;
+        else
+            lags[n++] = lag;
+    }
+    if (n == 0) return;
+    qsort(lags, n, sizeof *lags, by_real);
+    c3d_text_add(out,
+                 " Where the labels say since which year, it began a median of %g months after "
+                 "January of that year (%g to %g), of %zu place%s whose beginning is in the series",
+                 lags[(n - 1) / 2], lags[0], lags[n - 1], n, n == 1 ? "" : "s");
+    if (n_from_start > 0)
+        c3d_text_add(
+            out, "; %zu more %s so from the first scored month on, so they began then or before",
+            n_from_start, n_from_start == 1 ? "was" : "were");
+    c3d_text_add(out, ".");
+}
+
 /* How many were found, and how long before or after the labels. */
 static void add_counts(const history *h, c3d_text *out)
 {
-    size_t n[2] = { 0 }, n_found[2] = { 0 }, n_lags = 0;
+    size_t n[2] = { 0 }, n_found[2] = { 0 };
     double *lags = c3d_calloc(h->places.n_rows + 1, sizeof *lags);
 
     if (!lags) return;
     for (size_t i = 0; i < h->places.n_rows; i++) {
         const int positive = is_positive(h, i);
-        const double lag = real_of(&h->places, i, "lasting_lag");
         n[positive]++;
         n_found[positive] += *text_of(&h->places, i, "lasting_month") != '\0';
-        if (isfinite(lag)) lags[n_lags++] = lag;
     }
-    qsort(lags, n_lags, sizeof *lags, by_real);
     c3d_text_add(out,
                  "<p>A lasting detection in %zu of %zu places with a positive label and in %zu of "
                  "%zu others.",
                  n_found[1], n[1], n_found[0], n[0]);
-    if (n_lags > 0)
-        c3d_text_add(out,
-                     " Where the labels say since which year, it began a median of %g months after "
-                     "January of that year (%g to %g).",
-                     lags[(n_lags - 1) / 2], lags[0], lags[n_lags - 1]);
+    add_lags(h, lags, out);
     c3d_text_add(out, "</p>\n");
     free(lags);
 }

@@ -187,24 +187,41 @@ static int by_value(const void *a, const void *b)
     return *(const int *)a - *(const int *)b;
 }
 
+/* Positive from the first month scored on: when it began is not known. */
+static bool is_from_start(const place *row)
+{
+    return row->found.lasting >= 0 && row->found.lasting == row->found.first &&
+           row->found.is_first_seen;
+}
+
 static c3d_status say_lags(const c3d_history *h, const places *all, c3d_text *out)
 {
     int *lags = c3d_calloc(h->n_frames + 1, sizeof *lags);
-    size_t n_labelled = 0, n = 0;
+    size_t n_labelled = 0, n_from_start = 0, n = 0;
 
     if (!lags) return C3D_ENOMEM;
     for (size_t f = 0; f < h->n_frames; f++) {
         const place *row = &all->rows[f];
         n_labelled += row->label_year > 0;
-        if (has_lag(row, row->lasting)) lags[n++] = c3d_months_since(row->label_year, row->lasting);
+        if (!has_lag(row, row->lasting)) continue;
+        if (is_from_start(row))
+            n_from_start++;
+        else
+            lags[n++] = c3d_months_since(row->label_year, row->lasting);
     }
     qsort(lags, n, sizeof *lags, by_value);
     c3d_text_add(out,
                  "\nplaces with a positive label year: %zu, a lasting detection in %zu of them",
-                 n_labelled, n);
+                 n_labelled, n + n_from_start);
     if (n > 0)
-        c3d_text_add(out, "; months from January of the first such year to it: median %d, %d to %d",
-                     lags[(n - 1) / 2], lags[0], lags[n - 1]);
+        c3d_text_add(out,
+                     "; months from January of the first such year to it: median %d, %d to %d, of "
+                     "%zu place%s whose beginning is in the series",
+                     lags[(n - 1) / 2], lags[0], lags[n - 1], n, n == 1 ? "" : "s");
+    if (n > 0 && n_from_start > 0)
+        c3d_text_add(
+            out, "; %zu more %s so from the first scored month on, so they began then or before",
+            n_from_start, n_from_start == 1 ? "was" : "were");
     free(lags);
     return C3D_OK;
 }
@@ -222,8 +239,7 @@ static c3d_status say(const c3d_history *h, const places *all)
         n[positive]++;
         n_lasting[positive] += found->lasting >= 0;
         n_brief[positive] += found->lasting < 0 && found->first >= 0;
-        n_from_start +=
-            found->lasting >= 0 && found->lasting == found->first && found->is_first_seen;
+        n_from_start += is_from_start(&all->rows[f]);
     }
     c3d_text_add(
         &text,
