@@ -38,8 +38,13 @@ expect 0 'has no month after 2021-08' update
 mkdir ${mosaic}_2021-04_mosaic # the archive lacks it
 cp ${mosaic}_2021-05_mosaic/*82_quad.tif ${mosaic}_2021-04_mosaic/
 expect 0 '2 files of months that the dataset has gone past are not in it' update
+cmp old/archive.csv set/archive.csv || fail "archive.csv has files that are in no scene"
 rm -r ${mosaic}_2021-04_mosaic
 same_store set old
+expect 0 'in samples' "$tool" build config.yaml --out part --set data.months=2021-05/2021-08
+cp part/archive.csv part.csv
+expect 0 'has no month after 2021-08' "$tool" update config.yaml --out part
+cmp part.csv part/archive.csv || fail "archive.csv has months that the dataset does not hold"
 
 # Two months; other settings, an unfinished build and a month of other pixels are refused.
 arrive 2021-09 2021-10
@@ -64,6 +69,14 @@ for try in 1 2 3 4 5; do
     [ $code = 137 ] && break
 done
 [ $code = 137 ] || fail "update ended with $code before it could be killed, $try times"
+cp -r set stuck # and a month is gone by then
+mv ${mosaic}_2021-10_mosaic later/
+shard=stuck/scenes-202109-00000.h5
+expect 3 "or delete $shard, which nothing else refers to" "$tool" update config.yaml --out stuck
+rm "$shard"
+expect 0 'from 2021-09 to 2021-09 are added' "$tool" update config.yaml --out stuck
+expect 0 'checksums agree' "$tool" verify stuck
+arrive 2021-10
 expect 0 'update: ' mpirun -np 2 "$tool" update config.yaml --out set
 grep -q 'months from 2021-09 to 2021-10 are added' killed out || fail "nothing is said of the months"
 expect 0 'has no month after 2021-10' update

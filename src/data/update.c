@@ -373,6 +373,25 @@ static c3d_status prepare(updating *of)
 
 /* ---- clipping -------------------------------------------------------------------------------- */
 
+/* A month of a period that dataset.json does not know: nothing refers to its files yet. */
+static c3d_status fail_gone(const updating *of, const c3d_store *store, int period, c3d_date date)
+{
+    const char *dir = of->desc->out_dir, *first = "", *last = "";
+    char text[12];
+
+    for (int i = 0; i < store->n_shards; i++) {
+        if (store->period_of[i] != period) continue;
+        if (!first[0]) first = store->files[i];
+        last = store->files[i];
+    }
+    return C3D_FAIL(C3D_EDATA,
+                    "%s: month %s, which an interrupted update has begun with, is no longer in the "
+                    "archive; bring it back, or delete %s/%s%s%s, which nothing else refers to, "
+                    "and run the same command again",
+                    dir, c3d_date_text(date, text), dir, first, first == last ? "" : " to ",
+                    first == last ? "" : last);
+}
+
 /* Where the fresh months are cut: first after what an interrupted update has begun, which goes on
  * as it was; all that is newer is one period. Ends of periods, in months of `all`. */
 static c3d_status find_ends(const updating *of, int *ends, int *n_out)
@@ -385,12 +404,8 @@ static c3d_status find_ends(const updating *of, int *ends, int *n_out)
     for (int p = of->info.n_periods; st == C3D_OK && p < store.n_periods; p++) {
         const c3d_period *period = &store.periods[p];
         for (int i = 0; st == C3D_OK && i < period->n_months; i++, at++) {
-            char text[12];
             if (at < of->all.n_months && of->all.months[at].date == period->months[i]) continue;
-            st = C3D_FAIL(C3D_EDATA,
-                          "%s: month %s, which an interrupted update has begun with, is no longer "
-                          "in the archive",
-                          of->desc->out_dir, c3d_date_text(period->months[i], text));
+            st = fail_gone(of, &store, p, period->months[i]);
         }
         ends[n++] = at;
     }
@@ -416,21 +431,67 @@ static c3d_status clip_all(const updating *of, const c3d_sharing *sharing)
     return st;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------- */
+/* ---- archive.csv ----------------------------------------------------------------------------- */
+
+static bool is_held(const updating *of, c3d_date date)
+{
+    for (int i = 0; i < of->all.n_months; i++)
+        if (of->all.months[i].date == date) return true;
+    return false;
+}
+
+static void drop_file(c3d_archive_month *month, int file)
+{
+    const size_t n_after = (size_t)(--month->n_files - file);
+
+    free(month->files[file]);
+    memmove(month->files + file, month->files + file + 1, n_after * sizeof *month->files);
+    if (month->bands == NULL) return;
+    free(month->bands[file]);
+    memmove(month->bands + file, month->bands + file + 1, n_after * sizeof *month->bands);
+}
+
+/* Puts what the dataset's scenes are of first: its months, without files that came too late. How
+ * many months these are. */
+static int keep_held(const updating *of, const known_sources *known, c3d_archive *archive)
+{
+    int n = 0;
+
+    for (int m = 0; m < archive->n_months; m++) {
+        c3d_archive_month month = archive->months[m];
+
+        if (!is_held(of, month.date)) continue;
+        for (int f = month.n_files - 1; f >= 0; f--)
+            if (!c3d_known_sources_has(known, "mosaic", month.date, month.files[f]))
+                drop_file(&month, f);
+        archive->months[m] = archive->months[n]; /* swapped, so that all are freed */
+        archive->months[n++] = month;
+    }
+    return n;
+}
 
 static c3d_status write_table(const updating *of)
 {
     c3d_archive archive = { 0 };
+    known_sources known = { 0 };
     c3d_store store = { 0 };
     c3d_status st =
         c3d_archive_find(of->desc->mosaics, of->desc->month_first, of->desc->month_last, &archive);
 
+    if (st == C3D_OK) st = c3d_known_sources_read(of->gpkg, &known);
     if (st == C3D_OK) st = c3d_store_open(of->desc->out_dir, false, &store);
-    if (st == C3D_OK) st = c3d_archive_table_write(of->desc, &archive, &of->frames, &store);
+    if (st == C3D_OK) {
+        c3d_archive held = archive;
+        held.n_months = keep_held(of, &known, &archive);
+        if (has_file(&held)) st = c3d_archive_table_write(of->desc, &held, &of->frames, &store);
+    }
     c3d_store_close(&store);
+    c3d_known_sources_free(&known);
     c3d_archive_free(&archive);
     return st;
 }
+
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static c3d_status finish(const updating *of)
 {
