@@ -2,7 +2,7 @@
 # c3d-report on runs made up here: what the page must say, and what it must say when a file is
 # missing or broken.
 set -euo pipefail
-rm -rf a f b c d gap one work compared data page.html nobin
+rm -rf kept.json a f b c d gap one work compared data page.html nobin
 mkdir -p a b data
 failures=0
 fail() {
@@ -157,6 +157,37 @@ blocks_of_a 9 10 null
 has page.html 'Fewer than 10 blocks'
 has page.html '<li>bars: 95 % intervals</li>'
 hasnt page.html 'bands and bars'
+
+# a curve without intervals begins in the origin all the same
+sed 's/"low":\[null,null\],"high":\[1,1\]/"low":[0,null],"high":[0,null]/' d/evaluation-test.json >d/new.json
+mv d/new.json d/evaluation-test.json
+ends 0 "1 run" "$report" d --out page.html
+hasnt page.html 'bands and bars'
+
+# each run at the threshold that it was scored with
+parts='"by":{"year":{"2021":{"n":9,"counts":{},"metrics":{}}}},"area_weighted":{"recall":{"value":0.5}}'
+cp d/evaluation-test.json kept.json
+for at in a:0.35 d:0.25; do
+    evaluation 00000000000000aa 70 | sed "s/\"threshold\":0.9/\"threshold\":${at#*:}/; s/\"by\":{}/$parts/" >x.json
+    mv x.json "${at%:*}"/evaluation-test.json
+    printf 'evaluation:\n  threshold: %s\n' "${at#*:}" >>"${at%:*}"/config.yaml
+done
+ends 0 "2 runs" "$report" a d --out page.html
+has page.html '</span>a, above 0.35</h4>'
+has page.html '</span>d, above 0.25</h4>'
+hasnt page.html 'Confusion, positive when'
+for what in 'Balanced accuracy, specificity and F0.5' 'Each part' 'These figures'; do
+    has page.html "$what: positive when the score is above 0.35 (a), 0.25 (d)."
+done
+has page.html '<li>shares: score above 0.35 (a), 0.25 (d)</li>'
+ends 0 "1 run" "$report" a --out page.html
+has page.html 'Confusion, positive when the score is above 0.35'
+has page.html 'Each part: positive when the score is above 0.35.'
+has page.html '<li>shares: score above 0.35</li>'
+evaluation 00000000000000aa 70 >a/evaluation-test.json
+mv kept.json d/evaluation-test.json
+make_run a c3d 1
+cp a/config.yaml d
 
 # a history is shown beside the scores of its own checkpoint alone
 printf 'frame_id,month,score,valid_share\n4,2021-01,0.1,1\n4,2021-02,0.9,1\n5,2021-01,0.2,1\n5,2021-02,0.8,1\n' >d/history-test.csv

@@ -151,15 +151,20 @@ static void add_by_network(report_page *page, const quantity *what)
 static void add_legend(report_page *page)
 {
     c3d_text *out = &page->text;
-    const char *threshold = report_run_setting(&page->runs[0], "evaluation.threshold");
+    double thresholds[C3D_REPORT_MAX_RUNS];
+    c3d_text text = { 0 };
 
+    for (int i = 0; i < page->n_runs; i++) {
+        const char *value = report_run_setting(&page->runs[i], "evaluation.threshold");
+        if (!value || !c3d_parse_real(value, &thresholds[i]) ||
+            report_run_int(&page->runs[i], "model.outputs", 1) > 1)
+            thresholds[i] = NAN;
+    }
     c3d_text_add(out, "<ul class=legend>");
     report_add_run_keys(page, out);
-    if (threshold) {
-        c3d_text_add(out, "<li>shares: score above ");
-        c3d_text_add_html(out, threshold);
-        c3d_text_add(out, "</li>");
-    }
+    if (report_add_by_run(page, thresholds, &text))
+        c3d_text_add(out, "<li>shares: score above %s</li>", text.text);
+    c3d_text_free(&text);
     c3d_text_add(out, "<li>solid: validation</li><li>dashed: training, as it ran (dropout on)</li>"
                       "<li>no line where an epoch has no value</li></ul>\n");
 }

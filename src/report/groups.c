@@ -96,7 +96,10 @@ static void add_parts(report_page *page, int split)
             if (has_kind_before(page, split, i, kind) ||
                 !c3d_json_next_key(c3d_json_get(by, kind), NULL))
                 continue;
-            if (!has_title) c3d_text_add(&page->text, "<h3>Parts of the split</h3>\n");
+            if (!has_title) {
+                c3d_text_add(&page->text, "<h3>Parts of the split</h3>\n");
+                report_add_thresholds(page, split, "Each part");
+            }
             has_title = true;
             add_kind(page, split, i, kind);
         }
@@ -141,6 +144,7 @@ static void add_area_weighted(report_page *page, int split)
             if (!c3d_json_get_real(estimate, "value", &value)) continue;
             if (!has_title) {
                 c3d_text_add(&page->text, "<h3>Weighted by area</h3>\n");
+                report_add_thresholds(page, split, "These figures");
                 report_begin_table(&page->text, "scores weighted by area",
                                    "<th scope=col>run</th><th scope=col>measure</th>"
                                    "<th scope=col class=num>value</th>");

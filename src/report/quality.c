@@ -29,7 +29,7 @@ static void add_confusion_row(c3d_text *out, const char *name, const long long n
     c3d_text_add(out, "<td class=num>%lld</td></tr>\n", n[0] + n[1]);
 }
 
-static void add_confusion(report_page *page, int i, const c3d_json *evaluation)
+static void add_confusion(report_page *page, int i, const c3d_json *evaluation, bool with_threshold)
 {
     static const char *const keys[] = { "tp", "fn", "fp", "tn" };
     const report_run *run = &page->runs[i];
@@ -44,6 +44,7 @@ static void add_confusion(report_page *page, int i, const c3d_json *evaluation)
         if (!c3d_json_get_int(counts, keys[k], &n[k])) return;
     c3d_text_add(out, "<div><h4><span class=dot style=\"background:%s\"></span>", report_color(i));
     c3d_text_add_html(out, run->label);
+    if (with_threshold) c3d_text_add(out, ", above %.6g", report_threshold(evaluation));
     c3d_text_add(out, "</h4>\n");
     report_begin_table(out, "confusion matrix",
                        "<th scope=col>labelled</th><th scope=col class=num>called positive</th>"
@@ -57,21 +58,21 @@ static void add_confusion(report_page *page, int i, const c3d_json *evaluation)
 
 static void add_confusions(report_page *page, int split)
 {
+    double thresholds[C3D_REPORT_MAX_RUNS];
     bool has_title = false;
 
+    report_thresholds(page, split, thresholds);
+    const bool is_one = report_are_alike(thresholds, page->n_runs);
     for (int i = 0; i < page->n_runs; i++) {
-        const c3d_json *evaluation = page->runs[i].evaluations[split];
-        double threshold;
-        if (!c3d_json_get(evaluation, "counts") ||
-            !c3d_json_get_real(evaluation, "threshold", &threshold))
-            continue;
-        if (!has_title)
-            c3d_text_add(&page->text,
-                         "<h3>Confusion, positive when the score is above %.3g</h3>\n"
-                         "<div class=plots>\n",
-                         threshold);
+        if (isnan(thresholds[i])) continue;
+        if (!has_title && is_one)
+            c3d_text_add(&page->text, "<h3>Confusion, positive when the score is above %.6g</h3>\n",
+                         thresholds[i]);
+        else if (!has_title)
+            c3d_text_add(&page->text, "<h3>Confusion, each run at its own threshold</h3>\n");
+        if (!has_title) c3d_text_add(&page->text, "<div class=plots>\n");
         has_title = true;
-        add_confusion(page, i, evaluation);
+        add_confusion(page, i, page->runs[i].evaluations[split], !is_one);
     }
     if (has_title) c3d_text_add(&page->text, "</div>\n");
 }
@@ -132,10 +133,14 @@ static void tell_area(c3d_text *alt, const report_run *run, const c3d_json *metr
         c3d_text_add(alt, "no %s", what->area);
 }
 
-/* Lists of few blocks have none. */
+/* Lists of few blocks have none; the point where nothing is called positive needs none. */
 static bool has_band(const c3d_json *of)
 {
-    return isfinite(real_at(c3d_json_get(of, "low"), 0));
+    const c3d_json *low = c3d_json_get(of, "low");
+
+    for (size_t i = 1; i < c3d_json_length(low); i++)
+        if (isfinite(real_at(low, i))) return true;
+    return false;
 }
 
 static void add_curve(report_page *page, int split, const curve *what)

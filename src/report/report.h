@@ -95,6 +95,16 @@ void report_add_estimate(c3d_text *page, const c3d_json *estimate);
 void report_add_count(c3d_text *page, const c3d_json *object, const char *key);
 /* The beginning of a row: the cell that names a run, with its colour. */
 void report_add_run_cell(c3d_text *page, const report_run *run, int number);
+/* What of an evaluation of one output is positive: a score above this; NaN of another. */
+double report_threshold(const c3d_json *evaluation);
+/* Of all runs. */
+void report_thresholds(const report_page *page, int split, double out[C3D_REPORT_MAX_RUNS]);
+/* Those that are not NaN are one number. */
+bool report_are_alike(const double *values, int n);
+/* "0.9", or "0.9 (a), 0.5 (b)" where runs differ; false: all are NaN. */
+bool report_add_by_run(const report_page *page, const double *values, c3d_text *out);
+/* A note: at which thresholds `what` is; nothing where none decides. */
+void report_add_thresholds(report_page *page, int split, const char *what);
 /* Colours and names, as <li>; within <ul class=legend>. */
 void report_add_run_keys(const report_page *page, c3d_text *out);
 

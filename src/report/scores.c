@@ -193,6 +193,7 @@ static void add_others(report_page *page, int split)
     for (size_t m = 0; m < C3D_COUNT(shown); m++)
         c3d_text_add(&head, "<th scope=col class=num>%s</th>", shown[m].name);
     c3d_text_add(out, "<h3>Other measures</h3>\n");
+    report_add_thresholds(page, split, "Balanced accuracy, specificity and F0.5");
     report_begin_table(out, "other measures", head.text);
     for (int i = 0; i < page->n_runs; i++) {
         const c3d_json *metrics = c3d_json_get(page->runs[i].evaluations[split], "metrics");

@@ -68,7 +68,7 @@ static void add_one_output(c3d_text *out, const report_run *run, const c3d_json 
         return;
     }
     (void)c3d_json_get_real(evaluation, "threshold", &threshold);
-    c3d_text_add(out, " with a score above %.3g counting as ", threshold);
+    c3d_text_add(out, " with a score above %.6g counting as ", threshold);
     c3d_text_add_html(out, name ? name : "positive");
     c3d_text_add(out, " it found %lld of %lld positives (recall ", n[0], n[0] + n[3]);
     add_interval(out, metrics, "recall");
