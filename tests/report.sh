@@ -210,6 +210,42 @@ has page.html 'd: history-test.csv does not say of which checkpoint it is'
 has page.html 'A lasting detection'
 rm -r d
 
+# a run that was trained on after it was scored; one scored by its best checkpoint is fine
+checkpoint() { # PATH CHECKSUM
+    local header
+    header=$(printf '%-64s' "{\"__metadata__\":{\"checksum\":\"$2\"}}")
+    mkdir -p "$(dirname "$1")"
+    printf '\x40\0\0\0\0\0\0\0%s' "$header" >"$1"
+}
+scored_by() { # CHECKSUM
+    evaluation 00000000000000aa 70 | sed "s/\"n\":200,/&\"checkpoint\":\"$1\",/" >d/evaluation-test.json
+    ends 0 "1 run" "$report" d --out page.html
+}
+cp -r a d
+scored_by c1
+hasnt page.html 'scores are of'
+checkpoint d/checkpoints/step-00000040.safetensors c1
+checkpoint d/checkpoints/step-00000060.safetensors c2
+checkpoint d/best.safetensors c3
+scored_by c1
+has page.html 'd: its test scores are of step 40, and the run has gone on to step 60'
+has page.html 'c3d-evaluate d --split test scores it again'
+has said 'warning: d: its test scores are of step 40'
+scored_by c4
+has page.html 'd: its test scores are of another checkpoint than its best.safetensors'
+for own in c2 c3; do
+    scored_by $own
+    hasnt page.html 'scores are of'
+done
+checkpoint d/best.safetensors c1
+scored_by c1
+hasnt page.html 'scores are of'
+# what cannot be read might be it
+echo broken >d/best.safetensors
+scored_by c4
+hasnt page.html 'scores are of'
+rm -r d
+
 # K classes: means, each class, the confusion matrix; a run of one output beside it keeps its tables
 cp -r a c
 estimate() { printf '"%s":{"value":%s,"low":%s,"high":%s,"method":"m"}' "$1" "$2" "$3" "$4"; }

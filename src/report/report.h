@@ -41,6 +41,9 @@ void report_run_free(report_run *run);
 const char *report_run_setting(const report_run *run, const char *key); /* NULL: none */
 /* A setting that is an integer; `standard` when it is absent or none. */
 long long report_run_int(const report_run *run, const char *key, long long standard);
+/* Of a run that was trained on after it was scored: that, and how to score it again. Nothing, and
+ * false, where the scores are of its best or newest checkpoint, or it has none to tell by. */
+bool report_tells_checkpoint(const report_run *run, int split, c3d_text *out);
 /* A cell of metrics.csv; NaN when empty, absent or not a number. */
 double report_run_metric(const report_run *run, size_t row, const char *column);
 /* Sets every label; runs that a comparison has are called as it calls their networks. */

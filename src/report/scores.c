@@ -484,6 +484,17 @@ static void add_text_missing(c3d_text *table, const report_run *runs, int n_runs
                          runs[i].label, runs[i].path);
 }
 
+static void add_text_checkpoints(c3d_text *table, const report_run *runs, int n_runs)
+{
+    for (int i = 0; i < n_runs; i++)
+        for (int split = 0; split < REPORT_SPLITS; split++) {
+            c3d_text says = { 0 };
+            if (report_tells_checkpoint(&runs[i], split, &says))
+                c3d_text_add(table, "warning: %s\n", says.text);
+            c3d_text_free(&says);
+        }
+}
+
 void report_add_scores_text(c3d_text *table, const report_run *runs, int n_runs)
 {
     static const char *const thresholds[] = { "0.9", "0.5" };
@@ -508,4 +519,5 @@ void report_add_scores_text(c3d_text *table, const report_run *runs, int n_runs)
     report_add_classes_text(table, runs, n_runs);
     add_text_auc(table, runs, n_runs);
     add_text_missing(table, runs, n_runs);
+    add_text_checkpoints(table, runs, n_runs);
 }

@@ -159,9 +159,21 @@ static void add_run(c3d_text *out, const report_run *run, int number)
     c3d_text_add(out, ".</li>\n");
 }
 
+static void warn_of_checkpoints(report_page *page)
+{
+    for (int i = 0; i < page->n_runs; i++)
+        for (int split = 0; split < REPORT_SPLITS; split++) {
+            c3d_text says = { 0 };
+            if (report_tells_checkpoint(&page->runs[i], split, &says))
+                report_add_warning(&page->text, says.text);
+            c3d_text_free(&says);
+        }
+}
+
 void report_add_summary(report_page *page)
 {
     report_begin_section(page, "outcome", "What came out");
+    warn_of_checkpoints(page);
     c3d_text_add(&page->text, "<ul class=said>\n");
     for (int i = 0; i < page->n_runs; i++) add_run(&page->text, &page->runs[i], i);
     c3d_text_add(&page->text, "</ul>\n");
