@@ -3,7 +3,7 @@
 # same files alone and on two ranks; figures of the files against each other.
 . "$C3D_SOURCE/tests/support/check.sh"
 evaluate=$C3D_BIN/c3d-evaluate
-rm -rf runs out* bad
+rm -rf runs out* bad joined
 
 # scores DIR SKILL SEED [BLOCKS]: 240 samples in 24 blocks; with 0 there is no column block
 scores() {
@@ -36,7 +36,7 @@ done
 cat > runs/c3d/seed-1/cost.json <<JSON
 {"schema": 1, "parameters": 7800, "multiply_adds": 38500, "bytes_a_sample": 1440, "samples_seen": 5000, "device_hours": 0.25}
 JSON
-echo '{"schema": 2, "fold": 2}' > runs/c3d/seed-2/evaluation-test.json
+echo '{"schema": 2, "fold": 2, "checkpoint": "cafe", "list_hash": "beef", "precision": "fp32"}' > runs/c3d/seed-2/evaluation-test.json
 echo '{"schema": 2, "fold": 3}' > runs/cnn2d/seed-2/evaluation-test.json
 scores runs/forest 3.8 99 0
 # its rows in another order
@@ -50,6 +50,11 @@ says "forest: configuration not known"
 grep -qE '^cnn2d +3 .*worse$' out.txt || fail "cnn2d is not called worse"
 says "cnn2d (0."
 grep -q '"warnings": \[\]' out1/comparison.json || fail "warnings without a reason"
+tr -d ' \n' <out1/comparison.json >joined
+for scored in '{"dir":"runs/c3d/seed-2","checkpoint":"cafe","list_hash":"beef","precision":"fp32"}' \
+    '"scored":[{"dir":"runs/forest","checkpoint":null,"list_hash":null,"precision":null}]'; do
+    grep -qF "$scored" joined || fail "comparison.json does not say which scores: $scored"
+done
 cmp out1/comparison.txt out.txt || fail "comparison.txt is not what was printed"
 grep -q '^c3d,3,.*,7800,38500,1440,5000,0.25$' out1/comparison.csv || fail "costs in comparison.csv"
 grep -q '^forest,1,' out1/comparison.csv || fail "forest in comparison.csv"

@@ -41,6 +41,8 @@ echo '{"format":"c3d-dataset","schema":1,"hash":"0123456789abcdef","frame_size_p
 printf 'sample_id,frame_id,first_month,n_months,label_year,label,split,fold\n0,0,2021-01,3,2021,1,test,0\n1,1,2021-01,3,2021,0,train,0\n2,2,2021-01,3,2021,1,train,0\n' >data/samples.csv
 
 report=$C3D_BIN/c3d-report
+mkdir -p nobin
+words() { env PATH="$PWD/nobin" "$report" "$@"; } # without figures, which take time
 ends 0 "page.html: 2 runs" "$report" a b --out page.html --title 'a <script> & "b"'
 has said '  b                 0.815 (0.750-0.860)  undefined            0.700 (0.600-0.800)  0.740 (0.640-0.820)     71      7     93     30'
 has page.html '<title>a &lt;script&gt; &amp; &quot;b&quot;</title>'
@@ -219,7 +221,7 @@ checkpoint() { # PATH CHECKSUM
 }
 scored_by() { # CHECKSUM
     evaluation 00000000000000aa 70 | sed "s/\"n\":200,/&\"checkpoint\":\"$1\",/" >d/evaluation-test.json
-    ends 0 "1 run" "$report" d --out page.html
+    ends 0 "1 run" words d --out page.html
 }
 cp -r a d
 scored_by c1
@@ -245,6 +247,45 @@ echo broken >d/best.safetensors
 scored_by c4
 hasnt page.html 'scores are of'
 rm -r d
+
+# a comparison of other runs, or of other scores than these
+compared_with() { # RUN CHECKPOINT LIST_HASH
+    mkdir -p other
+    printf '{"schema":1,"split":"test","n":200,"reference":"x","primary":"auc","warnings":[],"networks":[{"name":"x","source":"%s","scored":[{"dir":"%s","checkpoint":%s,"list_hash":"%s","precision":null}]},{"name":"forest","source":"forest","scored":[{"dir":"forest","checkpoint":null,"list_hash":null,"precision":null}]}],"differences":[],"mcnemar":[],"settings":[],"data":[],"paragraph":"P."}\n' \
+        "$1" "$1" "$2" "$3" >other/comparison.json
+    ends 0 "1 run" words d --comparison other --out page.html
+}
+cp -r a d
+evaluation 00000000000000aa 70 | sed 's/"n":200,/&"checkpoint":"c1",/' >d/evaluation-test.json
+hasnt_comparison_warning() {
+    for part in 'of other scores' 'shows none of these' 'does not show' 'does not say of which'; do
+        hasnt page.html "$part"
+    done
+}
+compared_with d '"c1"' 00000000000000aa
+hasnt_comparison_warning
+compared_with d null 00000000000000aa
+hasnt_comparison_warning
+compared_with moved/since '"c1"' 00000000000000aa
+hasnt_comparison_warning
+compared_with d '"c0"' 00000000000000aa
+has page.html '<p class=warn>x: the comparison is of other scores than these; c3d-evaluate --compare makes it again.</p>'
+has said 'warning: x: the comparison is of other scores than these'
+compared_with d '"c1"' 00000000000000bb
+has page.html 'x: the comparison is of other scores than these'
+compared_with b '"c0"' 00000000000000aa
+has page.html '<p class=warn>The comparison shows none of these runs but x, forest.</p>'
+ends 0 "2 runs" words b d --comparison other --out page.html
+has page.html '<p class=warn>The comparison does not show d.</p>'
+compared_with d '"c1"' 00000000000000aa
+sed -i 's/"n":200/"n":199/' other/comparison.json
+ends 0 "1 run" words d --comparison other --out page.html
+has page.html 'x: the comparison is of other scores than these'
+compared_with d '"c1"' 00000000000000aa
+sed -i 's/"scored":\[[^]]*\]/"runs":1/g' other/comparison.json
+ends 0 "1 run" words d --comparison other --out page.html
+has page.html 'comparison.json does not say of which scores it is'
+rm -r d other
 
 # K classes: means, each class, the confusion matrix; a run of one output beside it keeps its tables
 cp -r a c
@@ -272,7 +313,6 @@ has page.html 'is above 0.9'
 has page.html '<th scope=col>as class 2</th>'
 
 # without gnuplot
-mkdir nobin
 ends 0 "1 run" env PATH="$PWD/nobin" "$report" a --out page.html
 has page.html 'gnuplot: No such file or directory'
 has page.html '<details open>'

@@ -3,7 +3,7 @@
 # nothing on the console, nothing asked for, every figure and picture there, legible in 1280 and
 # 390 px, light and dark (tests/support/browser.py). Without Chromium it is still made and read.
 . "$C3D_SOURCE/tests/support/check.sh"
-rm -rf archive store a b compared page.html
+rm -rf archive store a b b2 compared page.html
 expect 0 "$C3D_BIN/c3d-dataset" demo archive --kind one_frame --size tiny --seed 5
 expect 0 "$C3D_BIN/c3d-dataset" build "$C3D_SOURCE/tests/data-configs/one-frame.yaml" --out store
 for run in a b; do
@@ -52,6 +52,22 @@ grep -qE '(src|href)=["'\'']?(https?:|//)|@import|url\(["'\'']?(https?:|//)' pag
 cp page.html first.html
 expect 0 "$C3D_BIN/c3d-report" a b --comparison compared --out page.html
 cmp -s first.html page.html || fail "the same files give another page"
+# scored again since it was compared; then the run goes on from what was scored
+grep -q "class=warn>[^<]*scores" page.html && fail "a warning of runs just scored and compared"
+cp -r b b2
+expect 0 "$C3D_BIN/c3d-evaluate" b --split test --checkpoint last
+expect 0 "$C3D_BIN/c3d-report" a b --comparison compared --out again.html
+if ! cmp -s b/evaluation-test.json b2/evaluation-test.json; then
+    grep -qF 'b: the comparison is of other scores than these' again.html || fail "an old comparison is not told"
+fi
+sed 's/epochs: 2/epochs: 3/' train.yaml >more.yaml
+expect 0 "$C3D_BIN/c3d-train" more.yaml --resume auto
+expect 0 "$C3D_BIN/c3d-report" a b --out again.html
+grep -qF 'b: its test scores are of step' again.html || fail "old scores of a run that went on are not told"
+expect 0 "$C3D_BIN/c3d-evaluate" b --split test
+expect 0 "$C3D_BIN/c3d-evaluate" b --split validation
+expect 0 "$C3D_BIN/c3d-report" a b --out again.html
+grep -qF 'b: its ' again.html && fail "a warning of scores by the best checkpoint"
 [ "$failures" = 0 ] || finish
 python3 "$C3D_SOURCE/tests/support/browser.py" page.html
 status=$?

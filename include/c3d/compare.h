@@ -142,6 +142,12 @@ typedef struct c3d_compare_cost {
     double parameters, multiply_adds, bytes_a_sample, samples_seen, device_hours;
 } c3d_compare_cost;
 
+/* Which scores of a run were compared. */
+typedef struct c3d_compare_scored {
+    int network;
+    const char *dir;
+    const char *checkpoint, *list_hash, *precision; /* of evaluation-SPLIT.json; NULL: not known */
+} c3d_compare_scored;
 typedef struct c3d_compare_context {
     const char *split;
     bool has_blocks;      /* it is known which frames lie together; else each is its own block */
@@ -152,6 +158,8 @@ typedef struct c3d_compare_context {
     const char *
         *trained; /* [n_networks] how, in the words of cost.json; NULL, or of NULL: not said */
     c3d_compare_cost *costs; /* [n_networks] */
+    int n_scored;
+    c3d_compare_scored *scored; /* [n_scored] the runs, network by network */
     int n_settings, n_data;
     c3d_compare_setting *settings; /* keys of the configuration that differ */
     c3d_compare_setting *data;     /* what differs in the data, and in how it was scored */

@@ -393,6 +393,18 @@ static void add_words(const char *paragraph, c3d_text *out)
     c3d_text_add(out, "</p>\n");
 }
 
+static void warn_of_runs(report_page *page)
+{
+    c3d_text says = { 0 };
+
+    report_tell_comparison(page, &says);
+    for (char *line = says.text, *end; line && (end = strchr(line, '\n')); line = end + 1) {
+        *end = '\0';
+        report_add_warning(&page->text, line);
+    }
+    c3d_text_free(&says);
+}
+
 void report_add_comparison(report_page *page)
 {
     const c3d_json *comparison = page->comparison, *warnings;
@@ -401,6 +413,7 @@ void report_add_comparison(report_page *page)
 
     if (!comparison) return;
     report_begin_section(page, "comparison", "Comparison");
+    warn_of_runs(page);
     warnings = c3d_json_get(comparison, "warnings");
     for (size_t i = 0; i < c3d_json_length(warnings); i++) {
         const char *warning = c3d_json_string_value(c3d_json_at(warnings, i));

@@ -80,6 +80,17 @@ static const char *behind_source(const char *path, const char *source)
     return found && (*found == '/' || *found == '\0') ? found : NULL;
 }
 
+bool report_is_within(const report_run *run, const char *dir, bool *is_it)
+{
+    char *path = realpath(run->path, NULL);
+    const char *rest = path ? behind_source(path, dir) : NULL;
+    const bool is_within = rest != NULL;
+
+    *is_it = is_within && rest[strspn(rest, "/")] == '\0';
+    free(path);
+    return is_within;
+}
+
 /* "c3d", or "c3d/seed1" of several runs; false: the comparison has no such run. */
 static bool label_as_compared(const report_run *run, const c3d_json *networks, char *out, size_t n)
 {

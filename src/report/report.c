@@ -128,6 +128,17 @@ static c3d_status read_files(const c3d_report_desc *desc, report_run *runs, repo
     return c3d_json_read(path, &page->comparison);
 }
 
+static void add_text(const report_page *page, c3d_text *table)
+{
+    c3d_text says = { 0 };
+
+    report_add_scores_text(table, page->runs, page->n_runs);
+    report_tell_comparison(page, &says);
+    for (const char *line = says.text, *end; line && (end = strchr(line, '\n')); line = end + 1)
+        c3d_text_add(table, "warning: %.*s\n", (int)(end - line), line);
+    c3d_text_free(&says);
+}
+
 c3d_status c3d_report_write(const c3d_report_desc *desc, const char *path, c3d_text *table)
 {
     report_run runs[C3D_REPORT_MAX_RUNS] = { 0 };
@@ -144,7 +155,7 @@ c3d_status c3d_report_write(const c3d_report_desc *desc, const char *path, c3d_t
         report_label_runs(runs, desc->n_runs, page.comparison);
         add_body(&page);
         add_page(desc, &page, &text);
-        if (table) report_add_scores_text(table, runs, desc->n_runs);
+        if (table) add_text(&page, table);
         st = c3d_file_write(path, text.text, text.length);
     }
     for (int i = 0; i < desc->n_runs; i++) report_run_free(&runs[i]);

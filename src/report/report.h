@@ -48,6 +48,9 @@ bool report_tells_checkpoint(const report_run *run, int split, c3d_text *out);
 double report_run_metric(const report_run *run, size_t row, const char *column);
 /* Sets every label; runs that a comparison has are called as it calls their networks. */
 void report_label_runs(report_run *runs, int n_runs, const c3d_json *comparison);
+/* The run lies in directory `dir`, or is it. A relative one was one where the comparison was
+ * made. */
+bool report_is_within(const report_run *run, const char *dir, bool *is_it);
 /* Fails where a run is given twice. */
 C3D_CHECKED c3d_status report_check_runs(const c3d_report_desc *desc);
 /* Fails: path is no run; names one that lies in it. */
@@ -137,6 +140,8 @@ void report_add_configuration(report_page *page);
 /* ---- for a terminal -------------------------------------------------------------------------- */
 
 void report_add_classes_text(c3d_text *table, const report_run *runs, int n_runs);
+/* Why the comparison may not be of these runs and their scores: lines, each with its end. */
+void report_tell_comparison(const report_page *page, c3d_text *out);
 void report_add_scores_text(c3d_text *table, const report_run *runs, int n_runs);
 
 #endif

@@ -41,6 +41,24 @@ static c3d_json *cost_json(const c3d_compare_cost *cost)
     return json;
 }
 
+/* By what a reader of the file can tell whether a run has been scored again since. */
+static c3d_json *scored_json(const c3d_compare_context *context, int network)
+{
+    c3d_json *json = c3d_json_array();
+
+    for (int i = 0; i < context->n_scored; i++) {
+        const c3d_compare_scored *scored = &context->scored[i];
+        if (scored->network != network) continue;
+        c3d_json *entry = c3d_json_object();
+        c3d_json_set(entry, "dir", c3d_json_string(scored->dir));
+        c3d_json_set(entry, "checkpoint", text_json(scored->checkpoint));
+        c3d_json_set(entry, "list_hash", text_json(scored->list_hash));
+        c3d_json_set(entry, "precision", text_json(scored->precision));
+        c3d_json_append(json, entry);
+    }
+    return json;
+}
+
 static c3d_json *networks_json(const c3d_comparison *c, const c3d_compare_context *context)
 {
     c3d_json *json = c3d_json_array();
@@ -59,6 +77,7 @@ static c3d_json *networks_json(const c3d_comparison *c, const c3d_compare_contex
         c3d_json_set(entry, "name", c3d_json_string(network->name));
         c3d_json_set(entry, "source", c3d_json_string(context->sources[k]));
         c3d_json_set(entry, "runs", c3d_json_int(network->n_runs));
+        c3d_json_set(entry, "scored", scored_json(context, k));
         c3d_json_set(entry, "n_seeds", c3d_json_int(network->n_seeds));
         if (context->trained && context->trained[k])
             c3d_json_set(entry, "trained", c3d_json_string(context->trained[k]));

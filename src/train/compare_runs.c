@@ -204,6 +204,22 @@ static c3d_status describe(const c3d_compared_runs_desc *desc, runs_state *state
     return C3D_OK;
 }
 
+static c3d_status tell_scored(runs_state *state, c3d_compare_context *context)
+{
+    context->scored = c3d_calloc((size_t)state->n_runs, sizeof *context->scored);
+    if (!context->scored) return C3D_ENOMEM;
+    context->n_scored = state->n_runs;
+    for (int r = 0; r < state->n_runs; r++) {
+        const compared_run *run = state->runs[r];
+        context->scored[r] = (c3d_compare_scored){ .network = run->network,
+                                                   .dir = c3d_compared_text(state, run->dir),
+                                                   .checkpoint = run->checkpoint,
+                                                   .list_hash = run->list_hash,
+                                                   .precision = run->facts[FACT_PRECISION] };
+    }
+    return C3D_OK;
+}
+
 static c3d_status open_runs(const c3d_compared_runs_desc *desc, c3d_compared_runs *out)
 {
     const size_t n = (size_t)desc->n_networks;
@@ -225,6 +241,7 @@ static c3d_status open_runs(const c3d_compared_runs_desc *desc, c3d_compared_run
     C3D_TRY(c3d_match_lists(out->state, context));
     C3D_TRY(c3d_compared_check(out->state, context));
     C3D_TRY(c3d_compare_settings(out->state, context));
+    C3D_TRY(tell_scored(out->state, context));
     return describe(desc, out->state, out);
 }
 
@@ -247,6 +264,8 @@ static void close_run(compared_run *run)
     c3d_config_free(&run->config);
     for (int f = 0; f < N_FACTS; f++) free(run->facts[f]);
     free(run->trained);
+    free(run->checkpoint);
+    free(run->list_hash);
     free(run->scores);
     free(run);
 }
@@ -278,6 +297,7 @@ void c3d_compared_runs_close(c3d_compared_runs *runs)
     free(context->has_config);
     free(context->trained);
     free(context->costs);
+    free(context->scored);
     if (runs->state) close_state(runs->state);
     *runs = (c3d_compared_runs){ 0 };
 }

@@ -30,7 +30,8 @@ typedef struct compared_run {
     float *scores; /* [n, n_outputs] in the order of the first run's table */
     bool has_config;
     c3d_config config;
-    char *facts[N_FACTS]; /* NULL: not known */
+    char *facts[N_FACTS];         /* NULL: not known */
+    char *checkpoint, *list_hash; /* likewise: what was scored */
     c3d_compare_cost cost;
     char *trained;     /* NULL: not said */
     bool has_block_km; /* the blocks are squares of a known side */

@@ -52,7 +52,7 @@ static c3d_status read_dataset_hash(compared_run *run)
 static c3d_status read_evaluation(compared_run *run, const char *split)
 {
     char path[C3D_PATH_MAX], name[64], number[24];
-    const char *precision, *checkpoint;
+    const char *precision, *checkpoint, *list_hash;
     long long fold;
     double block_km;
     c3d_json *json;
@@ -69,8 +69,11 @@ static c3d_status read_evaluation(compared_run *run, const char *split)
     if (c3d_json_get_string(json, "precision", &precision))
         run->facts[FACT_PRECISION] = c3d_strdup(precision);
     run->has_block_km = c3d_json_get_real(json, "block_km", &block_km) && block_km > 0;
-    if (c3d_json_get_string(json, "checkpoint", &checkpoint))
+    if (c3d_json_get_string(json, "list_hash", &list_hash)) run->list_hash = c3d_strdup(list_hash);
+    if (c3d_json_get_string(json, "checkpoint", &checkpoint)) {
+        run->checkpoint = c3d_strdup(checkpoint);
         st = c3d_compared_find_checkpoint(run, checkpoint);
+    }
     c3d_json_free(json);
     return st;
 }
