@@ -248,6 +248,18 @@ scored_by c4
 hasnt page.html 'scores are of'
 rm -r d
 
+# scores that were cut at the end of a line
+cp -r a d
+printf 'sample_id,frame_id,first_month,label,score,block\n0,0,2021-01,1,0.8,0\n' >d/scores-test.csv
+ends 0 "1 run" words d --out page.html
+has page.html '<p class=warn>d: scores-test.csv has 1 samples, evaluation-test.json says 200; no pictures of it are shown; c3d-evaluate d --split test writes both again.</p>'
+hasnt page.html 'From the test split.'
+hasnt page.html 'No pictures:'
+sed -i 's/"n":200/"n":1/' d/evaluation-test.json
+ends 0 "1 run" words d --out page.html
+hasnt page.html 'no pictures of it'
+rm -r d
+
 # a comparison of other runs, or of other scores than these
 compared_with() { # RUN CHECKPOINT LIST_HASH
     mkdir -p other

@@ -398,10 +398,7 @@ static void warn_of_runs(report_page *page)
     c3d_text says = { 0 };
 
     report_tell_comparison(page, &says);
-    for (char *line = says.text, *end; line && (end = strchr(line, '\n')); line = end + 1) {
-        *end = '\0';
-        report_add_warning(&page->text, line);
-    }
+    report_add_warnings(&page->text, says.text);
     c3d_text_free(&says);
 }
 

@@ -165,11 +165,12 @@ static void add_dataset(report_page *page, int first)
     c3d_text out = { 0 }, says = { 0 };
     c3d_status st = report_gallery_choose(page, first, &of);
 
-    if (st == C3D_OK && of.n_runs == 0)
+    report_add_warnings(&page->text, of.unlike.text);
+    if (st == C3D_OK && of.n_runs == 0 && !of.unlike.length)
         c3d_text_add(&says, "No pictures: no scores-test.csv; c3d-evaluate writes it.");
-    else if (st == C3D_OK && of.n == 0)
+    else if (st == C3D_OK && of.n_runs > 0 && of.n == 0)
         c3d_text_add(&says, "No pictures: no sample is positive or was called so.");
-    else if (st == C3D_OK)
+    else if (st == C3D_OK && of.n_runs > 0)
         st = add_pictures(page, first, &of, &out);
     if (st != C3D_OK) c3d_text_add(&says, "No pictures: %s.", c3d_error_last()->message);
     if (says.length)

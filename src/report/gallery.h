@@ -27,11 +27,13 @@ typedef struct gallery {
     uint32_t *rows;               /* [n] of the tables */
     gallery_kind *kinds;          /* [n] */
     c3d_text left_out;            /* names of runs with another list */
+    c3d_text unlike; /* lines: scores that are not as many as their evaluation was of */
 } gallery;
 
 /* Of the runs on the dataset of run `first`: the split that is scored, test before validation.
  * n_runs is 0 when none has scores. Worst first, for each network in turn: misses with the lowest
- * score of their class, false alarms with the highest; hits drawn at random. No frame twice. */
+ * score of their class, false alarms with the highest; hits drawn at random. No frame twice. To
+ * be freed after a failure too: what is unlike stands. */
 C3D_CHECKED c3d_status report_gallery_choose(const report_page *page, int first, gallery *out);
 void report_gallery_free(gallery *of);
 /* Class that run r of the gallery gives a row. */

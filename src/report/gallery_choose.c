@@ -78,6 +78,21 @@ static double threshold_of(const report_run *run, int split)
     return text && c3d_parse_real(text, &threshold) ? threshold : 0.9;
 }
 
+/* A table that was cut at the end of a line reads as a whole one. */
+static bool has_all_rows(const report_run *run, const c3d_score_table *table, gallery *of)
+{
+    const char *split = report_split_names[of->split];
+    long long n;
+
+    if (!c3d_json_get_int(run->evaluations[of->split], "n", &n) || (size_t)n == table->n)
+        return true;
+    c3d_text_add(&of->unlike,
+                 "%s: scores-%s.csv has %zu samples, evaluation-%s.json says %lld; no pictures of "
+                 "it are shown; c3d-evaluate %s --split %s writes both again.\n",
+                 run->label, split, table->n, split, n, run->path, split);
+    return false;
+}
+
 static c3d_status add_run(const report_page *page, int i, gallery *of)
 {
     const report_run *run = &page->runs[i];
@@ -88,6 +103,11 @@ static c3d_status add_run(const report_page *page, int i, gallery *of)
     C3D_TRY(c3d_path_join(path, run->path, name));
     if (!c3d_path_exists(path)) return C3D_OK;
     C3D_TRY(c3d_score_table_read(path, table));
+    if (!has_all_rows(run, table, of)) {
+        c3d_score_table_free(table);
+        *table = (c3d_score_table){ 0 };
+        return C3D_OK;
+    }
     if (of->n_runs > 0 && !is_same_list(&of->tables[0], table)) {
         c3d_text_add(&of->left_out, "%s%s", of->left_out.length ? ", " : "", run->label);
         c3d_score_table_free(table);
@@ -185,13 +205,9 @@ static c3d_status choose(gallery *of)
 
 c3d_status report_gallery_choose(const report_page *page, int first, gallery *out)
 {
-    c3d_status st;
-
     *out = (gallery){ 0 };
-    st = read_runs(page, first, out);
-    if (st == C3D_OK && out->n_runs > 0) st = choose(out);
-    if (st != C3D_OK) report_gallery_free(out);
-    return st;
+    C3D_TRY(read_runs(page, first, out));
+    return out->n_runs > 0 ? choose(out) : C3D_OK;
 }
 
 void report_gallery_free(gallery *of)
@@ -199,6 +215,7 @@ void report_gallery_free(gallery *of)
     for (int r = 0; r < C3D_REPORT_MAX_RUNS; r++) c3d_score_table_free(&of->tables[r]);
     c3d_samples_free(&of->samples);
     c3d_text_free(&of->left_out);
+    c3d_text_free(&of->unlike);
     free(of->rows);
     free(of->kinds);
     *of = (gallery){ 0 };

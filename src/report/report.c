@@ -36,6 +36,16 @@ void report_add_warning(c3d_text *page, const char *text)
     c3d_text_add(page, "</p>\n");
 }
 
+void report_add_warnings(c3d_text *page, const char *lines)
+{
+    for (const char *end; lines && (end = strchr(lines, '\n')); lines = end + 1) {
+        c3d_text line = { 0 };
+        c3d_text_add_bytes(&line, lines, (size_t)(end - lines));
+        report_add_warning(page, line.text);
+        c3d_text_free(&line);
+    }
+}
+
 void report_add_run_keys(const report_page *page, c3d_text *out)
 {
     for (int i = 0; i < page->n_runs; i++) {

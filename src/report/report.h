@@ -83,6 +83,8 @@ void report_begin_table(c3d_text *page, const char *label, const char *head);
 void report_end_table(c3d_text *page);
 /* <p class=warn>, plain text. */
 void report_add_warning(c3d_text *page, const char *text);
+/* One of each line; each has its end. NULL: none. */
+void report_add_warnings(c3d_text *page, const char *lines);
 
 /* A figure: title above it (plain text) and the drawing of `script`, commands of gnuplot without
  * terminal and output, 400 x height px. `alt` tells it to who does not see it. An empty script or a
