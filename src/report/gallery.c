@@ -175,7 +175,7 @@ static void add_dataset(report_page *page, int first)
     if (st != C3D_OK) c3d_text_add(&says, "No pictures: %s.", c3d_error_last()->message);
     if (says.length)
         report_add_warning(&page->text, says.text);
-    else
+    else if (out.length)
         c3d_text_add_bytes(&page->text, out.text, out.length);
     report_gallery_free(&of);
     c3d_text_free(&out);
