@@ -2,7 +2,7 @@
 # c3d-report on runs made up here: what the page must say, and what it must say when a file is
 # missing or broken.
 set -euo pipefail
-rm -rf kept.json a f b c d gap one work compared data page.html nobin
+rm -rf kept.json full a f b c d gap one work compared data page.html nobin
 mkdir -p a b data
 failures=0
 fail() {
@@ -329,6 +329,20 @@ ends 0 "1 run" env PATH="$PWD/nobin" "$report" a --out page.html
 has page.html 'gnuplot: No such file or directory'
 has page.html '<details open>'
 
+# on a disk that is full: the reason, not that gnuplot drew nothing
+mkdir -p full
+if command -v gnuplot >/dev/null && command -v unshare >/dev/null &&
+    unshare -m sh -c 'mount -t tmpfs -o size=8k,nr_inodes=16 none full' 2>/dev/null; then
+    for size in 4k 8k 12k; do
+        ends 0 "1 run" unshare -m sh -c "mount -t tmpfs -o size=$size none full && head -c 4096 /dev/zero >full/x &&
+            TMPDIR=\"$PWD/full\" \"$report\" a --out page.html"
+        grep -q "Figures are missing ([^)]*/full/[^)]*No space left on device" page.html ||
+            fail "$size: does not say that the disk is full: $(grep -o 'Figures are missing ([^)]*)' page.html)"
+    done
+else
+    echo "no file system of its own can be mounted: a full disk is not looked at"
+fi
+
 # what is missing or broken
 evaluation 00000000000000bb 71 >b/evaluation-test.json
 ends 0 "2 runs" "$report" a b --out page.html
@@ -339,7 +353,7 @@ has said 'warning: b has not been scored on the test split: c3d-evaluate b'
 has page.html 'b has not been scored on the test split'
 mv data/dataset.json data/gone
 ends 0 "1 run" "$report" a --out page.html
-has page.html 'The dataset is not there now'
+has page.html "The dataset is not there now. Its path is a relative one and was looked for from $PWD;"
 printf '{"schema":' >b/evaluation-test.json
 ends 3 "b/evaluation-test.json" "$report" a b --out page.html
 has page.html 'The dataset is not there now'

@@ -3,7 +3,9 @@
 
 #include "c3d/data.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void add_names(c3d_text *page, const c3d_json *names)
 {
@@ -194,6 +196,22 @@ static void add_facts(c3d_text *out, const c3d_json *dataset)
     c3d_text_add(out, "</dl>\n");
 }
 
+static void warn_of_absence(c3d_text *out, const report_run *run)
+{
+    c3d_text says = { 0 };
+    char *here = run->store[0] && run->store[0] != '/' ? getcwd(NULL, 0) : NULL;
+
+    c3d_text_add(&says, "The dataset is not there now.");
+    if (here)
+        c3d_text_add(&says,
+                     " Its path is a relative one and was looked for from %s; it is one from where "
+                     "c3d-train was started.",
+                     here);
+    report_add_warning(out, says.text);
+    c3d_text_free(&says);
+    free(here);
+}
+
 static void add_dataset(report_page *page, const report_run *run)
 {
     c3d_text *out = &page->text;
@@ -202,7 +220,7 @@ static void add_dataset(report_page *page, const report_run *run)
     c3d_text_add_html(out, run->store[0] ? run->store : "data.store is not given");
     c3d_text_add(out, "</code></h3>\n");
     if (!run->dataset) {
-        report_add_warning(out, "The dataset is not there now.");
+        warn_of_absence(out, run);
         return;
     }
     add_facts(out, run->dataset);

@@ -84,6 +84,22 @@ static void add_svg(report_page *page, const char *svg, const char *alt)
     }
 }
 
+/* gnuplot is not heard where it cannot write: what happens to a file of the size of a drawing. */
+static void ask_disk(const char *dir, c3d_text *why)
+{
+    static const char drawing[1 << 16];
+    char path[C3D_PATH_MAX];
+
+    (void)snprintf(path, sizeof path, "%.4000s/probe", dir);
+    if (c3d_file_write(path, drawing, sizeof drawing) != C3D_OK) {
+        why->length = 0;
+        c3d_text_add(why, "%s", c3d_error_last()->message);
+    } else if (!why->length) {
+        c3d_text_add(why, "gnuplot drew nothing");
+    }
+    (void)unlink(path);
+}
+
 static bool draw_in(const char *dir, const c3d_text *script, char **svg, c3d_text *why)
 {
     char script_path[C3D_PATH_MAX], svg_path[C3D_PATH_MAX];
@@ -91,15 +107,17 @@ static bool draw_in(const char *dir, const c3d_text *script, char **svg, c3d_tex
     *svg = NULL;
     (void)snprintf(script_path, sizeof script_path, "%.4000s/plot.gp", dir);
     (void)snprintf(svg_path, sizeof svg_path, "%.4000s/plot.svg", dir);
-    if (c3d_file_write(script_path, script->text, script->length) == C3D_OK &&
-        run_gnuplot(script_path, svg_path, why) && c3d_file_read(svg_path, svg, NULL) == C3D_OK &&
-        !strstr(*svg, "<svg")) {
+    if (c3d_file_write(script_path, script->text, script->length) != C3D_OK)
+        c3d_text_add(why, "%s", c3d_error_last()->message);
+    else if (run_gnuplot(script_path, svg_path, why) &&
+             c3d_file_read(svg_path, svg, NULL) == C3D_OK &&
+             !(strstr(*svg, "<svg") && strstr(*svg, "</svg>"))) {
         free(*svg);
         *svg = NULL;
     }
     (void)unlink(script_path);
+    if (!*svg) ask_disk(dir, why);
     (void)unlink(svg_path);
-    if (!*svg && !why->length) c3d_text_add(why, "gnuplot drew nothing");
     return *svg != NULL;
 }
 
