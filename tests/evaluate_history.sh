@@ -106,6 +106,36 @@ for network in window slice; do
 done
 [ "$(wc -l <out-window-one/occlusion-test.csv)" = 4 ] || fail "3 months of one sample"
 
+# the change of the log-odds: that of the scores where they are not rounded, and there where they are
+hits=$(awk -F, '$8 == "hit" { print $2 }' out-window/occlusion-test.csv | uniq | paste -sd,)
+logits() { # NAME: a line of how many rows there are, and of rows by their scores
+    history "$1" "$1-logits" --frames "$hits"
+    awk -F, 'function l(p) { return log(p / (1 - p)) }
+        NR == 1 { named = $NF == "change_logit"; next }
+        $4 > 0.01 && $4 < 0.99 && $6 > 0.01 && $6 < 0.99 {
+            n++; d = l($4) - l($6) - $NF; bad += d > 2e-5 || d < -2e-5 }
+        $5 == 0 { still++; moved += $NF != 0 }
+        END { print NR - 1, named + 0, n + 0, bad + 0, still + 0, moved + 0 }' "out-$1-logits/occlusion-test.csv"
+}
+sharpen() { # FACTOR: the network, surer or less sure
+    cp -r run-window "run-x$1"
+    expect 0 "$C3D_TEST_BIN/scale_layer" run-window/best.safetensors "run-x$1/best.safetensors" fc8 "$1"
+}
+sharpen 0.25
+sharpen 8
+train two 3 --set model.outputs=2 --set data.time=window --set data.time_months=3
+train every 3 --set model.network=cnn2d --set data.slice=every
+for network in x0.25 two every; do
+    said=$(logits $network)
+    [[ $said == [1-9]*" 1 "[1-9]*" 0 "*" "* ]] || fail "$network: change_logit is not of the scores: $said"
+done
+said=$(logits x8)
+[ "$said" = "15 1 0 0 15 15" ] || fail "saturated scores: $said"
+awk -F, 'NR == FNR { of[$1 "," $3] = $NF; next }
+    FNR > 1 { n++; d = 32 * of[$1 "," $3] - $NF; bad += d > 1e-3 || d < -1e-3 }
+    END { exit bad || n != 15 }' out-x0.25-logits/occlusion-test.csv out-x8-logits/occlusion-test.csv ||
+    fail "logits times 32, and their changes are not"
+
 # the page shows it
 cp out-window/*-test.* run-window
 expect 0 "$C3D_BIN/c3d-report" run-window --out page.html
@@ -113,6 +143,11 @@ grep -q "<h2>Progress in time</h2>" page.html || fail "no section in the report"
 grep -q "A lasting detection in 29 of 29 places with a positive label and in 0 of 30 others" page.html ||
     fail "the report counts otherwise: $(grep -o "A lasting[^.]*" page.html)"
 [ "$(grep -c "Months that decided" page.html)" = 1 ] || fail "no strips of months"
+grep -q "Colours are of the change of the log-odds" page.html || fail "strips are not of the log-odds"
+cp out-x8-logits/*-test.* run-x8
+expect 0 "$C3D_BIN/c3d-report" run-x8 --out page.html
+grep -q "or 0.1 where all are smaller (from [1-9].* in these rows)" page.html ||
+    fail "strips of saturated scores are pale: $(grep -o "Each row has[^<]*" page.html)"
 
 # what was there in the first month scored may have begun before: its lag is that of the series
 lags() { # OUT N M: of N places, M more left out, on the terminal and on the page

@@ -54,6 +54,7 @@ typedef struct c3d_evaluator_desc {
     const char *backend; /* a backend's name */
     c3d_backend_options options;
     int batch, n_readers;
+    bool with_log_odds; /* of scores; the caller waits for each block then */
 } c3d_evaluator_desc;
 /* What create would take, of samples of that kind, without a dataset or a list; local. */
 typedef struct c3d_evaluator_bytes {
@@ -74,8 +75,11 @@ C3D_CHECKED c3d_status c3d_evaluator_read(c3d_evaluator *evaluator, c3d_tensor_f
 typedef struct c3d_evaluation {
     size_t n;
     int n_outputs;
-    float *scores;   /* [n, n_outputs]; over several months of a sample their mean */
-    float *losses;   /* [n], of the function that was trained with, not weighted; likewise */
+    float *scores; /* [n, n_outputs]; over several months of a sample their mean */
+    float *losses; /* [n], of the function that was trained with, not weighted; likewise */
+    /* [n] that the label is not 0, from the logits: they go on where scores round to 0 or 1. NULL
+     * where they were not asked for. */
+    float *log_odds;
     int32_t *labels; /* [n] */
     double loss;     /* mean, summed in list order */
 } c3d_evaluation;

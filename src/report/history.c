@@ -358,15 +358,6 @@ static void add_places(const history *h, c3d_text *out)
 
 /* ---- months that decided --------------------------------------------------------------------- */
 
-static double largest_change(const c3d_csv *months)
-{
-    double largest = 0;
-
-    for (size_t i = 0; i < months->n_rows; i++)
-        largest = fmax(largest, fabs(real_of(months, i, "change")));
-    return largest;
-}
-
 static size_t end_of_sample(const c3d_csv *months, size_t row)
 {
     size_t end = row + 1;
@@ -377,9 +368,29 @@ static size_t end_of_sample(const c3d_csv *months, size_t row)
     return end;
 }
 
-static void fill_sample(const c3d_csv *months, size_t begin, double scale, grid *g)
+/* Rows that no month changes by more stay pale. */
+#define SCALE_LEAST 0.1
+
+/* Files of before have no log-odds. */
+static const char *change_of(const c3d_csv *months)
+{
+    return c3d_csv_column(months, "change_logit") < 0 ? "change" : "change_logit";
+}
+
+static double scale_of(const c3d_csv *months, size_t begin, size_t end)
+{
+    double largest = SCALE_LEAST;
+
+    for (size_t i = begin; i < end; i++)
+        largest = fmax(largest, fabs(real_of(months, i, change_of(months))));
+    return largest;
+}
+
+/* The change of full colour, given, is the sample's own: some scores are far surer than others. */
+static double fill_sample(const c3d_csv *months, size_t begin, grid *g)
 {
     const size_t end = end_of_sample(months, begin);
+    const double scale = scale_of(months, begin, end);
     grid_row *row = &g->rows[g->n_rows++];
     const char *kind = text_of(months, begin, "kind");
     double lowest = 0;
@@ -389,25 +400,31 @@ static void fill_sample(const c3d_csv *months, size_t begin, double scale, grid 
                    real_of(months, begin, "score"));
     row->framed = row->line = -1;
     for (size_t i = begin; i < end; i++) {
-        const double change = real_of(months, i, "change");
+        const double change = real_of(months, i, change_of(months));
         const char *month = text_of(months, i, "month");
         /* what speaks for the class is drawn in the colour of high scores */
-        put_value(g, month, scale > 0 ? -change / scale : 0, real_of(months, i, "valid_share"));
+        put_value(g, month, -change / scale, real_of(months, i, "valid_share"));
         if (change >= lowest) continue;
         lowest = change;
         row->framed = column_of(g, month);
     }
+    return scale;
 }
 
 static void add_months(const history *h, c3d_text *out)
 {
-    const double scale = largest_change(&h->months);
+    const bool has_logits = strcmp(change_of(&h->months), "change_logit") == 0;
+    double least = INFINITY, most = 0;
     size_t n_samples = 0;
     grid g = { 0 };
 
     if (make_grid(&h->months, SAMPLES_MAX, &g)) {
-        for (size_t i = 0; i < h->months.n_rows; i = end_of_sample(&h->months, i), n_samples++)
-            if (n_samples < SAMPLES_MAX) fill_sample(&h->months, i, scale, &g);
+        for (size_t i = 0; i < h->months.n_rows; i = end_of_sample(&h->months, i), n_samples++) {
+            if (n_samples >= SAMPLES_MAX) continue;
+            const double scale = fill_sample(&h->months, i, &g);
+            least = fmin(least, scale);
+            most = fmax(most, scale);
+        }
         add_grid(&g, "Months that decided",
                  "Strips: a row a sample, a column a month, coloured by how its score changes "
                  "without the month; the same figures are in the occlusion file.",
@@ -415,11 +432,17 @@ static void add_months(const history *h, c3d_text *out)
         c3d_text_add(out,
                      "<p class=note>%zu of %zu samples, each scored again without one month after "
                      "the other, as if it had not been observed (kind, frame: score with all "
-                     "months). <span style=\"color:%s\">\u25a0</span> the score falls without the "
-                     "month: it spoke for the class; <span style=\"color:%s\">\u25a0</span> it "
-                     "rises. Full colour: a change of %.3g. A frame: the month whose loss costs "
+                     "months). Colours are of the change of the %s. <span "
+                     "style=\"color:%s\">\u25a0</span> it falls without the month, which spoke for "
+                     "the class; <span style=\"color:%s\">\u25a0</span> it rises. Each row has its "
+                     "own scale: full colour is its largest change, or %g where all are smaller "
+                     "(from %.3g to %.3g in these rows). A frame: the month whose loss costs "
                      "most.</p>\n",
-                     g.n_rows, n_samples, report_color(1), report_color(0), scale);
+                     g.n_rows, n_samples,
+                     has_logits ? "log-odds, log(score / (1 - score)), which goes on where scores "
+                                  "round to 0 or 1"
+                                : "score, as the file has none of the log-odds",
+                     report_color(1), report_color(0), SCALE_LEAST, least, most);
     }
     free_grid(&g);
 }

@@ -1,5 +1,6 @@
 #include "train/run.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@ struct c3d_evaluator {
     c3d_loader *loader;
     int n_passes;     /* over the list, each of another month: 1, or with C3D_SLICE_EVERY many */
     float *canonical; /* one parameter on its way */
+    float *logits;    /* of a block; NULL without log-odds */
 };
 
 /* Blocks before the last one that a device may still be reading. */
@@ -55,7 +57,10 @@ static c3d_status build(c3d_evaluator *e)
     C3D_TRY(c3d_model_create(&e->model, &e->backend, &model));
     C3D_TRY(c3d_pin_loader(&e->backend, e->loader));
     e->canonical = c3d_calloc(c3d_model_largest_param(&e->model), sizeof(float));
-    return e->canonical ? C3D_OK : C3D_ENOMEM;
+    if (!e->canonical) return C3D_ENOMEM;
+    if (!d->with_log_odds) return C3D_OK;
+    e->logits = c3d_calloc((size_t)model.x.n * (size_t)model.outputs, sizeof(float));
+    return e->logits ? C3D_OK : C3D_ENOMEM;
 }
 
 c3d_status c3d_evaluator_measure(const c3d_evaluator_desc *desc, const c3d_loader_size *input,
@@ -105,6 +110,7 @@ void c3d_evaluator_destroy(c3d_evaluator *evaluator)
     c3d_backend_close(&evaluator->backend);
     c3d_loader_destroy(evaluator->loader);
     free(evaluator->canonical);
+    free(evaluator->logits);
     free(evaluator);
 }
 
@@ -130,8 +136,10 @@ c3d_status c3d_evaluator_read(c3d_evaluator *evaluator, c3d_tensor_file *file)
 /* This rank's losses and scores, block after block. */
 typedef struct results {
     float *losses, *scores; /* [n], [n, outputs] */
+    float *log_odds;        /* [n] or NULL */
     size_t n;
-    double *sums;    /* over several passes: [n, outputs + 1], losses first; else NULL */
+    double *sums; /* over several passes: [n, outputs + 1], losses first; else NULL */
+    double *odds; /* [n, 2] of the same, of log-odds: probabilities of another label than 0, of 0 */
     uint32_t *index; /* [n] rows of samples.csv; likewise */
 } results;
 
@@ -142,18 +150,47 @@ static c3d_status results_create(const c3d_evaluator *e, results *out)
     *out = (results){ .losses = c3d_calloc(n, sizeof(float)),
                       .scores = c3d_calloc(n * n_outputs, sizeof(float)) };
     if (!out->losses || !out->scores) return C3D_ENOMEM;
+    if (e->logits) {
+        out->log_odds = c3d_calloc(n, sizeof(float));
+        if (!out->log_odds) return C3D_ENOMEM;
+    }
     if (e->n_passes == 1) return C3D_OK;
     out->sums = c3d_calloc(n * (n_outputs + 1), sizeof(double));
+    out->odds = c3d_calloc(2 * n, sizeof(double));
     out->index = c3d_calloc(n, sizeof(uint32_t));
-    return out->sums && out->index ? C3D_OK : C3D_ENOMEM;
+    return out->sums && out->odds && out->index ? C3D_OK : C3D_ENOMEM;
 }
 
 static void results_free(results *r)
 {
     free(r->losses);
     free(r->scores);
+    free(r->log_odds);
     free(r->sums);
+    free(r->odds);
     free(r->index);
+}
+
+/* That the label of a row is not 0. */
+static float log_odds_of(const float *logits, int n_outputs)
+{
+    double most = -INFINITY, sum = 0;
+
+    if (n_outputs == 1) return logits[0];
+    for (int k = 1; k < n_outputs; k++) most = fmax(most, (double)logits[k]);
+    for (int k = 1; k < n_outputs; k++) sum += exp((double)logits[k] - most);
+    return (float)(most + log(sum) - (double)logits[0]);
+}
+
+static c3d_status read_log_odds(c3d_evaluator *e, int n, float *out)
+{
+    const int n_outputs = e->desc.network.model.outputs;
+    c3d_activation *last = e->model.plans[e->model.table.n_layers - 1]->y;
+
+    C3D_TRY(e->backend.ops->activation_read(&e->backend, last, false, e->logits));
+    for (int i = 0; i < n; i++)
+        out[i] = log_odds_of(e->logits + (size_t)i * (size_t)n_outputs, n_outputs);
+    return C3D_OK;
 }
 
 /* Enqueues the next block; its results are filled later. */
@@ -183,6 +220,7 @@ static c3d_status run_block(c3d_evaluator *e, int64_t step, results *mine)
     C3D_TRY(c3d_model_load(&e->model, &input));
     C3D_TRY(c3d_model_forward(&e->model, &pass));
     C3D_TRY(c3d_model_loss(&e->model, &loss));
+    if (mine->log_odds) C3D_TRY(read_log_odds(e, batch.n, mine->log_odds + mine->n));
     if (mine->index)
         memcpy(mine->index + mine->n, batch.index, (size_t)batch.n * sizeof *batch.index);
     mine->n += (size_t)batch.n;
@@ -230,6 +268,9 @@ static void add_pass(const c3d_evaluator *e, int pass, results *mine)
         sums[0] += (double)mine->losses[i];
         for (size_t k = 0; k < n_outputs; k++)
             sums[1 + k] += (double)mine->scores[i * n_outputs + k];
+        if (!mine->log_odds) continue;
+        mine->odds[2 * i] += 1 / (1 + exp(-(double)mine->log_odds[i]));
+        mine->odds[2 * i + 1] += 1 / (1 + exp((double)mine->log_odds[i]));
     }
 }
 
@@ -244,6 +285,8 @@ static void take_means(const c3d_evaluator *e, results *mine)
         mine->losses[i] = (float)(sums[0] / n);
         for (size_t k = 0; k < n_outputs; k++)
             mine->scores[i * n_outputs + k] = (float)(sums[1 + k] / n);
+        if (mine->log_odds)
+            mine->log_odds[i] = (float)(log(mine->odds[2 * i]) - log(mine->odds[2 * i + 1]));
     }
 }
 
@@ -334,6 +377,8 @@ c3d_status c3d_evaluator_run(c3d_evaluator *evaluator, const char *label, c3d_ev
     if (st == C3D_OK || st == C3D_ESTOPPED) st = c3d_comm_agree_status(comm, st);
     if (st == C3D_OK) st = collect(evaluator, mine.losses, mine.n, 1, &result.losses);
     if (st == C3D_OK) st = collect(evaluator, mine.scores, mine.n, n_outputs, &result.scores);
+    if (st == C3D_OK && mine.log_odds)
+        st = collect(evaluator, mine.log_odds, mine.n, 1, &result.log_odds);
     if (st == C3D_OK)
         st = c3d_comm_agree_status(comm, comm->rank == 0 ? complete(evaluator, &result) : C3D_OK);
     results_free(&mine);
@@ -349,6 +394,7 @@ void c3d_evaluation_free(c3d_evaluation *evaluation)
 {
     free(evaluation->scores);
     free(evaluation->losses);
+    free(evaluation->log_odds);
     free(evaluation->labels);
     *evaluation = (c3d_evaluation){ 0 };
 }

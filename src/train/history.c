@@ -154,26 +154,21 @@ static c3d_status open_view(const c3d_history_desc *desc, const c3d_history_view
     C3D_TRY(list_all(of->view.n, list));
     evaluator.dataset = *view;
     evaluator.list = list;
+    evaluator.with_log_odds = of->with_log_odds;
     C3D_TRY(c3d_evaluator_create(&evaluator, out));
     return c3d_evaluator_read(*out, desc->file);
 }
 
 c3d_status c3d_history_score_view(const c3d_history_desc *desc, const c3d_history_view *of,
-                                  float **out)
+                                  c3d_evaluation *out)
 {
     c3d_dataset *view = NULL;
     c3d_list list = { 0 };
     c3d_evaluator *evaluator = NULL;
-    c3d_evaluation ev = { 0 };
     c3d_status st =
         c3d_comm_agree_status(desc->evaluator->comm, open_view(desc, of, &view, &list, &evaluator));
 
-    if (st == C3D_OK) st = c3d_evaluator_run(evaluator, of->label, &ev);
-    if (st == C3D_OK) {
-        *out = ev.scores;
-        ev.scores = NULL;
-    }
-    c3d_evaluation_free(&ev);
+    if (st == C3D_OK) st = c3d_evaluator_run(evaluator, of->label, out);
     c3d_evaluator_destroy(evaluator);
     c3d_list_free(&list);
     c3d_dataset_close(view);
@@ -190,7 +185,12 @@ static c3d_status score_windows(c3d_history *h)
         .label = "history",
     };
 
-    C3D_TRY(c3d_history_score_view(h->desc, &of, &h->all_scores));
+    c3d_evaluation ev = { 0 };
+
+    C3D_TRY(c3d_history_score_view(h->desc, &of, &ev));
+    h->all_scores = ev.scores;
+    ev.scores = NULL;
+    c3d_evaluation_free(&ev);
     for (size_t i = 0; h->all_scores && i < h->n; i++) /* on rank 0 */
         h->scores[i] = c3d_history_score(h->all_scores + i * (size_t)n_outputs, n_outputs);
     return C3D_OK;

@@ -34,15 +34,15 @@ static inline float c3d_history_score(const float *scores, int n_outputs)
     return n_outputs == 1 ? scores[0] : 1 - scores[0];
 }
 
-/* Scores of a view's samples, on rank 0: [n, n_outputs], given. `taken` says of what the view is:
- * samples of that many months, step apart. COLLECTIVE. */
+/* A view's samples, of that many months each, step apart, scored: on rank 0. COLLECTIVE. */
 typedef struct c3d_history_view {
     c3d_view_desc view;
     int n_shown, step;
+    bool with_log_odds;
     const char *label; /* of the progress */
 } c3d_history_view;
 C3D_CHECKED c3d_status c3d_history_score_view(const c3d_history_desc *desc,
-                                              const c3d_history_view *of, float **out);
+                                              const c3d_history_view *of, c3d_evaluation *out);
 
 /* Rank 0: the files, and what they say in a few lines; those of an earlier history are gone. */
 C3D_CHECKED c3d_status c3d_history_write(const c3d_history *history);

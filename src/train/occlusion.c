@@ -84,9 +84,9 @@ static c3d_status share_choice(const c3d_history *h, candidate **out, size_t *n_
 
 /* ---- scoring them ---------------------------------------------------------------------------- */
 
-/* Every chosen sample once for each month that it shows. */
+/* Every chosen sample once for each month that it shows, and behind all these once with all. */
 typedef struct table {
-    size_t n;
+    size_t n, n_hidden; /* rows; those without a month */
     c3d_sample *samples;
     uint32_t *drawn_as;
     c3d_date *hidden;
@@ -99,14 +99,22 @@ static void free_table(table *t)
     free(t->hidden);
 }
 
+static void add_row(table *t, const c3d_sample *sample, uint32_t index, c3d_date hidden)
+{
+    t->samples[t->n] = *sample;
+    t->drawn_as[t->n] = index;
+    t->hidden[t->n++] = hidden;
+}
+
 /* Samples of another length than the first cannot be of one network but where it sees one month. */
 static c3d_status make_table(const c3d_history *h, const candidate *chosen, size_t n, table *t)
 {
     const c3d_list *list = h->desc->evaluator->list;
     const c3d_sample *rows = c3d_dataset_get_samples(h->dataset)->rows;
+    const int step = c3d_dataset_get_month_step(h->dataset);
     size_t n_most = 1;
 
-    for (size_t i = 0; i < n; i++) n_most += (size_t)rows[list->index[chosen[i].at]].n_months;
+    for (size_t i = 0; i < n; i++) n_most += (size_t)rows[list->index[chosen[i].at]].n_months + 1;
     t->samples = c3d_calloc(n_most, sizeof *t->samples);
     t->drawn_as = c3d_calloc(n_most, sizeof *t->drawn_as);
     t->hidden = c3d_calloc(n_most, sizeof *t->hidden);
@@ -115,19 +123,21 @@ static c3d_status make_table(const c3d_history *h, const candidate *chosen, size
         const uint32_t index = list->index[chosen[i].at];
         const int n_months = rows[index].n_months;
         c3d_dataset_shown_months(h->dataset, index, t->hidden + t->n);
-        for (int m = 0; m < n_months; m++) {
-            c3d_sample *sample = &t->samples[t->n + (size_t)m];
-            *sample = rows[index];
-            sample->first_month = t->hidden[t->n];
-            sample->n_months = c3d_history_span(n_months, c3d_dataset_get_month_step(h->dataset));
-            t->drawn_as[t->n + (size_t)m] = index;
-        }
-        t->n += (size_t)n_months;
+        c3d_sample sample = rows[index];
+        sample.first_month = t->hidden[t->n];
+        sample.n_months = c3d_history_span(n_months, step);
+        for (int m = 0; m < n_months; m++) add_row(t, &sample, index, t->hidden[t->n]);
+    }
+    t->n_hidden = t->n;
+    for (size_t i = 0, row = 0; i < n; i++) {
+        const uint32_t index = t->drawn_as[row];
+        add_row(t, &t->samples[row], index, 0);
+        row += (size_t)rows[index].n_months;
     }
     return C3D_OK;
 }
 
-static c3d_status score_table(const c3d_history *h, const table *t, float **scores)
+static c3d_status score_table(const c3d_history *h, const table *t, c3d_evaluation *out)
 {
     const c3d_history_view of = {
         .view = { .of = h->dataset,
@@ -137,10 +147,11 @@ static c3d_status score_table(const c3d_history *h, const table *t, float **scor
                   .hidden = t->hidden },
         .n_shown = c3d_dataset_get_samples(h->dataset)->rows[t->drawn_as[0]].n_months,
         .step = c3d_dataset_get_month_step(h->dataset),
+        .with_log_odds = true,
         .label = "occlusion",
     };
 
-    return c3d_history_score_view(h->desc, &of, scores);
+    return c3d_history_score_view(h->desc, &of, out);
 }
 
 /* ---- the file -------------------------------------------------------------------------------- */
@@ -162,26 +173,27 @@ static double share_of(const c3d_history *h, int64_t frame, c3d_date month)
     return (double)h->shares[frame * h->n_months + m];
 }
 
+/* row, whole: of the sample's first month, and of all its months. */
 static void put_sample(const c3d_history *h, const candidate *of, const table *t, size_t row,
-                       const float *scores, FILE *file)
+                       size_t whole, const c3d_evaluation *ev, FILE *file)
 {
-    const int n_outputs = h->desc->evaluator->network.model.outputs;
     const c3d_sample *sample = &c3d_dataset_get_samples(h->dataset)->rows[t->drawn_as[row]];
     const int64_t frame = frame_of(h, sample->frame_id);
     char month[12];
 
     for (int m = 0; m < sample->n_months; m++, row++) {
         const double without =
-            (double)c3d_history_score(scores + row * (size_t)n_outputs, n_outputs);
-        (void)fprintf(file, "%" PRId64 ",%" PRId64 ",%s,%.9g,%.9g,%.9g,%d,%s,%.6g\n",
+            (double)c3d_history_score(ev->scores + row * (size_t)ev->n_outputs, ev->n_outputs);
+        (void)fprintf(file, "%" PRId64 ",%" PRId64 ",%s,%.9g,%.9g,%.9g,%d,%s,%.6g,%.9g\n",
                       sample->sample_id, sample->frame_id, c3d_date_text(t->hidden[row], month),
                       without, without - (double)of->score, (double)of->score, sample->label,
-                      kind_names[of->kind], share_of(h, frame, t->hidden[row]));
+                      kind_names[of->kind], share_of(h, frame, t->hidden[row]),
+                      (double)ev->log_odds[row] - (double)ev->log_odds[whole]);
     }
 }
 
 static c3d_status write_file(const c3d_history *h, const candidate *chosen, size_t n,
-                             const table *t, const float *scores)
+                             const table *t, const c3d_evaluation *ev)
 {
     char path[C3D_PATH_MAX], name[64];
     size_t row = 0;
@@ -190,10 +202,11 @@ static c3d_status write_file(const c3d_history *h, const candidate *chosen, size
     (void)snprintf(name, sizeof name, "occlusion-%s.csv", h->desc->split);
     C3D_TRY(c3d_path_join(path, h->desc->dir, name));
     C3D_TRY(c3d_file_open_new(path, &file));
-    (void)fputs("sample_id,frame_id,month,score_without,change,score,label,kind,valid_share\n",
+    (void)fputs("sample_id,frame_id,month,score_without,change,score,label,kind,valid_share,"
+                "change_logit\n",
                 file);
     for (size_t i = 0; i < n; i++) {
-        put_sample(h, &chosen[i], t, row, scores, file);
+        put_sample(h, &chosen[i], t, row, t->n_hidden + i, ev, file);
         row += (size_t)c3d_dataset_get_samples(h->dataset)->rows[t->drawn_as[row]].n_months;
     }
     return c3d_file_commit(path, file);
@@ -215,18 +228,18 @@ c3d_status c3d_history_occlude(const c3d_history *history)
     c3d_comm *comm = history->desc->evaluator->comm;
     candidate *chosen = NULL;
     table t = { 0 };
-    float *scores = NULL;
+    c3d_evaluation ev = { 0 };
     size_t n = 0;
     c3d_status st = share_choice(history, &chosen, &n);
 
     if (st == C3D_OK) st = c3d_comm_agree_status(comm, make_table(history, chosen, n, &t));
-    if (st == C3D_OK && n > 0) st = score_table(history, &t, &scores);
+    if (st == C3D_OK && n > 0) st = score_table(history, &t, &ev);
     if (st == C3D_OK)
-        st = c3d_comm_agree_status(
-            comm, comm->rank == 0 ? write_file(history, chosen, n, &t, scores) : C3D_OK);
+        st = c3d_comm_agree_status(comm, comm->rank == 0 ? write_file(history, chosen, n, &t, &ev)
+                                                         : C3D_OK);
     if (st == C3D_OK) say(history, chosen, n);
     free_table(&t);
     free(chosen);
-    free(scores);
+    c3d_evaluation_free(&ev);
     return st;
 }
