@@ -79,7 +79,8 @@ parse_options() { # ARGUMENTS...
 # A shell runs a trap between commands only, so programs run in the background and the shell waits.
 # Whatever asks the script to stop asks the program to save and stop; it then ends with 75. Ctrl-C goes
 # to a whole process group, and mpirun would end its ranks before they have saved: so the program has a
-# group of its own. Ctrl-C again, more than five seconds later, ends it.
+# group of its own. Ctrl-C more than five seconds after the first is a TERM to it, which ends mpirun;
+# a program without mpirun ends at the second TERM.
 n_signals=0 first_signal_s=0
 child=
 on_signal() { # NAME

@@ -92,7 +92,16 @@ mkdir -p bad/b
 awk -F, -v OFS=, 'NR == 9 { $4 = 1 - $4 } 1' runs/c3d/seed-1/scores-test.csv > bad/b/scores-test.csv
 expect 3 "$evaluate" --compare runs/c3d/seed-1 bad/b --out out4
 says "bad/b/scores-test.csv:9: sample 1007 has label 1, in runs/c3d/seed-1/scores-test.csv:9 label 0"
-[ ! -e out4/comparison.json ] || fail "files of a refused comparison"
+# new scores beside an old JSON, as a disk that fills up in between leaves them
+mkdir -p bad/c && cp runs/c3d/seed-1/scores-test.csv bad/c/
+echo '{"schema": 2, "scores_hash": "0123456789abcdef"}' > bad/c/evaluation-test.json
+expect 3 "$evaluate" --compare runs/cnn2d/seed-1 bad/c --out out4
+says "bad/c/scores-test.csv: not the scores that evaluation-test.json beside it was made with"
+ln -sfn seed-1 runs/c3d/latest
+expect 2 "$evaluate" --compare runs/cnn2d runs/c3d --out out4
+says "are one run, which would be counted twice; take the link away"
+rm runs/c3d/latest
+[ ! -e out4 ] || fail "a folder for a refused comparison"
 expect 2 "$evaluate" --compare runs/cnn2d runs/c3d ./runs/c3d/ --out out4
 says "runs/c3d/seed-1 and ./runs/c3d/seed-1 are one run"
 expect 2 "$evaluate" --compare runs/cnn2d runs/cnn2d/seed-1 --out out4

@@ -252,7 +252,7 @@ rm -r d
 cp -r a d
 printf 'sample_id,frame_id,first_month,label,score,block\n0,0,2021-01,1,0.8,0\n' >d/scores-test.csv
 ends 0 "1 run" words d --out page.html
-has page.html '<p class=warn>d: scores-test.csv has 1 samples, evaluation-test.json says 200; no pictures of it are shown; c3d-evaluate d --split test writes both again.</p>'
+has page.html '<p class=warn>d: scores-test.csv is not what evaluation-test.json was made with; no pictures of it are shown; c3d-evaluate d --split test writes both again.</p>'
 hasnt page.html 'From the test split.'
 hasnt page.html 'No pictures:'
 sed -i 's/"n":200/"n":1/' d/evaluation-test.json

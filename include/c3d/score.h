@@ -311,4 +311,12 @@ typedef struct c3d_score_table {
 C3D_CHECKED c3d_status c3d_score_table_read(const char *path, c3d_score_table *out);
 void c3d_score_table_free(c3d_score_table *table); /* a zeroed one is fine */
 
+/* What evaluation-SPLIT.json tells of the scores it was made with (scores_hash): XXH3-64 of the
+ * file's bytes. */
+enum { C3D_SCORES_HASH_SIZE = 20 };
+C3D_CHECKED c3d_status c3d_scores_hash(const char *path, char out[C3D_SCORES_HASH_SIZE]);
+/* Whether the table's file is the one that the evaluation was made with: by scores_hash, in one of
+ * a version without it by `n`; one that tells neither is taken at its word. */
+bool c3d_scores_belong(const c3d_score_table *table, const c3d_json *evaluation);
+
 #endif

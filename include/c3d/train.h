@@ -124,10 +124,6 @@ typedef struct c3d_evaluation_files {
     const c3d_list_facts *facts;         /* borrowed; of the list */
     const c3d_evaluation_strata *strata; /* borrowed; of the list; or NULL */
 } c3d_evaluation_files;
-/* Of scores-SPLIT.csv, as evaluation-SPLIT.json tells it (scores_hash): XXH3-64 of the file's
- * bytes. */
-enum { C3D_SCORES_HASH_SIZE = 20 };
-C3D_CHECKED c3d_status c3d_scores_hash(const char *path, char out[C3D_SCORES_HASH_SIZE]);
 /* `said` gets a few lines for a person: a row a threshold with intervals and counts, then what no
  * threshold changes; of K classes means, then a line a class with its row of the confusion matrix.
  */

@@ -48,7 +48,7 @@ check_python() {
         return 0
     elif [ -n "${C3D_PYTHON:-}" ]; then
         has_sklearn "$python" || fail 3 "C3D_PYTHON=$python has no numpy, h5py or scikit-learn: $ways"
-    else
+    elif ! has_sklearn "$python"; then
         python3 -c "import venv, ensurepip" 2>/dev/null ||
             fail 3 "the forest's Python is made by python3 -m venv (Debian: python3-venv), not there: install it, $ways"
     fi

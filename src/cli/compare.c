@@ -69,9 +69,9 @@ static c3d_status compare_alone(const c3d_comm *comm, const c3d_args *args)
     c3d_compared_runs runs;
 
     C3D_TRY(c3d_path_join(dir, NULL, c3d_args_text(args, "--out")));
-    C3D_TRY(c3d_make_dirs(dir));
     C3D_TRY(c3d_compared_runs_open(&desc, &runs));
-    const c3d_status st = compare(comm, &runs, dir);
+    c3d_status st = c3d_make_dirs(dir);
+    if (st == C3D_OK) st = compare(comm, &runs, dir);
     c3d_compared_runs_close(&runs);
     return st;
 }

@@ -55,21 +55,25 @@ static bool is_text(const c3d_json *json, const char *key, const char *expected)
 bool evaluate_find_scores(const char *dir, const c3d_evaluation_files *as, uint64_t list_hash,
                           c3d_score_table *out)
 {
-    char path[C3D_PATH_MAX], scores[C3D_PATH_MAX], hash[20], scores_hash[C3D_SCORES_HASH_SIZE];
+    char path[C3D_PATH_MAX], scores[C3D_PATH_MAX], hash[20];
+    c3d_score_table table = { 0 };
     c3d_json *json = NULL;
-    bool is_same;
 
     (void)snprintf(hash, sizeof hash, "%016" PRIx64, list_hash);
     if (c3d_path_join(path, dir, "evaluation-validation.json") != C3D_OK ||
         c3d_path_join(scores, dir, "scores-validation.csv") != C3D_OK || !c3d_path_exists(path) ||
-        c3d_scores_hash(scores, scores_hash) != C3D_OK || c3d_json_read(path, &json) != C3D_OK)
+        c3d_json_read(path, &json) != C3D_OK)
         return false;
-    is_same = is_text(json, "checkpoint", as->checkpoint) &&
-              is_text(json, "precision", as->precision) &&
-              is_text(json, "scores_hash", scores_hash) &&
-              (list_hash == 0 || is_text(json, "list_hash", hash));
+    const bool is_found =
+        is_text(json, "checkpoint", as->checkpoint) && is_text(json, "precision", as->precision) &&
+        (list_hash == 0 || is_text(json, "list_hash", hash)) &&
+        c3d_score_table_read(scores, &table) == C3D_OK && c3d_scores_belong(&table, json);
     c3d_json_free(json);
-    return is_same && c3d_score_table_read(scores, out) == C3D_OK;
+    if (is_found)
+        *out = table;
+    else
+        c3d_score_table_free(&table);
+    return is_found;
 }
 
 c3d_status evaluate_choose(evaluate_choices *choices, const float *scores, const int32_t *labels,

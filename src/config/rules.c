@@ -87,7 +87,8 @@ static bool periods_ascending(const c3d_config *c, char what[256])
     return true;
 }
 
-/* The digits of a date, months without a day before all days of theirs. */
+/* The digits of a date, months without a day before all days of theirs; 0: none, which is told
+ * where dates are read. */
 static int date_number(const char *text)
 {
     int number = 0, n = 0;
@@ -97,7 +98,7 @@ static int date_number(const char *text)
         number = 10 * number + (*text - '0');
         n++;
     }
-    return n == 6 ? 100 * number : number;
+    return n == 6 ? 100 * number : n == 8 ? number : 0;
 }
 
 static bool stack_ascending(const c3d_config *c, char what[256])
@@ -108,9 +109,10 @@ static bool stack_ascending(const c3d_config *c, char what[256])
         c->data.list.stack != C3D_CONFIG_STACK_BY_BAND)
         return true;
     for (int i = 1; i < dates->n; i++) {
+        const int before = date_number(dates->items[i - 1]), here = date_number(dates->items[i]);
         (void)snprintf(what, 256, "%.60s is not later than %.60s", dates->items[i],
                        dates->items[i - 1]);
-        if (date_number(dates->items[i]) <= date_number(dates->items[i - 1])) return false;
+        if (before > 0 && here > 0 && here <= before) return false;
     }
     return true;
 }

@@ -79,17 +79,15 @@ static double threshold_of(const report_run *run, int split)
 }
 
 /* A table that was cut at the end of a line reads as a whole one. */
-static bool has_all_rows(const report_run *run, const c3d_score_table *table, gallery *of)
+static bool is_of_evaluation(const report_run *run, const c3d_score_table *table, gallery *of)
 {
     const char *split = report_split_names[of->split];
-    long long n;
 
-    if (!c3d_json_get_int(run->evaluations[of->split], "n", &n) || (size_t)n == table->n)
-        return true;
+    if (c3d_scores_belong(table, run->evaluations[of->split])) return true;
     c3d_text_add(&of->unlike,
-                 "%s: scores-%s.csv has %zu samples, evaluation-%s.json says %lld; no pictures of "
+                 "%s: scores-%s.csv is not what evaluation-%s.json was made with; no pictures of "
                  "it are shown; c3d-evaluate %s --split %s writes both again.\n",
-                 run->label, split, table->n, split, n, run->path, split);
+                 run->label, split, split, run->path, split);
     return false;
 }
 
@@ -103,7 +101,7 @@ static c3d_status add_run(const report_page *page, int i, gallery *of)
     C3D_TRY(c3d_path_join(path, run->path, name));
     if (!c3d_path_exists(path)) return C3D_OK;
     C3D_TRY(c3d_score_table_read(path, table));
-    if (!has_all_rows(run, table, of)) {
+    if (!is_of_evaluation(run, table, of)) {
         c3d_score_table_free(table);
         *table = (c3d_score_table){ 0 };
         return C3D_OK;

@@ -1,6 +1,7 @@
 /* scores-SPLIT.csv. */
 #include "c3d/score.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,4 +148,24 @@ void c3d_score_table_free(c3d_score_table *table)
     free(table->scores);
     free(table->labels);
     *table = (c3d_score_table){ 0 };
+}
+
+c3d_status c3d_scores_hash(const char *path, char out[C3D_SCORES_HASH_SIZE])
+{
+    uint64_t hash;
+
+    C3D_TRY(c3d_hash_file(path, &hash, NULL));
+    (void)snprintf(out, C3D_SCORES_HASH_SIZE, "%016" PRIx64, hash);
+    return C3D_OK;
+}
+
+bool c3d_scores_belong(const c3d_score_table *table, const c3d_json *evaluation)
+{
+    char hash[C3D_SCORES_HASH_SIZE];
+    const char *told;
+    long long n;
+
+    if (c3d_json_get_string(evaluation, "scores_hash", &told))
+        return c3d_scores_hash(table->path, hash) == C3D_OK && strcmp(hash, told) == 0;
+    return !c3d_json_get_int(evaluation, "n", &n) || (size_t)n == table->n;
 }

@@ -32,18 +32,19 @@ static c3d_status scores_path(char out[C3D_PATH_MAX], const char *dir, const cha
     return c3d_path_join(out, dir, name);
 }
 
-/* A run that is two networks' would be compared with itself. */
-static c3d_status check_new(const runs_state *state, const char *dir)
+/* A run that is two networks' would be compared with itself, one that is there twice counted so. */
+static c3d_status check_new(const runs_state *state, int network, const char *dir)
 {
     struct stat a, b;
 
     if (stat(dir, &a) != 0) return C3D_OK; /* reading it will say so */
     for (int r = 0; r < state->n_runs; r++)
         if (stat(state->runs[r]->dir, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-            return C3D_FAIL(C3D_ECONFIG,
-                            "%s and %s are one run, which would be compared with itself; give each "
-                            "network once",
-                            state->runs[r]->dir, dir);
+            return C3D_FAIL(C3D_ECONFIG, "%s and %s are one run, which would be %s",
+                            state->runs[r]->dir, dir,
+                            state->runs[r]->network == network
+                                ? "counted twice; take the link away"
+                                : "compared with itself; give each network once");
     return C3D_OK;
 }
 
@@ -54,7 +55,7 @@ static c3d_status add_run(runs_state *state, int network, const char *dir, const
 
     if (!grown) return C3D_FAIL(C3D_ENOMEM, "no memory for %d runs", state->n_runs + 1);
     state->runs = grown;
-    C3D_TRY(check_new(state, dir));
+    C3D_TRY(check_new(state, network, dir));
     compared_run *run = c3d_calloc(1, sizeof *run);
     if (!run) return C3D_ENOMEM;
     state->runs[state->n_runs++] = run;

@@ -62,6 +62,11 @@ static c3d_status read_evaluation(compared_run *run, const char *split)
     C3D_TRY(c3d_path_join(path, run->dir, name));
     if (!c3d_path_exists(path)) return C3D_OK;
     C3D_TRY(c3d_json_read(path, &json));
+    if (!c3d_scores_belong(&run->table, json))
+        st = C3D_FAIL(C3D_EDATA,
+                      "%s: not the scores that %s beside it was made with; c3d-evaluate %s --split "
+                      "%s writes both again",
+                      run->table.path, name, run->dir, split);
     if (c3d_json_get_int(json, "fold", &fold)) {
         (void)snprintf(number, sizeof number, "%lld", fold);
         run->facts[FACT_FOLD] = c3d_strdup(number);
@@ -70,7 +75,7 @@ static c3d_status read_evaluation(compared_run *run, const char *split)
         run->facts[FACT_PRECISION] = c3d_strdup(precision);
     run->has_block_km = c3d_json_get_real(json, "block_km", &block_km) && block_km > 0;
     if (c3d_json_get_string(json, "list_hash", &list_hash)) run->list_hash = c3d_strdup(list_hash);
-    if (c3d_json_get_string(json, "checkpoint", &checkpoint)) {
+    if (st == C3D_OK && c3d_json_get_string(json, "checkpoint", &checkpoint)) {
         run->checkpoint = c3d_strdup(checkpoint);
         st = c3d_compared_find_checkpoint(run, checkpoint);
     }

@@ -185,15 +185,6 @@ static c3d_status write_scores(const c3d_evaluation_files *files, const c3d_eval
     return c3d_scores_hash(path, hash_out);
 }
 
-c3d_status c3d_scores_hash(const char *path, char out[C3D_SCORES_HASH_SIZE])
-{
-    uint64_t hash;
-
-    C3D_TRY(c3d_hash_file(path, &hash, NULL));
-    (void)snprintf(out, C3D_SCORES_HASH_SIZE, "%016" PRIx64, hash);
-    return C3D_OK;
-}
-
 /* The scores come first, and the JSON tells their hash: a disk that fills up in between leaves
  * new scores beside an old JSON. */
 c3d_status c3d_evaluation_write(const c3d_evaluation_files *files, const c3d_evaluation *evaluation,

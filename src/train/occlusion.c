@@ -184,11 +184,13 @@ static void put_sample(const c3d_history *h, const candidate *of, const table *t
     for (int m = 0; m < sample->n_months; m++, row++) {
         const double without =
             (double)c3d_history_score(ev->scores + row * (size_t)ev->n_outputs, ev->n_outputs);
-        (void)fprintf(file, "%" PRId64 ",%" PRId64 ",%s,%.9g,%.9g,%.9g,%d,%s,%.6g,%.9g\n",
+        const double change = (double)ev->log_odds[row] - (double)ev->log_odds[whole];
+        (void)fprintf(file, "%" PRId64 ",%" PRId64 ",%s,%.9g,%.9g,%.9g,%d,%s,%.6g,",
                       sample->sample_id, sample->frame_id, c3d_date_text(t->hidden[row], month),
                       without, without - (double)of->score, (double)of->score, sample->label,
-                      kind_names[of->kind], share_of(h, frame, t->hidden[row]),
-                      (double)ev->log_odds[row] - (double)ev->log_odds[whole]);
+                      kind_names[of->kind], share_of(h, frame, t->hidden[row]));
+        if (isfinite(change)) (void)fprintf(file, "%.9g", change);
+        (void)fputs("\n", file);
     }
 }
 
